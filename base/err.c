@@ -1,0 +1,93 @@
+/* err: names of errors, sentences of refusals, and the end when a promise of ours is broken. */
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	const char *text;
+} table[] = {
+#define X(name, text) {#name, text},
+	KW_ERRORS(X)
+#undef X
+};
+
+const char *
+kw_err_name(enum kw_err err)
+{
+	return (unsigned)err < KW_ERR_COUNT ? table[err].name : "?";
+}
+
+const char *
+kw_err_text(enum kw_err err)
+{
+	return (unsigned)err < KW_ERR_COUNT ? table[err].text : "?";
+}
+
+/* A cut in the middle of a UTF-8 character would make the whole sentence unprintable. */
+static void
+trim_broken_tail(char *text)
+{
+	size_t len = strlen(text), at = len;
+
+	if (len < KW_WHY_MAX - 1)
+		return;
+	while (at > 0 && ((unsigned char)text[at - 1] & 0xC0) == 0x80)
+		at--;
+	if (at > 0 && ((unsigned char)text[at - 1] & 0x80) != 0)
+		text[at - 1] = '\0';
+}
+
+static void
+hide_controls(char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7F)
+			*text = '?';
+}
+
+enum kw_err
+kw_refuse(struct kw_why *why, enum kw_err err, const char *fmt, ...)
+{
+	va_list args;
+
+	if (why == NULL)
+		return err;
+	va_start(args, fmt);
+	(void)vsnprintf(why->text, sizeof why->text, fmt, args);
+	va_end(args);
+	trim_broken_tail(why->text);
+	hide_controls(why->text);
+	return err;
+}
+
+void
+kw_why_prefix(struct kw_why *why, const char *fmt, ...)
+{
+	char old[KW_WHY_MAX], head[KW_WHY_MAX];
+	va_list args;
+	size_t head_len;
+
+	if (why == NULL)
+		return;
+	memcpy(old, why->text, sizeof old);
+	va_start(args, fmt);
+	(void)vsnprintf(head, sizeof head, fmt, args);
+	va_end(args);
+	head_len = strlen(head);
+	(void)snprintf(why->text, sizeof why->text, "%s", head);
+	if (head_len + 2 < sizeof why->text)
+		(void)snprintf(why->text + head_len, sizeof why->text - head_len, ": %s", old);
+	trim_broken_tail(why->text);
+	hide_controls(why->text);
+}
+
+_Noreturn void
+kw_must_failed(const char *cond, const char *file, int line)
+{
+	fprintf(stderr, "kurzweg: broken promise at %s:%d: %s\n", file, line, cond);
+	abort();
+}

@@ -1,0 +1,35 @@
+/* fs: files read whole within a limit, written whole or not at all, and locks that tell who holds them. */
+#ifndef KW_BASE_FS_H
+#define KW_BASE_FS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/span.h"
+
+/*
+ * Reads the whole regular file (no device, no directory, no FIFO) into out, at most out->max bytes. "-" is standard input.
+ * KW_ENOTFOUND, KW_ELIMIT, KW_EIO; out then holds nothing.
+ */
+KW_MUST_USE enum kw_err fs_read(struct buf *out, const char *path, struct kw_why *why);
+
+/*
+ * The same for a secret: not a symbolic link, owned by us or root, no permission for group and others (root's credentials
+ * directories may be group-readable by us alone), else KW_EDENIED with the chmod that mends it. out is marked secret.
+ */
+KW_MUST_USE enum kw_err fs_read_private(struct buf *out, const char *path, struct kw_why *why);
+
+/* Whole or not at all: temporary file beside it, fsync, rename, fsync of the folder. mode 0600 or 0644. */
+KW_MUST_USE enum kw_err fs_write(const char *path, struct span bytes, mode_t mode, struct kw_why *why);
+
+/* The same, but refuses with KW_EEXISTS when path is there already (link(2) decides, so no race). */
+KW_MUST_USE enum kw_err fs_write_new(const char *path, struct span bytes, mode_t mode, struct kw_why *why);
+
+/* Makes the folder (0700) if missing; KW_EDENIED when somebody else owns it. One level only. */
+KW_MUST_USE enum kw_err fs_folder(const char *path, struct kw_why *why);
+
+/* Exclusive lock on path/lock, held until the returned descriptor is closed. KW_EEXISTS names the process that holds it. */
+KW_MUST_USE enum kw_err fs_lock(int *fd, const char *folder, struct kw_why *why);
+
+#endif
