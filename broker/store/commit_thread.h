@@ -1,0 +1,21 @@
+/*
+ * commit_thread: makes a store asynchronous. Batches go in at one end, answered ones come out at the other in the same
+ * order; a descriptor becomes readable when there are some. While one batch is being synced the next one fills, so a
+ * commit takes all that has come.
+ */
+#ifndef KW_BROKER_COMMIT_THREAD_H
+#define KW_BROKER_COMMIT_THREAD_H
+
+#include "broker/store/store.h"
+
+struct commit_thread;
+struct committed { struct store_batch *batch; enum kw_err err; struct kw_why why; };
+
+KW_MUST_USE enum kw_err commit_thread_start(struct commit_thread **out, struct store *s); /* s is borrowed until stop */
+void commit_thread_stop(struct commit_thread **t); /* finishes what was given, then ends; answers may still be taken before free */
+int commit_thread_fd(const struct commit_thread *t);
+/* One batch at a time may be under way: false means busy, try again after the descriptor was readable. batch stays the caller's memory. */
+bool commit_thread_give(struct commit_thread *t, struct store_batch *batch);
+bool commit_thread_take(struct commit_thread *t, struct committed *out);
+
+#endif

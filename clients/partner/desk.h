@@ -1,0 +1,87 @@
+/*
+ * desk: what people and agency systems at one partner may ask of its node; the local socket, the spool and the handlers
+ * stand on it. All calls on the daemon's one thread. Rows and spans are borrowed for the call or callback.
+ */
+#ifndef KW_PARTNER_DESK_H
+#define KW_PARTNER_DESK_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/span.h"
+#include "proto/header.h"
+
+struct node; /* the daemon's whole state: node.h */
+
+struct desk_publish {
+	const char *topic;
+	enum payload_type payload_type;
+	struct span payload;            /* protobuf; checked here again */
+	uint32_t to_count;
+	char (*to)[KW_NODE_MAX + 1];
+	bool has_lane;                  /* else the topic's */
+	enum lane lane;
+	uint64_t expires_ms;            /* 0: the payload's own, else created plus keep.content */
+	enum notice_type type;          /* notice, update, cancel, request */
+	struct about about;             /* update, cancel */
+	bool confirm_at_once;
+	uint32_t take_within_s;
+};
+
+/*
+ * KW_OK: sealed and on disk in the outbox; id says which. Everything the broker would refuse for good is refused here, by
+ * the same function and with the same sentence: KW_EDENIED, KW_EINVAL, KW_ELIMIT; KW_EFULL: the disk or the outbox's limit.
+ */
+KW_MUST_USE enum kw_err desk_publish(struct node *n, const struct desk_publish *p, uint8_t id[KW_ID_LEN], struct kw_why *why);
+
+/* Fills a cancel's or update's about from a CAP identifier triple or an id in the inbox or outbox; KW_ENOTFOUND. */
+KW_MUST_USE enum kw_err desk_find(struct node *n, const char *id_or_cap, struct about *about, struct kw_why *why);
+
+enum outbox_state { OUTBOX_WAITING, OUTBOX_STORED, OUTBOX_REFUSED, OUTBOX_EXPIRED };
+
+struct inbox_row {
+	uint64_t seq;                   /* in the order of arrival at this node, from 1, without gaps */
+	struct header header;
+	uint64_t received_ms;
+	enum lane lane;
+	bool rejected;
+	bool bare;                      /* content gone: expired, recalled, purged, not subscribed */
+	bool outdated;                  /* what the newest agreement would not allow: no handler */
+	bool cancelled;                 /* a later cancel names it */
+	bool superseded;                /* a later update names it */
+	const char *mark;               /* "", "expired", "late", "not subscribed", "equivocation", … */
+	const char *reason;             /* rejected: why */
+	struct span payload;            /* opened; empty when bare or rejected, or when the query did not ask for it */
+};
+
+struct inbox_query {
+	uint64_t after_seq;             /* rows with a higher seq */
+	uint64_t since_ms;              /* received at or after */
+	const char *filter;             /* NULL: every topic */
+	bool rejected;                  /* the rejected ones instead */
+	bool receipts;                  /* receipts too; silent otherwise */
+	bool has_id;
+	uint8_t id[KW_ID_LEN];
+	bool with_payload;
+	uint32_t limit;                 /* 1..1000 */
+};
+/* each returns false to stop. */
+KW_MUST_USE enum kw_err desk_inbox(struct node *n, const struct inbox_query *q, bool (*each)(void *self, const struct inbox_row *row),
+                                   void *self, struct kw_why *why);
+uint64_t desk_newest_seq(struct node *n);  /* of the last committed row; rises only after the commit */
+
+/* {"node":…,"partnership":…,"agreement":{…},"link":{…},"outbox":{…},"inbox":{…},"unconfirmed":[…],"gaps":[…],"alarms":[…]}; new reference or NULL. */
+json_t *desk_status(struct node *n);
+/* {"id":…,"topic":…,"stored":{position, commit, time},"delivered":[{"node","at","receipt"}…],"missing":[…],"rejected":[…]}; KW_ENOTFOUND. */
+KW_MUST_USE enum kw_err desk_trace(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], struct kw_why *why);
+KW_MUST_USE enum kw_err desk_outbox_state(enum outbox_state *state, char reason[512], struct node *n, const uint8_t id[KW_ID_LEN]);
+/* How many readers there are, and how many of them have confirmed delivery by a signed receipt. */
+KW_MUST_USE enum kw_err desk_confirmations(uint32_t *confirmed, uint32_t *readers, struct node *n, const uint8_t id[KW_ID_LEN]);
+
+/* Handlers' place in the inbox, kept on disk: each handler (by its name) has the seq it is through with. */
+KW_MUST_USE enum kw_err desk_handler_seq(uint64_t *seq, struct node *n, const char *handler);
+KW_MUST_USE enum kw_err desk_handler_done(struct node *n, const char *handler, uint64_t seq, bool set_aside, const char *reason);
+
+#endif
