@@ -29,8 +29,16 @@ void commit_leaf(uint8_t out[KW_HASH_LEN], const struct leaf *l);
 
 /* leaves: n hashes, n >= 1; scratch of the same size may be overwritten. */
 void commit_root(uint8_t out[KW_HASH_LEN], const uint8_t (*leaves)[KW_HASH_LEN], uint32_t n);
-/* The path of leaf index, from the leaf up; returns its length, at most KW_PATH_MAX. */
+/* The path of leaf index, from the leaf up; returns its length, at most KW_PATH_MAX. Hashes the whole tree: for single questions. */
 uint32_t commit_path(uint8_t (*path)[KW_HASH_LEN], const uint8_t (*leaves)[KW_HASH_LEN], uint32_t n, uint32_t index);
+/*
+ * The whole tree, for many paths: an array of commit_tree_len(n) hashes whose first n are the leaves. build fills the rest, the
+ * root is the last; path then only copies.
+ */
+size_t commit_tree_len(uint32_t n);
+void commit_tree_build(uint8_t (*tree)[KW_HASH_LEN], uint32_t n);
+uint32_t commit_tree_path(uint8_t (*path)[KW_HASH_LEN], const uint8_t (*tree)[KW_HASH_LEN], uint32_t n, uint32_t index);
+
 KW_MUST_USE bool commit_path_holds(const uint8_t root[KW_HASH_LEN], uint32_t n, uint32_t index, const uint8_t leaf[KW_HASH_LEN],
                                    const uint8_t (*path)[KW_HASH_LEN], uint32_t path_len);
 

@@ -23,14 +23,17 @@
 #define KW_OPENED_MAX (8u * 1024u * 1024u) /* bytes of a payload when decompressed */
 #define KW_HEAD_MAX (8u + KW_HEADER_MAX + 3u * 32u + KW_SIG_LEN)
 #define KW_FRAME_MAX (KW_HEAD_MAX + 4u + KW_BODY_MAX)
-#define KW_CONTROL_MAX (64u + KW_NODES_MAX * KW_WRAP_LEN + 1024u) /* bytes of a control frame */
+#define KW_CONTROL_MAX (256u * 1024u) /* bytes of a control frame */
+static_assert(KW_NODES_MAX * KW_WRAP_LEN + 1024u <= KW_CONTROL_MAX, "all wraps of the largest audience fit");
 #define KW_MESSAGE_MAX (320u * 1024u)  /* ZMQ_MAXMSGSIZE: one frame on the wire, CURVE's 33 bytes included */
 static_assert(KW_FRAME_MAX + 64u <= KW_MESSAGE_MAX, "a full notification fits one frame");
-static_assert(KW_CONTROL_MAX + 64u <= KW_MESSAGE_MAX, "all wraps of the largest audience fit one frame");
+static_assert(KW_CONTROL_MAX + 64u <= KW_MESSAGE_MAX, "a full control fits one frame");
 
 #define KW_RECEIPTS_MAX 256     /* notifications one receipt names */
 #define KW_AGREEMENT_MAX (200u * 1024u) /* bytes of an agreement's text */
 #define KW_SIGNATURES_MAX 64    /* lines of an agreement's signature file */
+#define KW_SIGNATURES_TEXT_MAX (48u * 1024u) /* bytes of that file */
+static_assert(KW_AGREEMENT_MAX + KW_SIGNATURES_TEXT_MAX + 1024u <= KW_CONTROL_MAX, "an agreement travels whole");
 #define KW_PATH_MAX 24          /* hashes of a Merkle path: a commit holds at most 2^24 entries */
 
 #define KW_CLOCK_SKEW_MS (10ull * 60 * 1000)  /* a publish further off than this is refused */

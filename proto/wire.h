@@ -60,7 +60,7 @@ struct wire_hello {
 	struct lane_cursor cursor[KW_LANES];
 	struct lane_window window[KW_LANES];
 	uint32_t filter_count;                 /* 0: everything */
-	char filters[WIRE_FILTERS_MAX][KW_TOPIC_MAX + 1];
+	char (*filters)[KW_TOPIC_MAX + 1];     /* array of the caller's or, decoded, of the wire_msg */
 };
 
 struct wire_welcome {
@@ -136,15 +136,16 @@ struct wire_msg {
 		struct wire_admin admin;
 		struct wire_admin_reply admin_reply;
 	};
-	void *memory; /* what decoding took; wire_msg_clear gives it back */
+	void *memory; /* what decoding took; wire_msg_clear gives both back */
+	void *arrays;
 };
 
 /* Appends the bytes. The message is ours and within limits (MUST); KW_ENOMEM when out failed. */
 KW_MUST_USE enum kw_err wire_encode(struct buf *out, const struct wire_msg *m);
 
 /*
- * Spans of the result point into in or into memory of the message: both must outlive it. KW_EPROTO, KW_ENOMEM. The hot
- * kinds (publish, deliver, ack) allocate nothing.
+ * Spans and arrays of the result live in the message's own memory until wire_msg_clear; in may go at once. One allocation,
+ * a small multiple of in. On an error *out holds nothing to clear. KW_EPROTO, KW_ENOMEM.
  */
 KW_MUST_USE enum kw_err wire_decode(struct wire_msg *out, struct span in, struct kw_why *why);
 void wire_msg_clear(struct wire_msg *m);
