@@ -6,7 +6,7 @@ target_include_directories(kw_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_definitions(kw_flags INTERFACE _GNU_SOURCE KW_VERSION="${PROJECT_VERSION}")
 target_compile_options(kw_flags INTERFACE
   -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith
-  -Wwrite-strings -Wvla -Wundef -Wformat=2 -Wcast-qual -Wconversion -Wno-sign-conversion -Wno-unknown-warning-option
+  -Wwrite-strings -Wvla -Wundef -Wformat=2 -Wcast-qual -Wconversion -Wno-sign-conversion -Wno-format-truncation
   -fno-strict-aliasing -fno-common -fvisibility=hidden)
 
 if(KW_SANITIZE)

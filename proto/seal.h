@@ -27,8 +27,8 @@ struct span label_bytes(enum label label); /* with its final zero */
 /* BLAKE2b-256 of label and up to four parts; key may be NULL (unkeyed) or 32 bytes. */
 void seal_hash(uint8_t out[KW_HASH_LEN], const uint8_t *key, enum label label, const struct span *parts, size_t n);
 
-/* Ed25519 over label and bytes. secret is libsodium's 64-byte form. */
-void seal_sign(uint8_t sig[KW_SIG_LEN], enum label label, struct span bytes, const uint8_t secret[64]);
+/* Ed25519 over label and bytes. secret is libsodium's 64-byte form. false: out of memory (bytes beyond 8 KiB only). */
+KW_MUST_USE bool seal_sign(uint8_t sig[KW_SIG_LEN], enum label label, struct span bytes, const uint8_t secret[64]);
 KW_MUST_USE bool seal_verify(const uint8_t sig[KW_SIG_LEN], enum label label, struct span bytes, const uint8_t pk[KW_KEY_LEN]);
 
 /* Padmé of at least 256, for 1-byte flag + 4-byte length + payload. */

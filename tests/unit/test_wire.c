@@ -99,7 +99,7 @@ a_welcome_reads_back(void **state)
 static void
 a_publish_reads_back_and_half_a_wrap_is_refused(void **state)
 {
-	uint8_t wraps[3 * KW_WRAP_LEN];
+	uint8_t wraps[3 * KW_WRAP_LEN] = {0};
 	struct wire_msg back, m = {.kind = WIRE_PUBLISH, .publish = {span_of(wraps, sizeof wraps)}};
 	struct kw_why why;
 

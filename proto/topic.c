@@ -1,0 +1,179 @@
+/* topic: names and filters, MQTT 5 section 4.7, narrowed to what is safe everywhere. */
+#include "proto/topic.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+/* The level that begins at text; its length. */
+static size_t
+level_len(const char *text)
+{
+	return strcspn(text, "/");
+}
+
+static enum kw_err
+check_characters(const char *text, const char *what, struct kw_why *why)
+{
+	size_t len = strlen(text), bad;
+
+	if (len == 0)
+		return kw_refuse(why, KW_EINVAL, "%s is empty; write levels as in alert/flood/mitte", what);
+	if (len > KW_TOPIC_MAX)
+		return kw_refuse(why, KW_ELIMIT, "%s has %zu bytes, at most %d are allowed", what, len, KW_TOPIC_MAX);
+	bad = text_unclean_at(span_of(text, len), TEXT_LINE);
+	if (bad != SIZE_MAX)
+		return kw_refuse(why, KW_EINVAL, "%s holds a character at byte %zu that may not stand there (invisible, control or no UTF-8)", what, bad);
+	if (text[0] == '$')
+		return kw_refuse(why, KW_EINVAL, "%s \"%s\" begins with $, which is reserved", what, text);
+	bad = strcspn(text, " \t*>\\");
+	if (text[bad] != '\0')
+		return kw_refuse(why, KW_EINVAL, "%s \"%s\" holds '%c'; blanks, *, > and \\ are not allowed, wildcards are + and #", what, text, text[bad]);
+	return KW_OK;
+}
+
+static enum kw_err
+check_level(const char *text, const char *level, size_t len, const char *what, struct kw_why *why)
+{
+	if (len == 0)
+		return kw_refuse(why, KW_EINVAL, "%s \"%s\" has an empty level; write no / at the start, at the end or twice", what, text);
+	if ((len == 1 && level[0] == '.') || (len == 2 && memcmp(level, "..", 2) == 0))
+		return kw_refuse(why, KW_EINVAL, "%s \"%s\" has the level \"%.*s\", which is none", what, text, (int)len, level);
+	return KW_OK;
+}
+
+static enum kw_err
+check_levels(const char *text, const char *what, bool filter, struct kw_why *why)
+{
+	const char *at = text;
+	unsigned levels = 0;
+	enum kw_err err;
+
+	for (;;) {
+		size_t len = level_len(at);
+
+		if ((err = check_level(text, at, len, what, why)) != KW_OK)
+			return err;
+		if (++levels > KW_LEVELS_MAX)
+			return kw_refuse(why, KW_ELIMIT, "%s \"%s\" has more than %d levels", what, text, KW_LEVELS_MAX);
+		if (!filter && memchr(at, '+', len) != NULL)
+			return kw_refuse(why, KW_EINVAL, "%s \"%s\" holds the wildcard +; name one topic", what, text);
+		if (!filter && memchr(at, '#', len) != NULL)
+			return kw_refuse(why, KW_EINVAL, "%s \"%s\" holds the wildcard #; name one topic", what, text);
+		if (memchr(at, '+', len) != NULL && len != 1)
+			return kw_refuse(why, KW_EINVAL, "%s \"%s\": + stands for a whole level and must stand alone in it", what, text);
+		if (memchr(at, '#', len) != NULL && (len != 1 || at[len] != '\0'))
+			return kw_refuse(why, KW_EINVAL, "%s \"%s\": # must be the whole last level", what, text);
+		if (at[len] == '\0')
+			return KW_OK;
+		at += len + 1;
+	}
+}
+
+enum kw_err
+topic_check(const char *topic, struct kw_why *why)
+{
+	enum kw_err err = check_characters(topic, "the topic", why);
+
+	return err != KW_OK ? err : check_levels(topic, "the topic", false, why);
+}
+
+enum kw_err
+filter_check(const char *filter, struct kw_why *why)
+{
+	enum kw_err err = check_characters(filter, "the filter", why);
+
+	return err != KW_OK ? err : check_levels(filter, "the filter", true, why);
+}
+
+static bool
+is(const char *level, size_t len, char wildcard)
+{
+	return len == 1 && level[0] == wildcard;
+}
+
+/* Walks two filters level by level; what decides is what wildcards of b mean: when covering, a must be at least as wide. */
+enum walk { WALK_MATCH, WALK_COVER, WALK_OVERLAP };
+
+static bool
+walk(const char *a, const char *b, enum walk how)
+{
+	for (;;) {
+		size_t a_len = level_len(a), b_len = level_len(b);
+
+		if (is(a, a_len, '#'))
+			return true;
+		if (is(b, b_len, '#'))
+			return how == WALK_OVERLAP;
+		if (is(a, a_len, '+')) {
+			/* any level */
+		} else if (is(b, b_len, '+')) {
+			if (how != WALK_OVERLAP)
+				return false;
+		} else if (a_len != b_len || memcmp(a, b, a_len) != 0) {
+			return false;
+		}
+		a += a_len;
+		b += b_len;
+		if (*a == '\0' || *b == '\0')
+			break;
+		a++;
+		b++;
+	}
+	/* "x/#" takes in "x" itself: section 4.7.1.2 */
+	if (*a == '/' && strcmp(a, "/#") == 0)
+		return true;
+	if (*b == '/' && strcmp(b, "/#") == 0)
+		return how == WALK_OVERLAP;
+	return *a == *b;
+}
+
+bool
+filter_matches(const char *filter, const char *topic)
+{
+	return walk(filter, topic, WALK_MATCH);
+}
+
+bool
+filter_covers(const char *outer, const char *inner)
+{
+	return walk(outer, inner, WALK_COVER);
+}
+
+bool
+filters_overlap(const char *a, const char *b)
+{
+	return walk(a, b, WALK_OVERLAP);
+}
+
+#define NAME_PART_MAX 31
+
+enum kw_err
+name_check(const char *name, const char *what, struct kw_why *why)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || len > NAME_PART_MAX)
+		return kw_refuse(why, KW_EINVAL, "%s \"%.80s\" has %zu bytes, must have 1 to %d", what, name, len, NAME_PART_MAX);
+	if (name[0] < 'a' || name[0] > 'z')
+		return kw_refuse(why, KW_EINVAL, "%s \"%s\" must begin with a letter a-z", what, name);
+	if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != len)
+		return kw_refuse(why, KW_EINVAL, "%s \"%s\" may hold only a-z, 0-9 and -", what, name);
+	return KW_OK;
+}
+
+enum kw_err
+node_check(const char *node, struct kw_why *why)
+{
+	const char *slash = strchr(node, '/');
+	char partner[NAME_PART_MAX + 2];
+	enum kw_err err;
+
+	if (slash == NULL || slash == node || (size_t)(slash - node) > NAME_PART_MAX)
+		return kw_refuse(why, KW_EINVAL, "the node \"%.80s\" must be written partner/node, as police/control-room", node);
+	memcpy(partner, node, (size_t)(slash - node));
+	partner[slash - node] = '\0';
+	if ((err = name_check(partner, "the partner's id", why)) != KW_OK)
+		return err;
+	return name_check(slash + 1, "the node's id", why);
+}
