@@ -20,8 +20,9 @@
 struct agreement;
 
 /*
- * Parses and checks the text for itself (design section 5). Warnings (a hole in the hours, a filter nobody may publish on,
- * ends within 60 days of now_ms …) go to warnings, a line each, when it is not NULL. Errors: one sentence, "line N: …".
+ * Parses and checks the text for itself (design section 5). Warnings (a hole in the hours, a civil partner that a "*" leaves
+ * out for want of a purpose, a kind that nobody is of) go to warnings, a line each, when it is not NULL; that it ends soon is
+ * agreement_age's to say. Errors: one sentence, "line N: …"; KW_EPROTO is no YAML, KW_ELIMIT too much of something.
  */
 KW_MUST_USE enum kw_err agreement_parse(struct agreement **out, struct span text, struct buf *warnings, struct kw_why *why);
 void agreement_free(struct agreement **a);
@@ -87,9 +88,14 @@ bool agreement_may_read(const struct agreement *a, const char *topic, uint32_t n
 
 /*
  * May this header stand, sent by node sender (number under a), under a: partnership, mode, version and hash, topic known, lane
- * at or below the topic's, schema, right to publish (notices) or to answer (receipts: a reader of the topic or its publisher; they go to
- * named nodes that may publish on it or read it), to a part of the readers, lifetime at most keep.content, no release topic, agreement's age.
- * The audience is answered with it (as agreement_audience; nodes may be NULL). Same function at sender, broker and reader.
+ * at or below the topic's, schema, right to publish (notices, updates, cancels, recalls) or to answer (receipts: a reader of the topic or its
+ * publisher; taken, declined, handed_over, returned, done: the line and the coordinator; they go to exactly the nodes that "to" names, each
+ * of which may publish on it or read it), to a part of the readers, lifetime at most keep.content, no release topic, agreement's age.
+ * A void goes to exactly the nodes it names, or to all readers when it names none. After the grace receipts and voids still stand.
+ * The audience is answered with it (as agreement_audience; nodes and count may be NULL). Same function at sender, broker and reader;
+ * now_ms is the caller's clock at sender and broker, created_ms at a reader, who may open it long after the agreement ran out.
+ * KW_ENOTFOUND: another version or another text of it. KW_ESTATE: release topic, or not yet or no longer valid. KW_ELIMIT: lifetime.
+ * KW_EDENIED: everything else. agreement, approved and refused: always KW_EDENIED.
  */
 KW_MUST_USE enum kw_err agreement_may_send(uint32_t *nodes, uint32_t *count, const struct agreement *a, const struct header *h,
                                            uint32_t sender, uint64_t now_ms, struct kw_why *why);
