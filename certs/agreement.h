@@ -100,8 +100,19 @@ bool agreement_may_read(const struct agreement *a, const char *topic, uint32_t n
 KW_MUST_USE enum kw_err agreement_may_send(uint32_t *nodes, uint32_t *count, const struct agreement *a, const struct header *h,
                                            uint32_t sender, uint64_t now_ms, struct kw_why *why);
 
-/* Signatures: the text of agreement.yaml.sig, "kwsteer1:… <base64 signature>" a line each. */
-struct agreement_check { uint32_t valid; uint32_t threshold; uint32_t members; }; /* valid counted by distinct member key */
+/*
+ * Signatures: the text of agreement.yaml.sig, "kwsteer1:… SIGNATURE" a line each, unpadded URL-safe base64; empty lines do not
+ * matter. A signature by somebody who is no member is not counted, but told; a member's that does not hold is KW_ECRYPTO, a
+ * broken line KW_EPROTO.
+ */
+struct agreement_check {
+	uint32_t valid;                     /* by distinct member key */
+	uint32_t threshold;
+	uint32_t members;
+	uint32_t unknown;                   /* signatures of no members */
+	uint32_t repeated;                  /* second signatures of one member */
+	char unknown_name[KW_NODE_MAX + 1]; /* the first of the unknown, as its key says; "" when there is none */
+};
 KW_MUST_USE enum kw_err agreement_count_signatures(struct agreement_check *out, const struct agreement *signers, const struct agreement *a,
                                                    struct span sigs, struct kw_why *why);
 
@@ -110,11 +121,14 @@ KW_MUST_USE enum kw_err agreement_verify_first(const struct agreement *a, struct
 /* next follows old: version + 1, previous = old's hash, name and mode the same, threshold of old and of next. */
 KW_MUST_USE enum kw_err agreement_verify_next(const struct agreement *old, const struct agreement *next, struct span sigs, struct kw_why *why);
 
-/* One line for the signature file, signed by member; the key must be one of a's (or of previous', when not NULL) members. */
+/*
+ * Appends one line for the signature file, signed by member; the key must be one of a's (or of previous', when not NULL)
+ * members, and a must follow previous where that is given. KW_EDENIED otherwise.
+ */
 KW_MUST_USE enum kw_err agreement_sign(struct buf *line, const struct agreement *a, const struct agreement *previous,
                                        const struct secret_keys *member, struct kw_why *why);
 
-/* In words, who gains and who loses what: a line each, "+ youth-house/office may now read alert/#"; german: in German. Empty: no one's rights change. */
+/* In words, who gains and who loses what: a line each, "+ youth-house/office may now read alert/#"; german: in German. Empty: nothing changes but version and previous. */
 KW_MUST_USE enum kw_err agreement_diff(struct buf *out, const struct agreement *old, const struct agreement *next, bool german);
 
 #endif

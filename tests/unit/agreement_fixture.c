@@ -62,6 +62,7 @@ static struct {
 	{"new-police", KEY_NODE, MODE_LIVE, "police/control-room", NULL},
 	{"drill-police", KEY_NODE, MODE_EXERCISE, "police/control-room", NULL},
 	{"drill-haus", KEY_BROKER, MODE_EXERCISE, "haus", NULL},
+	{"drill-a", KEY_NODE, MODE_EXERCISE, "a/b", NULL},
 	{"drill-desk", KEY_NODE, MODE_EXERCISE, "night-desk", NULL},
 };
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -12,6 +12,7 @@
 
 #include "agreement_fixture.h"
 #include "base/text.h"
+#include "proto/seal.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define HOUR_MS (3600ull * 1000)
@@ -225,9 +226,77 @@ every_fault_of_the_text_has_its_sentence(void **state)
 	}
 }
 
-/* Keys whose name fits and which hold another's public key cannot be made through the key module; so the text is damaged by hand. */
+/* A node's public line under any name and with any mixture of public keys, signed by signer: what a cheat could hand over. */
 static void
-a_key_that_stands_twice_is_refused(void **state)
+forge_line(char out[KEY_LINE_MAX], const char *name, const struct secret_keys *signer, const uint8_t *seal_pk, const uint8_t *curve_pk)
+{
+	static const char prefix[] = "kwnode1:";
+	struct buf line = BUF_INIT(1000);
+	uint8_t sig[KW_SIG_LEN];
+
+	buf_put_str(&line, prefix);
+	buf_put_u8(&line, KEY_NODE);
+	buf_put_u8(&line, MODE_LIVE);
+	buf_put_u8(&line, (uint8_t)strlen(name));
+	buf_put_str(&line, name);
+	buf_put(&line, secret_keys_public(signer)->sign_pk, KW_KEY_LEN);
+	buf_put(&line, seal_pk, KW_KEY_LEN);
+	buf_put(&line, curve_pk, KW_KEY_LEN);
+	assert_true(seal_sign(sig, LABEL_SIGN_KEY, buf_span(&line), secret_keys_sign(signer)));
+	buf_put(&line, sig, sizeof sig);
+	strcpy(out, prefix);
+	assert_non_null(sodium_bin2base64(out + sizeof prefix - 1, KEY_LINE_MAX - sizeof prefix, line.p + sizeof prefix - 1, line.len - (sizeof prefix - 1),
+	                                  sodium_base64_VARIANT_URLSAFE_NO_PADDING));
+	buf_free(&line);
+}
+
+static void
+a_key_that_stands_twice_is_refused_whatever_it_is_for(void **state)
+{
+	const struct secret_keys *fresh = fixture_key("police/second"), *taken = fixture_key("city/public-order"), *mayor = fixture_key("mayor");
+	const struct public_key *mine = secret_keys_public(fresh), *theirs = secret_keys_public(taken);
+	const uint8_t *const broker_curve = secret_keys_public(fixture_key("haus"))->curve_pk;
+	const struct {
+		const struct secret_keys *signer;
+		const uint8_t *seal_pk, *curve_pk;
+		const char *other; /* NULL: it is good */
+	} lines[] = {
+		{fresh, mine->seal_pk, mine->curve_pk, NULL},
+		{taken, mine->seal_pk, mine->curve_pk, "city/public-order"},
+		{fresh, theirs->seal_pk, mine->curve_pk, "city/public-order"},
+		{fresh, mine->seal_pk, theirs->curve_pk, "city/public-order"},
+		{fresh, theirs->curve_pk, mine->curve_pk, "city/public-order"},
+		{fresh, mine->seal_pk, broker_curve, "haus"},
+		{fresh, mine->seal_pk, secret_keys_public(fixture_key("night-desk"))->curve_pk, "night-desk"},
+		{mayor, mine->seal_pk, mine->curve_pk, "mayor"},
+		{fresh, mine->seal_pk, mine->seal_pk, "shelter/desk"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(lines); i++) {
+		char line[KEY_LINE_MAX], expected[100];
+		struct agreement *a = NULL;
+		struct kw_why why = {{0}};
+		struct buf text;
+
+		forge_line(line, "shelter/desk", lines[i].signer, lines[i].seal_pk, lines[i].curve_pk);
+		fixture_expand(&text, fixture_text, "%shelter/desk", line);
+		if (lines[i].other == NULL) {
+			if (agreement_parse(&a, buf_span(&text), NULL, &why) != KW_OK)
+				fail_msg("%s", why.text);
+			agreement_free(&a);
+		} else {
+			assert_int_equal(agreement_parse(&a, buf_span(&text), NULL, &why), KW_EINVAL);
+			snprintf(expected, sizeof expected, "holds the same public key as that of \"%s\" in line", lines[i].other);
+			if (strstr(why.text, expected) == NULL)
+				fail_msg("%zu: \"%s\"\n not \"%s\"", i, why.text, expected);
+		}
+		buf_free(&text);
+	}
+}
+
+static void
+nobody_stands_twice(void **state)
 {
 	static const char *const edits[][2] = {
 		{"operators: [{name: night-desk, key: \"%night-desk\"}]", "operators: [{name: night-desk, key: \"%night-desk\"}, {name: night-desk, key: \"%night-desk\"}]"},
@@ -237,7 +306,7 @@ a_key_that_stands_twice_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(edits); i++) {
 		struct agreement *a = NULL;
-		struct kw_why why = {{0}};
+		struct kw_why why;
 		struct buf text;
 
 		fixture_expand(&text, fixture_text, edits[i][0], edits[i][1]);
@@ -800,7 +869,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_text_is_read_whole),
 		cmocka_unit_test(every_fault_of_the_text_has_its_sentence),
-		cmocka_unit_test(a_key_that_stands_twice_is_refused),
+		cmocka_unit_test(a_key_that_stands_twice_is_refused_whatever_it_is_for),
+		cmocka_unit_test(nobody_stands_twice),
 		cmocka_unit_test(warnings_tell_what_is_allowed_and_odd),
 		cmocka_unit_test(a_line_whose_hours_join_has_no_hole),
 		cmocka_unit_test(a_peer_is_known_by_its_key_alone),
