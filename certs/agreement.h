@@ -85,6 +85,8 @@ const struct agreement_topic *agreement_topic_at(const struct agreement *a, uint
 KW_MUST_USE enum kw_err agreement_audience(uint32_t *nodes, uint32_t *count, const struct agreement *a, const char *topic,
                                            uint32_t sender, const char to[][KW_NODE_MAX + 1], uint32_t to_count, struct kw_why *why);
 bool agreement_may_read(const struct agreement *a, const char *topic, uint32_t node);
+/* In the topic's line, at whatever hour, or its coordinator: such a node gets it although it did not subscribe. */
+bool agreement_is_responsible(const struct agreement *a, const char *topic, uint32_t node);
 
 /*
  * May this header stand, sent by node sender (number under a), under a: partnership, mode, version and hash, topic known, lane

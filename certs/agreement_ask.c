@@ -105,6 +105,14 @@ agreement_may_read(const struct agreement *a, const char *topic, uint32_t node)
 	return t != NULL && rule_may_read(a, t, node);
 }
 
+bool
+agreement_is_responsible(const struct agreement *a, const char *topic, uint32_t node)
+{
+	const struct topic_rule *t = agreement_rule(a, topic);
+
+	return t != NULL && node < a->node_count && rule_in_line(a, t, node);
+}
+
 /* What a type of notification needs. Whatever is not in the table may not be sent. */
 enum right { RIGHT_NONE, RIGHT_PUBLISH, RIGHT_ANSWER, RIGHT_VOID, RIGHT_CASE };
 

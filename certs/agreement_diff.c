@@ -219,7 +219,7 @@ diff_nodes(struct diff *d)
 
 /* ---- topics ---- */
 
-/* The filter of all topics that both take in. Only for filters that overlap; false: it would be too long. */
+/* The filter of all topics that both take in. Only for filters that overlap; false: there is none, it would be too long. */
 static bool
 intersect(char out[KW_TOPIC_MAX + 1], const char *a, const char *b)
 {
@@ -239,7 +239,7 @@ intersect(char out[KW_TOPIC_MAX + 1], const char *a, const char *b)
 			level = b;
 			len = b_len;
 		}
-		if (n + len + 2 > KW_TOPIC_MAX)
+		if (n + (n > 0) + len > KW_TOPIC_MAX)
 			return false;
 		if (n > 0)
 			out[n++] = '/';

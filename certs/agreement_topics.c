@@ -367,6 +367,8 @@ check_hours(struct reading *r, size_t line)
 	static const char *const days[] = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"};
 	char text[160];
 
+	if (r->warnings == NULL)
+		return;
 	for (uint32_t minute = 0; minute < MINUTES_A_WEEK; minute++) {
 		uint32_t on = 0;
 

@@ -12,11 +12,11 @@
 
 #include "agreement_fixture.h"
 #include "base/text.h"
+#include "certs/agreement_parts.h"
 #include "proto/seal.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define HOUR_MS (3600ull * 1000)
-#define DAY_MS (24 * HOUR_MS)
 
 static uint64_t
 ms(const char *time)
@@ -366,6 +366,37 @@ a_line_whose_hours_join_has_no_hole(void **state)
 }
 
 static void
+hours_begin_and_end_to_the_minute(void **state)
+{
+	enum { MO = 0, TU = 1440, FR = 4 * 1440, SA = 5 * 1440, SU = 6 * 1440 };
+	static const struct {
+		const char *hours;
+		uint32_t minute;
+		bool on;
+	} cases[] = {
+		{"Mo-Su 06:00-22:00", MO + 359, false}, {"Mo-Su 06:00-22:00", MO + 360, true}, {"Mo-Su 06:00-22:00", SU + 1319, true},
+		{"Mo-Su 06:00-22:00", SU + 1320, false}, {"Mo 00:00-24:00", MO, true}, {"Mo 00:00-24:00", TU - 1, true}, {"Mo 00:00-24:00", TU, false},
+		{"Su 22:00-06:00", SU + 1319, false}, {"Su 22:00-06:00", SU + 1320, true}, {"Su 22:00-06:00", MO + 359, true}, {"Su 22:00-06:00", MO + 360, false},
+		{"Su 22:00-06:00", TU, false}, {"Su 22:00-06:00", SU, false}, {"Fr-Mo 10:00-11:00", SA + 600, true}, {"Fr-Mo 10:00-11:00", MO + 600, true},
+		{"Fr-Mo 10:00-11:00", TU + 600, false}, {"Mo,Fr 10:00-11:00", FR + 600, true}, {"Mo,Fr 10:00-11:00", TU + 600, false},
+		{"Mo 10:00-11:00; Tu 12:00-13:00", TU + 720, true}, {"Mo 10:00-11:00; Tu 12:00-13:00", TU + 600, false},
+	};
+	struct hours h;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		assert_int_equal(hours_parse(&h, cases[i].hours, NULL), KW_OK);
+		if (hours_at(&h, cases[i].minute) != cases[i].on)
+			fail_msg("%s at minute %u", cases[i].hours, cases[i].minute);
+	}
+	assert_int_equal(hours_parse(&h, "Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00", NULL), KW_OK);
+	assert_int_equal(hours_parse(&h, "Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; "
+	                                 "Mo 01:00-02:00", NULL), KW_ELIMIT);
+	memset(&h, 0, sizeof h);
+	assert_true(hours_at(&h, 0));
+}
+
+static void
 a_peer_is_known_by_its_key_alone(void **state)
 {
 	struct agreement *a = fixture_agreement(fixture_text, NULL, NULL);
@@ -509,6 +540,12 @@ who_is_responsible_is_always_among_the_readers(void **state)
 	assert_string_equal(audience(a, "request/noise/west", "youth-house/office", NULL), "city/crime-prevention city/public-order police/control-room");
 	assert_string_equal(audience(a, "request/noise/west", "youth-house/office", "police/control-room"), "city/crime-prevention city/public-order police/control-room");
 	assert_string_equal(audience(a, "request/noise/west", "city/public-order", "police/control-room"), "city/crime-prevention police/control-room");
+	assert_true(agreement_is_responsible(a, "request/noise/west", agreement_node(a, "city/public-order")));
+	assert_true(agreement_is_responsible(a, "request/noise/west", agreement_node(a, "city/crime-prevention")));
+	assert_false(agreement_is_responsible(a, "request/noise/west", agreement_node(a, "youth-house/office")));
+	assert_false(agreement_is_responsible(a, "request/noise/west", AGREEMENT_NOBODY));
+	assert_false(agreement_is_responsible(a, "alert/x", agreement_node(a, "city/crime-prevention")));
+	assert_false(agreement_is_responsible(a, "nothing", agreement_node(a, "city/crime-prevention")));
 	agreement_free(&a);
 }
 
@@ -873,6 +910,7 @@ main(void)
 		cmocka_unit_test(nobody_stands_twice),
 		cmocka_unit_test(warnings_tell_what_is_allowed_and_odd),
 		cmocka_unit_test(a_line_whose_hours_join_has_no_hole),
+		cmocka_unit_test(hours_begin_and_end_to_the_minute),
 		cmocka_unit_test(a_peer_is_known_by_its_key_alone),
 		cmocka_unit_test(age_changes_to_the_millisecond),
 		cmocka_unit_test(the_audience_is_sorted_and_without_the_sender),
