@@ -118,6 +118,9 @@ static const struct refusal {
 	{":7411", ":0", "line 8: the endpoint"},
 	{":7411", ":65536", "line 8: the endpoint"},
 	{"broker.example.org", "*", "line 8: the endpoint \"tcp://*:7411\" must be"},
+	{"broker.example.org", "[::1", "line 8: the endpoint \"tcp://[::1:7411\" must be"},
+	{"broker.example.org", "[]", "line 8: the endpoint \"tcp://[]:7411\" must be"},
+	{"broker.example.org", "a/b", "line 8: the endpoint \"tcp://a/b:7411\" must be"},
 	{"broker.example.org", "", "line 8: the endpoint \"tcp://:7411\" must be"},
 	{"[\"tcp://broker.example.org:7411\"]", "[\"tcp://a:1\", \"tcp://a:1\"]", "line 8: the endpoint tcp://a:1 stands here twice"},
 	{"[\"tcp://broker.example.org:7411\"]", "[]", "line 8: \"endpoints\" of broker is empty"},
@@ -141,6 +144,8 @@ static const struct refusal {
 	{"kind: city, nodes", "kind: other, nodes", "line 13: the partner \"city\" is called as a kind"},
 	{"%police/control-room", "%drill-police", "line 12: the key of \"police/control-room\" was made for exercise"},
 	{"title: \"Police headquarters\"", "purposes: [care]", "line 12: partner police is of kind police and commits to no purposes"},
+	{"Police headquarters", "1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890",
+	 "line 12: the title of partner police has 130 bytes, at most 127 are allowed"},
 	{"purposes: [care]", "purposes: [care, care]", "line 15: the purpose \"care\" stands here twice"},
 	{"purposes: [care]", "purposes: [\"*\"]", "line 15: the purpose \"*\" must begin with a letter"},
 	{"nodes: [{id: desk, key: \"%shelter/desk\"}]", "nodes: []", "line 15: \"nodes\" of partner shelter is empty"},
@@ -188,6 +193,9 @@ static const struct refusal {
 	{"Mo-Su 06:00-22:00", "Mo-So 06:00-22:00", "line 25: hours is \"Mo-So 06:00-22:00\", must be days and times as"},
 	{"Mo-Su 06:00-22:00", "Mo-Su 6:00-22:00", "line 25: hours is"},
 	{"Mo-Su 06:00-22:00", "Mo-Su 06:00-24:01", "line 25: hours is"},
+	{"Mo-Su 06:00-22:00", "Mo-Su 06.00-22:00", "line 25: hours is"},
+	{"Mo-Su 06:00-22:00", "Mo-Su 06:0:-22:00", "line 25: hours is"},
+	{"Mo-Su 06:00-22:00", "Mo-Su 06:00", "line 25: hours is"},
 	{"Mo-Su 06:00-22:00", "Mo-Su 06:60-22:00", "line 25: hours is"},
 	{"Mo-Su 06:00-22:00", "Mo-Su 06:00-06:00", "line 25: hours is"},
 	{"Mo-Su 06:00-22:00", "Mo,Mo 06:00-22:00", "line 25: hours is"},
@@ -198,6 +206,8 @@ static const struct refusal {
 	{", take_within: 5m", ", take_within: 14d", "line 25: the line of topic request/noise/# takes longer to go through than keep.content lasts"},
 	{", take_within: 5m", ", take_in: 5m", "line 26: unknown key \"take_in\" in a line of responsible"},
 	{"    receive: [police, city]\n", "    receive: [police]\n", "line 25: city/public-order is to be responsible for topic request/noise/# but may not read it"},
+	{"coordinator: city/crime-prevention", "coordinator: youth-house/office",
+	 "line 25: the coordinator youth-house/office takes at last what is responsible for topic request/noise/#, but may not read it"},
 	/* release */
 	{"release: {approve: [police, city]}", "release: {approve: [police, citty]}", "line 27: \"citty\" in \"approve\" of topic statement/# is no partner's id"},
 	{"release: {approve: [police, city]}", "release: {}", "line 27: \"release\" of topic statement/# is empty"},
@@ -224,6 +234,76 @@ every_fault_of_the_text_has_its_sentence(void **state)
 		if (strncmp(why.text, "line ", 5) != 0 || strstr(why.text, refusals[i].sentence) == NULL)
 			fail_msg("%s\n  gave \"%s\"\n  not  \"%s\"", refusals[i].replace, why.text, refusals[i].sentence);
 	}
+}
+
+/* Lists one too long; what stands in them does not matter, since they are counted first. */
+static void
+every_list_has_its_limit(void **state)
+{
+	static const struct {
+		const char *find;
+		const char *key;
+		unsigned n;
+		const char *sentence;
+	} lists[] = {
+		{"members: [", "members: [", 33, "36 members, at most 32 are allowed"},
+		{"operators: [", "operators: [", 65, "66 operators, at most 64 are allowed"},
+		{"endpoints: [", "endpoints: [", 9, "10 endpoints, at most 8 are allowed"},
+		{"purposes: [care", "purposes: [", 33, "34 purposes, at most 32 are allowed"},
+		{"nodes: [{id: control-room", "nodes: [", 4096, "more than 4096 nodes in one agreement"},
+		{"partners:\n", "partners:\n", 1025, "1029 partners, at most 1024 are allowed"},
+		{"topics:\n", "topics:\n", 513, "518 topics, at most 512 are allowed"},
+		{"responsible:\n", "responsible:\n", 17, "19 lines of responsible, at most 16 are allowed"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(lists); i++) {
+		struct buf longer = BUF_INIT(1u << 20), text;
+		struct agreement *a = NULL;
+		struct kw_why why = {{0}};
+		const char *rest = lists[i].find + strlen(lists[i].key);
+		bool block = strchr(lists[i].key, '\n') != NULL;
+
+		buf_put_str(&longer, lists[i].key);
+		for (unsigned k = 0; k < lists[i].n; k++)
+			buf_put_str(&longer, !block ? "1, " : strcmp(lists[i].key, "responsible:\n") == 0 ? "      - 1\n" : "  - 1\n");
+		buf_put_str(&longer, strlen(lists[i].find) > strlen(lists[i].key) ? rest : "");
+		fixture_expand(&text, fixture_text, lists[i].find, buf_text(&longer));
+		assert_int_equal(agreement_parse(&a, buf_span(&text), NULL, &why), KW_ELIMIT);
+		if (strstr(why.text, lists[i].sentence) == NULL)
+			fail_msg("gave \"%s\"\n not \"%s\"", why.text, lists[i].sentence);
+		buf_free(&text);
+		buf_free(&longer);
+	}
+}
+
+static void
+a_text_over_the_limit_is_refused(void **state)
+{
+	struct buf text;
+	struct agreement *a = NULL;
+	struct kw_why why;
+
+	(void)state;
+	fixture_expand(&text, fixture_text, NULL, NULL);
+	buf_put_u8(&text, '#');
+	while (text.len < KW_AGREEMENT_MAX)
+		buf_put_u8(&text, 'x');
+	assert_int_equal(agreement_parse(&a, buf_span(&text), NULL, &why), KW_OK);
+	agreement_free(&a);
+	buf_put_u8(&text, 'x');
+	assert_int_equal(agreement_parse(&a, buf_span(&text), NULL, &why), KW_ELIMIT);
+	buf_free(&text);
+}
+
+static void
+proof_is_never_kept_shorter_than_content(void **state)
+{
+	struct agreement *a = fixture_agreement(fixture_text, "keep: {content: 2y}", "keep: {content: 3y}");
+
+	(void)state;
+	assert_int_equal(agreement_topic_at(a, 4)->keep_proof_ms, 3 * 365 * DAY_MS);
+	agreement_free(&a);
 }
 
 /* A node's public line under any name and with any mixture of public keys, signed by signer: what a cheat could hand over. */
@@ -908,6 +988,9 @@ main(void)
 		cmocka_unit_test(every_fault_of_the_text_has_its_sentence),
 		cmocka_unit_test(a_key_that_stands_twice_is_refused_whatever_it_is_for),
 		cmocka_unit_test(nobody_stands_twice),
+		cmocka_unit_test(every_list_has_its_limit),
+		cmocka_unit_test(a_text_over_the_limit_is_refused),
+		cmocka_unit_test(proof_is_never_kept_shorter_than_content),
 		cmocka_unit_test(warnings_tell_what_is_allowed_and_odd),
 		cmocka_unit_test(a_line_whose_hours_join_has_no_hole),
 		cmocka_unit_test(hours_begin_and_end_to_the_minute),

@@ -303,6 +303,7 @@ the_chain_only_grows(void **state)
 	assert_non_null(strstr(why.text, "version 2 cannot stand first without its fingerprint"));
 	assert_int_equal(add(c, v1, "mayor", &why), KW_EDENIED);
 	assert_int_equal(add(c, v1, "mayor president", &why), KW_OK);
+	assert_int_equal(agreement_chain_add_first(c, &gone, buf_span(&sigs), NULL, &why), KW_ESTATE);
 	assert_int_equal(add(c, v3, "mayor president", &why), KW_ENOTFOUND);
 	assert_non_null(strstr(why.text, "version 3 cannot be checked before version 2 is here"));
 	assert_int_equal(add(c, v2, "mayor", &why), KW_EDENIED);
@@ -330,7 +331,8 @@ a_second_successor_is_kept_as_evidence(void **state)
 {
 	struct agreement *v1 = fixture_agreement(fixture_text, NULL, NULL), *v2 = successor(v1, NULL, NULL), *v3 = successor(v2, NULL, NULL);
 	struct agreement *other = successor(v1, "lane: routine", "lane: urgent"), *third = successor(v1, "lane: routine", "lane: flash");
-	struct agreement *twin = fixture_agreement(fixture_text, "lane: routine", "lane: urgent");
+	struct agreement *twin = fixture_agreement(fixture_text, "lane: routine", "lane: urgent"), *stray = successor(twin, NULL, NULL);
+	struct agreement *elsewhere = fixture_agreement(fixture_text, "partnership: musterstadt", "partnership: anderswo");
 	struct agreement_rival rival;
 	struct agreement_chain *c = NULL;
 	struct kw_why why;
@@ -354,6 +356,15 @@ a_second_successor_is_kept_as_evidence(void **state)
 	assert_true(span_eq(rival.text, agreement_text(other)));
 	assert_memory_equal(agreement_hash(agreement_chain_get(c, 2)), agreement_hash(v2), KW_HASH_LEN);
 	agreement_chain_free(&c);
+	/* signed by all, but it follows another version 1: nobody could have taken it for the next */
+	assert_int_equal(agreement_chain_new(&c), KW_OK);
+	assert_int_equal(add(c, v1, "mayor president", &why), KW_OK);
+	assert_int_equal(add(c, v2, "mayor president", &why), KW_OK);
+	assert_int_equal(add(c, stray, "mayor president prosecutor", &why), KW_EDENIED);
+	assert_false(agreement_chain_evidence(c, &rival));
+	assert_int_equal(add(c, elsewhere, "mayor president prosecutor", &why), KW_EDENIED);
+	assert_false(agreement_chain_evidence(c, &rival));
+	agreement_chain_free(&c);
 	/* a second first, which no version before can judge */
 	assert_int_equal(agreement_chain_new(&c), KW_OK);
 	assert_int_equal(add(c, v1, "mayor president", &why), KW_OK);
@@ -367,6 +378,8 @@ a_second_successor_is_kept_as_evidence(void **state)
 	agreement_free(&v3);
 	agreement_free(&other);
 	agreement_free(&third);
+	agreement_free(&stray);
+	agreement_free(&elsewhere);
 	agreement_free(&twin);
 }
 
