@@ -1,0 +1,224 @@
+/*
+ * core: the broker's decisions. Events and the time go in; what is to be done comes out as data, in three streams that
+ * the driver carries out:
+ *
+ *   core_next      answers and orders; drained to the end after every event
+ *   core_deliver   deliveries and pages to read, as many at a time as the driver likes; flash before urgent before routine
+ *   core_batch     what the store is to commit next, one batch at a time
+ *
+ * No socket, file, clock, thread or cryptography. One thread. Memory grows with nodes, audience sets and what is under
+ * way, within struct core_limits; never with the backlog. docs/protocol.md is the specification.
+ *
+ * A connection is a number of the driver's own; it may be used again after core_closed or EFFECT_DROP. Who it is was decided by the
+ * driver from its CURVE key before any event: node is a number under the agreement in force.
+ */
+#ifndef KW_BROKER_CORE_H
+#define KW_BROKER_CORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "broker/core/blob.h"
+#include "broker/store/store.h"
+#include "certs/agreement.h"
+#include "proto/header.h"
+#include "proto/wire.h"
+
+struct core;
+
+struct core_time { uint64_t mono_ms; uint64_t wall_ms; };
+
+struct core_limits {
+	uint32_t conns_max;                     /* numbers of connections are below it */
+	struct lane_window publish[KW_LANES];   /* what one sender may have unanswered; told in welcome */
+	struct lane_window deliver[KW_LANES];   /* the most of a reader's window that is used */
+	uint32_t queue_messages;                /* committed just now and kept in memory for one reader and lane, beyond it the log is read */
+	uint64_t queue_bytes;                   /* the same over all readers */
+	uint32_t batch_appends;                 /* at most STORE_BATCH_MAX */
+	uint64_t batch_bytes;
+	uint64_t pending_bytes;                 /* of all senders, waiting for a commit */
+	uint32_t page_entries;                  /* one read of a reader that is behind */
+	uint32_t page_bytes;
+	uint64_t members_max;                   /* of all audience sets together */
+	uint32_t members_a_tick;                /* looked at for retention */
+	uint32_t purge_records;                 /* one step of retention */
+};
+extern const struct core_limits core_limits_default;
+
+/* What a broker counts since its start. */
+struct core_counters {
+	uint64_t stored, duplicates, conflicts, delivered, delivered_bare, delivered_bytes, acks, hellos, commits, reads;
+	uint64_t refused[CODE_LANE + 1];        /* by code */
+};
+
+enum service { SERVICE_SERVING, SERVICE_BEHIND, SERVICE_FORK, SERVICE_LOST, SERVICE_STOPPING };
+const char *service_name(enum service s);       /* "serving", "behind", … */
+
+KW_MUST_USE enum kw_err core_new(struct core **out, const struct core_limits *limits);
+void core_free(struct core **c);
+
+/* ---- what the store tells at its start (store.h: struct store_load), in its order ---- */
+void core_load_state(struct core *c, uint32_t log_epoch, const uint64_t epoch_start[KW_LANES], const uint64_t tail[KW_LANES],
+                     bool has_commit, const uint8_t commit[WIRE_COMMIT_LEN]);
+KW_MUST_USE enum kw_err core_load_epoch(struct core *c, uint32_t log_epoch, const uint64_t start[KW_LANES]);
+KW_MUST_USE enum kw_err core_load_node(struct core *c, node_no node, const char *id);
+KW_MUST_USE enum kw_err core_load_set(struct core *c, set_no set, const node_no *nodes, uint32_t count);
+void core_load_cursor(struct core *c, node_no node, enum lane lane, struct lane_cursor cursor);
+void core_load_last_stored(struct core *c, node_no node, const uint8_t id[KW_ID_LEN]);
+KW_MUST_USE enum kw_err core_load_subscribe(struct core *c, node_no node, uint32_t count, const char *const *filters);
+void core_load_swept(struct core *c, enum lane lane, set_no set, uint64_t upto);
+/* The newest version that the store kept, NULL: none yet. Borrowed until another is in force. */
+KW_MUST_USE enum kw_err core_start(struct core *c, const struct agreement *in_force, struct core_time now);
+
+/* ---- events ---- */
+enum core_stage {
+	STAGE_NO_HELLO,   /* [C-5] only hello is heard */
+	STAGE_OPEN,
+	STAGE_REPLACED,   /* [C-5] ignored from now on */
+	STAGE_REVOKED,    /* to be answered denied and closed */
+};
+/* A message came on the connection; before any other event about it. */
+enum core_stage core_heard(struct core *c, uint32_t conn, struct core_time now);
+/* Something was sent on it that the core did not order (an agreement, a refusal of the gate's own). */
+void core_sent(struct core *c, uint32_t conn, struct core_time now);
+
+/* What the store says about the commit that a hello names: struct store_ops.commit_hash. */
+enum core_seen { SEEN_NONE /* number 0, or no longer kept */, SEEN_SAME, SEEN_OTHER };
+/* KW_ENOMEM alone: the connection hears slow_down. Everything else is answered by effects. */
+void core_hello(struct core *c, uint32_t conn, uint32_t node, const struct wire_hello *hello, enum core_seen seen, struct core_time now);
+
+struct core_publication {
+	const struct header *header;            /* borrowed for the call */
+	const uint8_t *frame_hash;              /* 32, likewise */
+	struct blob *blob;                      /* the core takes references of its own; may put the wraps into another order */
+};
+void core_publish(struct core *c, uint32_t conn, const struct core_publication *p, struct core_time now);
+void core_ack(struct core *c, uint32_t conn, const struct wire_ack *ack, struct core_time now);
+void core_subscribe(struct core *c, uint32_t conn, const struct wire_subscribe *filters, struct core_time now);
+void core_closed(struct core *c, uint32_t conn); /* the connection is gone; deliveries not acknowledged come again */
+
+/* The blob holds the reader's own wrap alone, or none; one reference to it goes to the core. */
+struct core_read_entry { const struct store_entry *entry; struct blob *blob; };
+/* Which of the set's wraps is this connection's own; CORE_NO_CONN: none. */
+uint32_t core_wrap_place(const struct core *c, uint32_t conn, set_no set);
+/* The answer to EFFECT_READ. tail: the lane's newest number in the snapshot that was read. complete: nothing more was there. */
+void core_read(struct core *c, uint32_t conn, uint32_t generation, enum lane lane, const struct core_read_entry *entries,
+               uint32_t count, bool complete, uint64_t tail, struct core_time now);
+
+/*
+ * A verified version is to come into force: its text and one entry of the broker's own in each lane go into one commit,
+ * behind all that was accepted under the old one. Until then publish is answered slow_down. KW_ESTATE: another is on its way, or the
+ * service is stopped. text, sigs and next are borrowed until EFFECT_INSTALLED; next for as long as it is in force.
+ */
+struct core_install {
+	const struct agreement *next;
+	struct span text, sigs;
+	struct blob *entries[KW_LANES];
+	uint8_t entry_hash[KW_LANES][KW_HASH_LEN];
+};
+KW_MUST_USE enum kw_err core_install(struct core *c, const struct core_install *i, struct core_time now, struct kw_why *why);
+/* [C-11] KW_ESTATE: one is on its way. */
+KW_MUST_USE enum kw_err core_new_epoch(struct core *c, struct kw_why *why);
+void core_sizes(struct core *c, const struct store_sizes *sizes); /* now and then, for [P-5] */
+void core_stopping(struct core *c);
+void core_tick(struct core *c, struct core_time now);
+uint64_t core_wake_ms(const struct core *c); /* on the monotonic clock; UINT64_MAX: nothing pending */
+
+/* ---- the store's side ---- */
+/* NULL: one is under way, or nothing is to be done. The batch is the core's, unchanged until core_committed. */
+struct store_batch *core_batch(struct core *c, struct core_time now);
+/* The answer. KW_EFULL: refused, the service goes on. Any other error: lost, nothing more is acknowledged. */
+void core_committed(struct core *c, struct store_batch *b, enum kw_err err, struct core_time now);
+void core_store_lost(struct core *c); /* it could not be read */
+bool core_quiet(const struct core *c); /* nothing waits for a commit and none is under way */
+
+/* ---- effects ---- */
+enum effect_kind {
+	EFFECT_WELCOME,      /* core_welcome fills it */
+	EFFECT_REFUSED,
+	EFFECT_STORED,       /* of the commit just answered; core_stored_item */
+	EFFECT_STORED_AGAIN, /* a duplicate: the store has the proof */
+	EFFECT_BEAT,         /* with the newest commit */
+	EFFECT_DROP,         /* forget the connection */
+	EFFECT_INSTALLED,    /* another agreement is in force */
+	EFFECT_INSTALL_FAILED, /* no room in the store; the old one stays */
+	EFFECT_EPOCH,        /* the new log epoch has begun */
+	EFFECT_SERVICE,      /* core_service is another one now */
+	EFFECT_DELIVER,
+	EFFECT_READ,
+};
+
+struct core_refusal {
+	enum wire_code code;
+	bool has_id;
+	uint8_t id[KW_ID_LEN];
+	uint32_t wait_ms;
+	const char *text;            /* the core's until the next core_next */
+};
+
+struct core_effect {
+	enum effect_kind kind;
+	uint32_t conn;
+	union {
+		struct core_refusal refused;
+		struct { uint32_t first, count; } stored;
+		struct { uint8_t id[KW_ID_LEN]; struct position at; uint64_t commit; uint32_t index; } again;
+		struct {
+			struct position at;
+			uint64_t commit;
+			enum wire_mark mark;
+			bool has_wrap;
+			uint32_t wrap;           /* index into the blob's wraps */
+			struct blob *blob;       /* the driver's reference now */
+		} deliver;
+		struct {
+			uint32_t generation;
+			enum lane lane;
+			const set_no *sets;      /* ascending; the core's until the next event */
+			uint32_t set_count;
+			uint64_t after;
+			uint32_t max_entries, max_bytes;
+			bool want_topic;         /* the blobs need their topic */
+		} read;
+	};
+};
+bool core_next(struct core *c, struct core_effect *out);
+bool core_deliver(struct core *c, struct core_effect *out, struct core_time now);
+
+struct core_stored { uint8_t id[KW_ID_LEN]; struct position at; uint32_t index; uint32_t next; };
+/* Items of EFFECT_STORED: first, then next, count of them. The core's until the next core_committed. */
+const struct core_stored *core_stored_item(const struct core *c, uint32_t i);
+void core_welcome(const struct core *c, uint32_t conn, struct wire_welcome *out, struct core_time now);
+
+/* ---- questions ---- */
+enum service core_service(const struct core *c);
+const char *core_service_why(const struct core *c);          /* one sentence, "" while serving */
+const struct agreement *core_agreement(const struct core *c); /* in force; NULL before the first */
+bool core_has_commit(const struct core *c);
+const uint8_t *core_commit(const struct core *c);            /* the newest, WIRE_COMMIT_LEN */
+uint64_t core_commit_number(const struct core *c);           /* 0: none */
+uint32_t core_log_epoch(const struct core *c);
+uint64_t core_tail(const struct core *c, enum lane lane);
+const struct core_counters *core_counters(const struct core *c);
+uint32_t core_open_count(const struct core *c);
+uint64_t core_pending(const struct core *c, enum lane lane); /* notifications waiting for a commit */
+
+#define CORE_NO_CONN UINT32_MAX
+struct core_node_info {
+	const char *id;
+	bool in_agreement;
+	uint32_t conn;                          /* CORE_NO_CONN: not connected */
+	uint64_t since_ms;                      /* monotonic; when its session began */
+	const char *software;
+	uint32_t filters;
+	uint64_t cursor[KW_LANES];
+	uint64_t newest[KW_LANES];              /* newest number that is meant for it, as far as known since the start */
+	uint64_t waiting[KW_LANES];             /* in memory for it, sent or not, not acknowledged */
+	bool lagging[KW_LANES];                 /* reads from the log: more waits than is counted */
+	uint64_t oldest_ms[KW_LANES];           /* monotonic; since when the oldest of them is known, 0: none */
+};
+uint32_t core_node_total(const struct core *c);
+void core_node_info(const struct core *c, uint32_t i, struct core_node_info *out); /* i below core_node_total */
+
+#endif

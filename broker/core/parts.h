@@ -1,0 +1,239 @@
+/* parts: what the core's files share with one another, and with nobody else. */
+#ifndef KW_BROKER_PARTS_H
+#define KW_BROKER_PARTS_H
+
+#include "broker/core/core.h"
+#include "broker/core/list.h"
+
+#define NO_NODE UINT32_MAX
+#define NO_SET UINT32_MAX
+#define NO_ITEM UINT32_MAX
+#define CONTROL_OPS_MAX 1000u    /* of one batch, beside its appends */
+#define CURSOR_FLUSH_MS 1000u    /* an acknowledgement waits so long for a commit to travel with */
+#define SWEEP_EVERY_MS 1000u
+#define PURGE_EVERY_MS 10000u
+
+struct node_rec {
+	char id[KW_NODE_MAX + 1];
+	uint32_t under_agreement;              /* its number there, or AGREEMENT_NOBODY */
+	uint32_t conn;                         /* its session, or CORE_NO_CONN */
+	uint64_t cursor[KW_LANES];
+	uint64_t birth[KW_LANES];              /* nothing before it was meant for this node; known since the start alone */
+	bool cursor_dirty[KW_LANES];
+	bool in_dirty_list;
+	bool has_last_stored;
+	uint8_t last_stored[KW_ID_LEN];
+	struct wire_subscribe filters;         /* memory of the node's own */
+	bool filters_dirty;
+	set_no *sets;                          /* ascending */
+	uint32_t set_count, set_cap;
+};
+
+struct set_rec {
+	uint32_t count;
+	uint32_t next_hash;                    /* chain of its bucket */
+	uint64_t hash;
+	node_no *nodes;                        /* ascending */
+	uint64_t newest[KW_LANES];             /* last number appended; 0: none known */
+	uint64_t swept[KW_LANES];
+	bool sweeping[KW_LANES];               /* stands in the list of those with something to sweep */
+	bool sweep_sent[KW_LANES];
+};
+
+struct audience {                          /* nodes and sets: audience.c */
+	struct node_rec **nodes;
+	uint32_t node_count, node_cap;
+	uint32_t *by_agreement;                /* number under the agreement in force -> node_no */
+	uint32_t by_agreement_count;
+	struct set_rec *sets;
+	uint32_t set_count, set_cap;
+	uint32_t *buckets;
+	uint32_t bucket_count;
+	uint64_t members;
+	uint32_t first_new_node, first_new_set; /* those below are in the store, or in the batch under way */
+};
+
+struct item {                              /* one entry on its way to one reader */
+	uint64_t number;
+	uint64_t commit;
+	uint64_t since_ms;
+	struct blob *blob;                     /* NULL once sent */
+	uint32_t bytes;
+	uint32_t wrap;
+	uint32_t log_epoch;
+	bool has_wrap;
+};
+
+struct out_lane {                          /* one reader's lane: delivery.c */
+	struct link ready;                     /* has something to send and room in the window */
+	struct link behind;                    /* wants a page from the log */
+	struct item *items;                    /* ring: sent ones, then waiting ones */
+	uint32_t cap, first, count, sent;      /* the first `sent` of `count` are unacknowledged */
+	uint64_t queued;                       /* every number up to it is in the ring, was sent, or is not for this reader */
+	uint64_t last_sent;
+	uint64_t unacked_bytes;
+	struct lane_window window;
+	bool live;                             /* new commits go straight into the ring */
+	bool reading;                          /* EFFECT_READ is out */
+};
+
+struct in_lane { uint32_t messages; uint64_t bytes; }; /* publishes without an answer */
+
+struct session {
+	uint32_t conn;
+	uint32_t generation;
+	uint32_t node;                         /* node_no */
+	enum core_stage stage;
+	uint64_t since_ms, heard_ms, sent_ms;
+	struct link heard;                     /* in the order of heard_ms */
+	struct link spoke;                     /* in the order of sent_ms */
+	struct in_lane in[KW_LANES];
+	struct out_lane out[KW_LANES];
+	uint32_t first_stored, last_stored, stored_count; /* while one commit is being answered */
+	char software[65];
+};
+
+struct pending {                           /* a publication or entry on its way into the log */
+	struct store_op op;
+	uint32_t conn, generation;             /* CORE_NO_CONN: the broker's own */
+	uint32_t bytes;
+	struct blob *blob;
+};
+
+struct pending_ring { struct pending *at; uint32_t cap, first, count; };
+
+struct epoch { uint32_t number; uint64_t start[KW_LANES]; };
+
+enum change { CHANGE_NONE, CHANGE_WAITS, CHANGE_UNDER_WAY };
+
+struct core {
+	struct core_limits limits;
+	struct core_counters counters;
+	struct audience audience;
+
+	/* the log's state */
+	uint32_t log_epoch;
+	struct epoch *epochs;
+	uint32_t epoch_count;
+	uint64_t tail[KW_LANES];
+	bool has_commit;
+	uint8_t commit[WIRE_COMMIT_LEN];
+
+	/* service */
+	enum service service;
+	char service_why[512];
+	const struct agreement *agreement;
+	struct store_sizes sizes;
+	uint32_t *scratch_nodes;               /* room for KW_NODES_MAX, the audience being judged */
+
+	/* connections */
+	struct session **sessions;             /* by connection */
+	uint32_t open_count;
+	uint32_t next_generation;
+	struct link heard, spoke;              /* sessions, longest ago first */
+	struct link ready[KW_LANES], behind[KW_LANES];
+	uint64_t queued_bytes;                 /* blobs waiting in rings */
+
+	/* effects */
+	struct core_effect *effects;
+	uint32_t effect_first, effect_count, effect_cap;
+	char *last_text;                       /* of the refusal handed out last */
+
+	/* what the next commit takes: batch.c */
+	struct pending_ring pending[KW_LANES];
+	uint64_t pending_bytes;
+	struct store_batch batch;
+	struct store_op *ops;
+	struct pending *context;               /* of the batch under way, appends only, in order */
+	uint32_t context_count;
+	bool batch_out;
+	uint32_t *dirty;                       /* nodes with a cursor or filters to write */
+	uint32_t dirty_count, dirty_cap;
+	uint64_t dirty_since_ms;
+	char **evidence;                       /* texts to keep */
+	uint32_t evidence_count;
+	uint32_t evidence_out;                 /* of them under way */
+	struct core_stored *stored;
+	uint32_t stored_count;
+
+	/* changes of agreement and epoch: change.c */
+	enum change install_state;
+	struct core_install install;
+	uint32_t install_set;
+	uint32_t *install_numbers;             /* node_no of the next version's nodes */
+	enum change epoch_state;
+	uint64_t epoch_start[KW_LANES];        /* of the one under way */
+
+	/* retention: sweep.c */
+	struct { uint32_t set; enum lane lane; } *sweeps; /* ring of what may have something to sweep */
+	uint32_t sweep_first, sweep_count, sweep_cap;
+	struct { uint32_t set; enum lane lane; uint64_t upto; } sweep_due[64];
+	uint32_t sweep_due_count;
+	uint64_t next_sweep_ms, next_purge_ms;
+	bool purge_due;
+};
+
+/* effects.c */
+struct core_effect *effect_add(struct core *c, enum effect_kind kind, uint32_t conn); /* NULL: out of memory */
+void effect_refuse(struct core *c, uint32_t conn, enum wire_code code, const uint8_t *id, uint32_t wait_ms, const char *fmt, ...) KW_PRINTF(6, 7);
+
+/* audience.c */
+KW_MUST_USE enum kw_err audience_init(struct audience *a);
+void audience_free(struct audience *a);
+KW_MUST_USE enum kw_err audience_add_node(struct audience *a, const char *id, uint32_t *node);
+KW_MUST_USE enum kw_err audience_add_set(struct audience *a, const node_no *nodes, uint32_t count, uint32_t *set);
+/* Every node of the agreement gets a number, in its order; numbers is malloc'd. */
+KW_MUST_USE enum kw_err audience_know(struct audience *a, const struct agreement *g, uint32_t **numbers);
+void audience_settle(struct audience *a); /* every node's number under by_agreement */
+/* The same, and by_agreement is this one's from now on. */
+KW_MUST_USE enum kw_err audience_under(struct audience *a, const struct agreement *in_force);
+/* The set's number, made if new. nodes ascending. KW_EFULL: too many sets or members. */
+KW_MUST_USE enum kw_err audience_intern(struct audience *a, const node_no *nodes, uint32_t count, uint64_t members_max, uint32_t *set);
+/* Where node stands in set; NO_NODE: nowhere. */
+uint32_t audience_place(const struct set_rec *set, uint32_t node);
+
+/* session.c */
+struct session *session_get(const struct core *c, uint32_t conn);            /* any stage; NULL: none */
+struct session *session_open(const struct core *c, uint32_t conn);           /* STAGE_OPEN alone */
+struct session *session_alive(const struct core *c, uint32_t conn, uint32_t generation); /* any stage, the same session */
+void session_end(struct core *c, struct session *s);
+void session_revoke(struct core *c, struct session *s); /* */
+void session_spoke(struct core *c, struct session *s, uint64_t mono_ms);
+void session_tick(struct core *c, struct core_time now);
+uint64_t session_wake_ms(const struct core *c);
+void session_end_all(struct core *c, enum wire_code code, const char *text); /* each hears it; open ones alone */
+KW_MUST_USE enum kw_err session_filters(struct node_rec *n, uint32_t count, char (*filters)[KW_TOPIC_MAX + 1]);
+
+/* delivery.c */
+void delivery_begin(struct core *c, struct session *s, enum lane lane, uint64_t after, struct lane_window window);
+void delivery_end(struct core *c, struct session *s);
+void delivery_committed(struct core *c, const struct pending *p, struct core_time now); /* its op holds position and commit */
+void delivery_ack(struct core *c, struct session *s, enum lane lane, uint64_t number);
+
+/* batch.c */
+KW_MUST_USE enum kw_err batch_init(struct core *c);
+void batch_free(struct core *c);
+struct pending *batch_add(struct core *c, enum lane lane); /* zeroed; NULL: out of memory */
+void batch_undo(struct core *c, enum lane lane);           /* takes the last one added back */
+void batch_dirty(struct core *c, uint32_t node, struct core_time now);
+void batch_evidence(struct core *c, const char *fmt, ...) KW_PRINTF(2, 3);
+uint64_t batch_wake_ms(const struct core *c);
+
+/* change.c */
+void change_stop(struct core *c, enum service service, const char *fmt, ...) KW_PRINTF(3, 4);
+KW_MUST_USE bool change_wants_batch(const struct core *c);
+uint32_t change_ops_before(struct core *c, struct store_op *ops);             /* log epoch; at the batch's start */
+bool change_install_fits(const struct core *c);
+uint32_t change_install_ops(struct core *c, struct store_op *ops);            /* behind all appends */
+void change_free(struct core *c);
+void change_committed(struct core *c, struct store_batch *b, enum kw_err err, struct core_time now);
+
+/* sweep.c */
+void sweep_appended(struct core *c, uint32_t set, enum lane lane, uint64_t number);
+void sweep_tick(struct core *c, struct core_time now);
+uint32_t sweep_ops(struct core *c, struct store_op *ops);
+void sweep_done(struct core *c, const struct store_op *op, bool ok);
+uint64_t sweep_wake_ms(const struct core *c);
+void sweep_free(struct core *c);
+
+#endif

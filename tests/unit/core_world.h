@@ -1,0 +1,81 @@
+/*
+ * core_world: the broker's core in a bottle, for tests: a clock that the test turns, an agreement that the test writes, a
+ * store in a few arrays, and everything the core said kept in order.
+ */
+#ifndef KW_TESTS_CORE_WORLD_H
+#define KW_TESTS_CORE_WORLD_H
+
+#include "broker/core/core.h"
+
+#define WORLD_NODES 16
+#define WORLD_SAID 20000
+
+/* Stands in for certs' agreement: everybody may send everything to everybody, except on "denied". */
+struct agreement {
+	uint32_t version;
+	uint8_t hash[KW_HASH_LEN];
+	uint32_t count;
+	const char *id[WORLD_NODES];      /* sorted */
+	struct public_key key[WORLD_NODES];
+	struct public_key broker;
+	struct agreement_topic topic;     /* release and responsible are the test's to set */
+};
+void fake_agreement(struct agreement *a, uint32_t version, uint32_t count, const char *const *ids);
+
+struct world_entry {
+	struct op_append op;              /* its spans point into blob */
+	struct position at;
+	uint64_t commit;
+	uint32_t index;
+	struct blob *blob;
+};
+
+struct world {
+	struct core *core;
+	struct core_limits limits;
+	struct core_time now;
+	struct agreement agreement;
+	struct core_effect said[WORLD_SAID];  /* in order; texts are copied into text */
+	char text[WORLD_SAID][200];
+	uint32_t said_count;
+	/* the store */
+	struct world_entry *log;
+	uint32_t log_count;
+	uint64_t tail[KW_LANES];
+	uint64_t commits;
+	uint32_t log_epoch;
+	uint64_t cursor[WORLD_NODES][KW_LANES];
+	uint32_t agreements, evidence, sweeps, purges, subscribes, epochs, batches;
+	uint64_t swept_upto;
+	uint64_t reads, read_entries;
+	enum kw_err fail_next;
+	uint64_t next_id;
+	uint32_t blobs_alive;
+};
+
+void world_begin(struct world *w, uint32_t nodes, const char *const *ids); /* agreement version 1 in force */
+void world_end(struct world *w);
+void world_drain(struct world *w);        /* what the core says, without commits or deliveries */
+bool world_commit(struct world *w);       /* one batch, if there is one, and what the core says to it */
+void world_settle(struct world *w);       /* commits and deliveries until nothing is left */
+uint32_t world_deliver(struct world *w, uint32_t max);
+void world_pass(struct world *w, uint64_t ms); /* time, in steps the core asked for */
+
+void world_hello_as(struct world *w, uint32_t conn, uint32_t node, const struct wire_hello *h, enum core_seen seen);
+void world_hello(struct world *w, uint32_t conn, uint32_t node); /* fresh, wide windows */
+struct wire_hello world_plain_hello(void);
+
+struct world_publish { enum lane lane; const char *topic; struct header *header; uint32_t wraps; uint32_t body; };
+/* node's notification on conn; what is not said is usual. Answers its id's number. */
+uint64_t world_publish(struct world *w, uint32_t conn, uint32_t node, const struct world_publish *p);
+void world_header(struct world *w, struct header *h, uint32_t node);
+void world_offer(struct world *w, uint32_t conn, const struct header *h, uint32_t wraps, uint32_t body);
+void world_ack(struct world *w, uint32_t conn, enum lane lane, uint64_t number);
+struct core_install world_install(struct world *w, const struct agreement *next);
+
+void world_forget(struct world *w);       /* what was said so far */
+uint32_t world_count(const struct world *w, enum effect_kind kind, uint32_t conn);
+const struct core_effect *world_find(const struct world *w, enum effect_kind kind, uint32_t conn, uint32_t nth);
+bool world_refused(const struct world *w, uint32_t conn, enum wire_code code); /* the last refusal to conn */
+
+#endif
