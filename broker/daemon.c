@@ -1,0 +1,442 @@
+/* daemon: the broker's parts, from start to end. */
+#include "broker/daemon.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/text.h"
+#include "broker/net/control.h"
+#include "broker/net/gate.h"
+#include "broker/net/relay.h"
+#include "broker/net/zap.h"
+#include "broker/ready.h"
+#include "broker/store/commit_thread.h"
+#include "broker/store/store_lmdb.h"
+#include "certs/agreement_chain.h"
+#include "certs/keys.h"
+#include "proto/commit.h"
+
+#define MESSAGES_A_TURN 512u
+#define DELIVERIES_A_TURN 1024u
+#define STOP_MS 5000u
+#define FIRST_INSTALL_MS 30000u
+
+struct daemon {
+	const struct broker_config *config;
+	struct secret_keys *keys;
+	struct buf text, sigs;               /* of the agreement's file */
+	struct agreement *file;
+	struct agreement_chain *chain;
+	struct core *core;
+	struct store *store;
+	struct commit_thread *commits;
+	void *context;
+	struct zap *zap;
+	struct relay *relay;
+	struct gate *gate;
+	struct control *control;
+	bool installing;
+	enum kw_err install_err;
+	struct kw_why why;
+};
+
+/* One sentence for people on standard error and one line for the log. */
+static int
+give_up(const struct kw_why *why, int code)
+{
+	log_event(LOG_ERROR, "broker.failed", "exit=%d why=\"%s\"", code, why->text);
+	return code;
+}
+
+/* ---- what the files say ---- */
+
+static enum kw_err
+read_files(struct daemon *d)
+{
+	char name[4096];
+	enum kw_err err = secret_keys_read_daemon(&d->keys, KEY_BROKER, d->config->key, &d->why);
+
+	if (err != KW_OK)
+		return err;
+	d->text = BUF_INIT(KW_AGREEMENT_MAX);
+	d->sigs = BUF_INIT(KW_SIGNATURES_TEXT_MAX);
+	err = fs_read(&d->text, d->config->agreement, &d->why);
+	if (err != KW_OK)
+		return err;
+	if (snprintf(name, sizeof name, "%s.sig", d->config->agreement) >= (int)sizeof name)
+		return kw_refuse(&d->why, KW_ELIMIT, "the agreement's file name is too long");
+	err = fs_read(&d->sigs, name, &d->why);
+	if (err != KW_OK)
+		return err;
+	err = agreement_parse(&d->file, buf_span(&d->text), NULL, &d->why);
+	if (err != KW_OK)
+		kw_why_prefix(&d->why, "%s", d->config->agreement);
+	return err;
+}
+
+static enum kw_err
+own_key_stands(struct daemon *d, const struct agreement *a)
+{
+	const struct public_key *theirs = agreement_broker(a), *ours = secret_keys_public(d->keys);
+
+	if (memcmp(theirs->curve_pk, ours->curve_pk, KW_KEY_LEN) == 0 && memcmp(theirs->sign_pk, ours->sign_pk, KW_KEY_LEN) == 0)
+		return KW_OK;
+	return kw_refuse(&d->why, KW_EDENIED, "version %u of the agreement names another broker key than the one in %s", agreement_version(a),
+	                 d->config->key);
+}
+
+/* ---- what the store tells ---- */
+
+static void
+on_state(void *self, uint32_t log_epoch, const uint64_t start[KW_LANES], const uint64_t tail[KW_LANES], bool has_commit,
+         const uint8_t commit[WIRE_COMMIT_LEN])
+{
+	core_load_state(((struct daemon *)self)->core, log_epoch, start, tail, has_commit, commit);
+}
+
+static void
+on_epoch(void *self, uint32_t log_epoch, const uint64_t start[KW_LANES])
+{
+	MUST(core_load_epoch(((struct daemon *)self)->core, log_epoch, start) == KW_OK); /* a few bytes at the start */
+}
+
+static enum kw_err
+on_agreement(void *self, uint32_t version, struct span text, struct span sigs, struct kw_why *why)
+{
+	struct daemon *d = self;
+	struct agreement *a = NULL;
+	char fingerprint[KEY_FINGERPRINT_MAX];
+	enum kw_err err = agreement_parse(&a, text, NULL, why);
+
+	if (err == KW_OK) {
+		agreement_fingerprint(fingerprint, a); /* pinned by its own first start */
+		err = agreement_chain_newest(d->chain) == NULL ? agreement_chain_add_first(d->chain, &a, sigs, fingerprint, why)
+		                                               : agreement_chain_add_next(d->chain, &a, sigs, why);
+	}
+	if (err != KW_OK)
+		kw_why_prefix(why, "version %u of the agreement in the store", version);
+	agreement_free(&a);
+	return err;
+}
+
+static enum kw_err
+on_node(void *self, node_no node, const char *id)
+{
+	return core_load_node(((struct daemon *)self)->core, node, id);
+}
+
+static enum kw_err
+on_set(void *self, set_no set, const node_no *nodes, uint32_t count)
+{
+	return core_load_set(((struct daemon *)self)->core, set, nodes, count);
+}
+
+static void
+on_cursor(void *self, node_no node, enum lane lane, struct lane_cursor cursor)
+{
+	core_load_cursor(((struct daemon *)self)->core, node, lane, cursor);
+}
+
+static void
+on_last_stored(void *self, node_no node, const uint8_t id[KW_ID_LEN])
+{
+	core_load_last_stored(((struct daemon *)self)->core, node, id);
+}
+
+static enum kw_err
+on_subscribe(void *self, node_no node, uint32_t count, const char *const *filters)
+{
+	return core_load_subscribe(((struct daemon *)self)->core, node, count, filters);
+}
+
+static void
+on_swept(void *self, enum lane lane, set_no set, uint64_t upto)
+{
+	core_load_swept(((struct daemon *)self)->core, lane, set, upto);
+}
+
+static void
+sign_commit(void *self, const struct commit *c, uint8_t out[WIRE_COMMIT_LEN])
+{
+	commit_encode(out, c, secret_keys_sign(((struct daemon *)self)->keys));
+}
+
+static enum kw_err
+open_store(struct daemon *d)
+{
+	struct store_lmdb_config config = {
+		.path = d->config->store_path, .partnership = agreement_partnership(d->file), .quota_bytes = d->config->store_quota,
+		.force_filesystem = d->config->store_force_filesystem, .signer = {d, sign_commit},
+	};
+	struct store_load load = {d, on_state, on_epoch, on_agreement, on_node, on_set, on_cursor, on_last_stored, on_subscribe, on_swept};
+
+	return store_lmdb_open(&d->store, &config, &load, &d->why);
+}
+
+/* ---- which agreement ---- */
+
+enum plan { PLAN_STORED, PLAN_INSTALL };
+
+/* The file's version against the store's: older ones are told of, the next one is installed, another history is refused. */
+static enum kw_err
+choose(struct daemon *d, enum plan *plan)
+{
+	const struct agreement *newest = agreement_chain_newest(d->chain);
+	const struct agreement *same = agreement_chain_get(d->chain, agreement_version(d->file));
+
+	*plan = PLAN_INSTALL;
+	if (newest == NULL)
+		return agreement_verify_first(d->file, buf_span(&d->sigs), &d->why);
+	if (same == NULL && agreement_version(d->file) > agreement_version(newest))
+		return agreement_verify_next(newest, d->file, buf_span(&d->sigs), &d->why);
+	*plan = PLAN_STORED;
+	if (same != NULL && memcmp(agreement_hash(same), agreement_hash(d->file), KW_HASH_LEN) != 0)
+		return kw_refuse(&d->why, KW_EDENIED, "%s is another version %u than the one that was in force here: put the right file there",
+		                 d->config->agreement, agreement_version(d->file));
+	if (same != newest)
+		log_event(LOG_WARNING, "agreement.file_is_older", "file=%u in_force=%u what=\"the newer one stays in force; put it into the file's place\"",
+		          agreement_version(d->file), agreement_version(newest));
+	return KW_OK;
+}
+
+static void
+install_done(void *self, enum kw_err err, const char *sentence)
+{
+	struct daemon *d = self;
+
+	d->installing = false;
+	d->install_err = err;
+	if (err != KW_OK)
+		(void)kw_refuse(&d->why, err, "%s", sentence);
+}
+
+static enum kw_err
+install_file(struct daemon *d)
+{
+	uint64_t end = clock_mono_ms() + FIRST_INSTALL_MS;
+
+	d->installing = true;
+	relay_install(d->relay, buf_span(&d->text), buf_span(&d->sigs), (struct relay_done){d, install_done});
+	while (d->installing && !relay_lost(d->relay)) {
+		zmq_pollitem_t item = {NULL, commit_thread_fd(d->commits), ZMQ_POLLIN, 0};
+
+		(void)relay_carry(d->relay, 0);
+		if (!d->installing)
+			break;
+		if (clock_mono_ms() >= end)
+			return kw_refuse(&d->why, KW_ETIMEOUT, "the store did not take the agreement within %u s", FIRST_INSTALL_MS / 1000);
+		(void)zmq_poll(&item, 1, 100);
+	}
+	return relay_lost(d->relay) ? kw_refuse(&d->why, KW_EIO, "the store is lost") : d->install_err;
+}
+
+/* ---- start, turn, end ---- */
+
+static enum kw_err
+open_gate(struct daemon *d)
+{
+	struct gate_config config = {
+		.zmq_context = d->context, .curve_secret = secret_keys_curve(d->keys), .endpoints = (const char *const *)d->config->listen,
+		.endpoint_count = d->config->listen_count, .conns_max = d->config->connections,
+	};
+
+	for (int lane = 0; lane < KW_LANES; lane++)
+		config.send_hwm += (int)(2 * core_limits_default.deliver[lane].messages);
+	return gate_open(&d->gate, &config, &d->why);
+}
+
+static enum kw_err
+start_threads(struct daemon *d)
+{
+	struct relay_parts parts;
+	enum kw_err err;
+
+	d->context = zmq_ctx_new();
+	if (d->context == NULL)
+		return kw_refuse(&d->why, KW_ENOMEM, "ZeroMQ does not start: %s", zmq_strerror(errno));
+	(void)zmq_ctx_set(d->context, ZMQ_MAX_SOCKETS, (int)d->config->connections + 64);
+	err = zap_start(&d->zap, d->context, &d->why);
+	if (err != KW_OK)
+		return err;
+	err = commit_thread_start(&d->commits, d->store);
+	if (err != KW_OK)
+		return kw_refuse(&d->why, err, "the commit thread does not start");
+	parts = (struct relay_parts){d->core, NULL, d->zap, d->store, d->commits, d->chain, d->keys};
+	err = relay_new(&d->relay, &parts);
+	return err == KW_OK ? KW_OK : kw_refuse(&d->why, err, "out of memory");
+}
+
+static void
+warn_of_age(const struct agreement *a)
+{
+	char until[TEXT_TIME_MAX];
+
+	text_put_time_utc(until, agreement_until_ms(a));
+	switch (agreement_age(a, clock_wall_ms())) {
+	case AGREEMENT_GOOD:
+		break;
+	case AGREEMENT_NOT_YET:
+		log_event(LOG_WARNING, "agreement.not_yet", "what=\"its time has not come\"");
+		break;
+	case AGREEMENT_ENDS_SOON:
+		log_event(LOG_WARNING, "agreement.ends_soon", "until=%s", until);
+		break;
+	case AGREEMENT_GRACE:
+		log_event(LOG_ERROR, "agreement.grace", "until=%s what=\"over; publishing stops when the grace ends\"", until);
+		break;
+	case AGREEMENT_OVER:
+		log_event(LOG_ERROR, "agreement.over", "until=%s what=\"nothing may be published any more\"", until);
+		break;
+	}
+}
+
+/* Exit code, EXIT_DONE when all stands. */
+static int
+start(struct daemon *d)
+{
+	struct core_limits limits = core_limits_default;
+	const struct agreement *a;
+	enum plan plan;
+	enum kw_err err;
+
+	if (read_files(d) != KW_OK)
+		return EXIT_CONFIG;
+	limits.conns_max = d->config->connections;
+	if (core_new(&d->core, &limits) != KW_OK || agreement_chain_new(&d->chain) != KW_OK) {
+		(void)kw_refuse(&d->why, KW_ENOMEM, "out of memory");
+		return EXIT_FAILED;
+	}
+	err = open_store(d);
+	if (err != KW_OK)
+		return err == KW_EEXISTS ? EXIT_FAILED : err == KW_EDENIED || err == KW_EINVAL ? EXIT_CONFIG : EXIT_STORE_LOST;
+	if (choose(d, &plan) != KW_OK || own_key_stands(d, plan == PLAN_INSTALL ? d->file : agreement_chain_newest(d->chain)) != KW_OK)
+		return EXIT_CONFIG;
+	if (core_start(d->core, agreement_chain_newest(d->chain), relay_now()) != KW_OK) {
+		(void)kw_refuse(&d->why, KW_ENOMEM, "out of memory");
+		return EXIT_FAILED;
+	}
+	if (start_threads(d) != KW_OK)
+		return EXIT_FAILED;
+	if (plan == PLAN_INSTALL && (err = install_file(d)) != KW_OK)
+		return err == KW_EIO ? EXIT_STORE_LOST : EXIT_FAILED;
+	a = agreement_chain_newest(d->chain);
+	zap_agreement(d->zap, a);
+	err = open_gate(d);
+	if (err != KW_OK)
+		return err == KW_EDENIED || err == KW_EINVAL ? EXIT_CONFIG : EXIT_FAILED;
+	relay_open_gate(d->relay, d->gate);
+	if (control_open(&d->control, d->context, d->config->control, d->relay, &d->why) != KW_OK)
+		return EXIT_FAILED;
+	warn_of_age(a);
+	return EXIT_DONE;
+}
+
+static void
+turn(struct daemon *d, int signals, bool *stop)
+{
+	zmq_pollitem_t items[] = {
+		{gate_socket(d->gate), 0, ZMQ_POLLIN, 0}, {control_socket(d->control), 0, ZMQ_POLLIN, 0}, {gate_monitor(d->gate), 0, ZMQ_POLLIN, 0},
+		{NULL, commit_thread_fd(d->commits), ZMQ_POLLIN, 0}, {NULL, signals, ZMQ_POLLIN, 0},
+	};
+	static const int count = sizeof items / sizeof items[0];
+	bool more = relay_receive(d->relay, MESSAGES_A_TURN);
+
+	more = relay_carry(d->relay, DELIVERIES_A_TURN) || more;
+	if (zmq_poll(items, count, more ? 0 : relay_wait_ms(d->relay)) < 0)
+		return;
+	if (items[1].revents != 0)
+		control_receive(d->control);
+	if (items[2].revents != 0)
+		gate_monitor_receive(d->gate);
+	if (items[4].revents != 0 || control_wants_stop(d->control))
+		*stop = true;
+	control_tick(d->control, clock_mono_ms());
+}
+
+/* Takes what waits for a commit to its end, not longer than STOP_MS. */
+static void
+wind_down(struct daemon *d)
+{
+	uint64_t end = clock_mono_ms() + STOP_MS;
+
+	core_stopping(d->core);
+	while (!relay_lost(d->relay) && clock_mono_ms() < end) {
+		zmq_pollitem_t item = {NULL, commit_thread_fd(d->commits), ZMQ_POLLIN, 0};
+
+		(void)relay_receive(d->relay, MESSAGES_A_TURN);
+		(void)relay_carry(d->relay, DELIVERIES_A_TURN);
+		if (relay_idle(d->relay))
+			break;
+		(void)zmq_poll(&item, 1, 10);
+	}
+}
+
+static void
+take_apart(struct daemon *d)
+{
+	control_close(&d->control);
+	gate_close(&d->gate);
+	if (d->commits != NULL)
+		commit_thread_stop(&d->commits);
+	relay_free(&d->relay);
+	zap_stop(&d->zap);
+	core_free(&d->core); /* gives back what the gate's messages hold: before the context */
+	if (d->context != NULL)
+		(void)zmq_ctx_term(d->context);
+	if (d->store != NULL)
+		d->store->ops->close(d->store);
+	agreement_chain_free(&d->chain);
+	agreement_free(&d->file);
+	buf_free(&d->text);
+	buf_free(&d->sigs);
+	secret_keys_free(&d->keys);
+}
+
+int
+daemon_run(const struct broker_config *config, int signals)
+{
+	struct daemon d = {.config = config};
+	bool stop = false;
+	int code = start(&d);
+
+	if (code != EXIT_DONE) {
+		code = give_up(&d.why, code);
+		goto free_parts;
+	}
+	log_event(LOG_NOTICE, "broker.ready", "partnership=%s version=%u listen=%s", agreement_partnership(core_agreement(d.core)),
+	          agreement_version(core_agreement(d.core)), config->listen[0]);
+	ready_notify("READY=1");
+	while (!stop && !relay_lost(d.relay))
+		turn(&d, signals, &stop);
+	ready_notify("STOPPING=1");
+	if (stop)
+		wind_down(&d);
+	if (relay_lost(d.relay)) {
+		(void)kw_refuse(&d.why, KW_EIO, "the store is lost; start again: what was acknowledged is recovered from disk");
+		code = give_up(&d.why, EXIT_STORE_LOST);
+	} else {
+		log_event(LOG_NOTICE, "broker.stopped", "clean=yes");
+	}
+free_parts:
+	take_apart(&d);
+	return code;
+}
+
+int
+daemon_check(const struct broker_config *config)
+{
+	struct daemon d = {.config = config};
+	enum kw_err err = read_files(&d);
+
+	if (err == KW_OK)
+		err = own_key_stands(&d, d.file);
+	if (err != KW_OK)
+		(void)fprintf(stderr, "kurzweg-broker: %s\n", d.why.text);
+	take_apart(&d);
+	return err == KW_OK ? EXIT_DONE : EXIT_CONFIG;
+}

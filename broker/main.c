@@ -1,0 +1,99 @@
+/* main: kurzweg-broker's options and its process. */
+#include <argp.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/config.h"
+#include "broker/daemon.h"
+
+const char *argp_program_version = "kurzweg-broker " KW_VERSION;
+
+struct options { const char *config; bool check; };
+
+static const struct argp_option option_table[] = {
+	{"config", 'c', "FILE", 0, "the configuration; /etc/kurzweg/broker.yaml where this is left out", 0},
+	{"check-config", 'C', NULL, 0, "say whether configuration, key and agreement may stand, and end", 0},
+	{NULL, 0, NULL, 0, NULL, 0},
+};
+
+static error_t
+take_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case 'c': o->config = arg; return 0;
+	case 'C': o->check = true; return 0;
+	case ARGP_KEY_ARG: argp_error(state, "%s is one word too many", arg); return 0;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* No core file and no debugger: the memory holds the broker's keys. */
+static bool
+guard_process(void)
+{
+	struct rlimit none = {0, 0};
+
+	(void)umask(0077);
+	return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0 && signal(SIGPIPE, SIG_IGN) != SIG_ERR;
+}
+
+/* Blocked before any thread begins, so that none is ever interrupted; read from the descriptor. */
+static int
+signals_fd(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return -1;
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct argp parser = {option_table, take_option, NULL,
+		"Relays sealed notifications between the partners of one agreement.\v"
+		"Ends with 0 when stopped, 1 when it could not start, 2 for a wrong option, 74 when its store is lost, 78 for configuration, key or "
+		"agreement.", NULL, NULL, NULL};
+	struct options o = {.config = "/etc/kurzweg/broker.yaml"};
+	struct broker_config config;
+	struct kw_why why;
+	int signals, code;
+
+	argp_err_exit_status = EXIT_USAGE;
+	if (argp_parse(&parser, argc, argv, 0, NULL, &o) != 0)
+		return EXIT_USAGE;
+	if (sodium_init() < 0 || !guard_process()) {
+		(void)fprintf(stderr, "kurzweg-broker: the process cannot be set up\n");
+		return EXIT_FAILED;
+	}
+	if (broker_config_read(&config, o.config, &why) != KW_OK) {
+		(void)fprintf(stderr, "kurzweg-broker: %s\n", why.text);
+		return EXIT_CONFIG;
+	}
+	log_set_level(config.log);
+	if (o.check) {
+		code = daemon_check(&config);
+		if (code == EXIT_DONE)
+			(void)printf("%s may stand\n", o.config);
+	} else {
+		signals = signals_fd();
+		code = signals >= 0 ? daemon_run(&config, signals) : EXIT_FAILED;
+		if (signals >= 0)
+			(void)close(signals);
+	}
+	broker_config_free(&config);
+	return code;
+}
