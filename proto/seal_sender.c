@@ -207,7 +207,7 @@ wrap_all(struct buf *out, struct seal_sender *s, const uint8_t ctx[32], const ui
 
 	memcpy(plain, content_key, KW_KEY_LEN);
 	for (size_t i = 0; i < n && err == KW_OK; i++) {
-		const uint8_t *pair;
+		const uint8_t *pair = NULL;
 		uint8_t *at = buf_reserve(out, KW_WRAP_LEN);
 
 		if (at == NULL) {
