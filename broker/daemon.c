@@ -25,6 +25,7 @@
 #define DELIVERIES_A_TURN 1024u
 #define STOP_MS 5000u
 #define FIRST_INSTALL_MS 30000u
+#define WARN_EVERY_MS (6u * 3600u * 1000u)
 
 struct daemon {
 	const struct broker_config *config;
@@ -40,6 +41,7 @@ struct daemon {
 	struct relay *relay;
 	struct gate *gate;
 	struct control *control;
+	uint64_t warned_ms;
 	bool installing;
 	enum kw_err install_err;
 	struct kw_why why;
@@ -332,7 +334,6 @@ start(struct daemon *d)
 	relay_open_gate(d->relay, d->gate);
 	if (control_open(&d->control, d->context, d->config->control, d->relay, &d->why) != KW_OK)
 		return EXIT_FAILED;
-	warn_of_age(a);
 	return EXIT_DONE;
 }
 
@@ -356,6 +357,10 @@ turn(struct daemon *d, int signals, bool *stop)
 	if (items[4].revents != 0 || control_wants_stop(d->control))
 		*stop = true;
 	control_tick(d->control, clock_mono_ms());
+	if (clock_mono_ms() - d->warned_ms >= WARN_EVERY_MS) {
+		d->warned_ms = clock_mono_ms();
+		warn_of_age(core_agreement(d->core));
+	}
 }
 
 /* Takes what waits for a commit to its end, not longer than STOP_MS. */

@@ -46,6 +46,21 @@ guard_process(void)
 	return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0 && signal(SIGPIPE, SIG_IGN) != SIG_ERR;
 }
 
+/* Every connection is a descriptor: as many as we may have. */
+static void
+want_descriptors(uint32_t connections)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+	if (files.rlim_max < connections + 256ull)
+		log_event(LOG_WARNING, "broker.few_descriptors", "limit=%llu connections=%u what=\"raise LimitNOFILE or lower connections\"",
+		          (unsigned long long)files.rlim_max, connections);
+}
+
 /* Blocked before any thread begins, so that none is ever interrupted; read from the descriptor. */
 static int
 signals_fd(void)
@@ -89,6 +104,7 @@ main(int argc, char **argv)
 		if (code == EXIT_DONE)
 			(void)printf("%s may stand\n", o.config);
 	} else {
+		want_descriptors(config.connections);
 		signals = signals_fd();
 		code = signals >= 0 ? daemon_run(&config, signals) : EXIT_FAILED;
 		if (signals >= 0)

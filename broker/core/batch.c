@@ -193,6 +193,15 @@ evidences(struct core *c, struct store_op *ops)
 	return c->evidence_out;
 }
 
+/* An acknowledgement does not hurry: losing the newest few costs repeated deliveries. Before bodies are swept they are written. */
+static bool
+cursors_due(const struct core *c, struct core_time now)
+{
+	if (c->dirty_count == 0)
+		return false;
+	return c->service == SERVICE_STOPPING || c->sweep_due_count > 0 || now.mono_ms >= c->dirty_since_ms + CURSOR_FLUSH_MS;
+}
+
 static bool
 wanted(const struct core *c, struct core_time now)
 {
@@ -201,7 +210,7 @@ wanted(const struct core *c, struct core_time now)
 			return true;
 	if (c->evidence_count > 0 || change_wants_batch(c) || c->purge_due || c->sweep_due_count > 0)
 		return true;
-	return c->dirty_count > 0 && (c->service == SERVICE_STOPPING || now.mono_ms >= c->dirty_since_ms + CURSOR_FLUSH_MS);
+	return cursors_due(c, now);
 }
 
 struct store_batch *
@@ -217,7 +226,8 @@ core_batch(struct core *c, struct core_time now)
 	n += c->context_count;
 	if (change_install_fits(c))
 		n += change_install_ops(c, c->ops + n);
-	n += cursors(c, c->ops + n);
+	if (cursors_due(c, now))
+		n += cursors(c, c->ops + n);
 	n += evidences(c, c->ops + n);
 	n += sweep_ops(c, c->ops + n);
 	if (n == 0)

@@ -192,6 +192,7 @@ const struct core_stored *core_stored_item(const struct core *c, uint32_t i);
 void core_welcome(const struct core *c, uint32_t conn, struct wire_welcome *out, struct core_time now);
 
 /* ---- questions ---- */
+void core_count_refused(struct core *c, enum wire_code code);  /* one that the driver sent of its own */
 enum service core_service(const struct core *c);
 const char *core_service_why(const struct core *c);          /* one sentence, "" while serving */
 const struct agreement *core_agreement(const struct core *c); /* in force; NULL before the first */

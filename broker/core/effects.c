@@ -48,6 +48,12 @@ effect_refuse(struct core *c, uint32_t conn, enum wire_code code, const uint8_t 
 	e->refused.text = strdup(text);
 }
 
+void
+core_count_refused(struct core *c, enum wire_code code)
+{
+	c->counters.refused[code]++;
+}
+
 bool
 core_next(struct core *c, struct core_effect *out)
 {

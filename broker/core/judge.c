@@ -86,7 +86,7 @@ flow(const struct core *c, const struct session *s, const struct header *h, uint
 		                in->messages, lane_name(h->lane), w->messages, w->bytes);
 		return no(j, CODE_SLOW_DOWN, 100);
 	}
-	if (h->lane != LANE_FLASH && c->pending_bytes + bytes > c->limits.pending_bytes) {
+	if (c->pending_bytes + bytes > (h->lane == LANE_FLASH ? 2 : 1) * c->limits.pending_bytes) {
 		(void)kw_refuse(&j->why, KW_EFULL, "the broker has %llu bytes waiting for the disk", (unsigned long long)c->pending_bytes);
 		return no(j, CODE_SLOW_DOWN, 200);
 	}
@@ -234,7 +234,7 @@ core_publish(struct core *c, uint32_t conn, const struct core_publication *p, st
 	enum kw_err err;
 
 	j.why.text[0] = '\0';
-	if (s == NULL) {
+	if (s == NULL && c->service != SERVICE_BEHIND && c->service != SERVICE_FORK) {
 		effect_refuse(c, conn, CODE_NO_HELLO, h->id, 0, "say hello first");
 		return;
 	}

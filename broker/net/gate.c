@@ -224,6 +224,19 @@ peer_of(struct gate *g, struct gate_conn *c)
 	return &c->peer;
 }
 
+/* An IPv4 peer of an IPv6 socket is shown as what it is. */
+static void
+keep_address(struct gate_conn *c, const char *address)
+{
+	static const char mapped[] = "::ffff:";
+
+	if (address == NULL)
+		return;
+	if (strncmp(address, mapped, strlen(mapped)) == 0)
+		address += strlen(mapped);
+	(void)snprintf(c->address, sizeof c->address, "%s", address);
+}
+
 /* The connection behind a message, made if new; NULL: the message is dropped. */
 static struct gate_conn *
 conn_of(struct gate *g, const struct parts *p, uint64_t mono_ms, const struct gate_handler *h)
@@ -253,7 +266,7 @@ conn_of(struct gate *g, const struct parts *p, uint64_t mono_ms, const struct ga
 			return NULL;
 		if (id.len != 5 || id.p[0] != 0)
 			g->counters.odd_routing_ids++;
-		(void)snprintf(c->address, sizeof c->address, "%s", p->address != NULL ? p->address : "");
+		keep_address(c, p->address);
 	}
 	gate_table_touch(&g->table, c, mono_ms);
 	return c;

@@ -76,6 +76,7 @@ refuse(struct relay *r, uint32_t conn, enum wire_code code, const uint8_t *id, c
 {
 	struct wire_msg m = {.kind = WIRE_REFUSED};
 
+	core_count_refused(r->parts.core, code);
 	m.refused.code = code;
 	m.refused.has_id = id != NULL;
 	if (id != NULL)
@@ -172,7 +173,7 @@ from_node(struct relay *r, const struct gate_message *m, const struct wire_msg *
 		on_hello(r, m->conn, m->peer->node, &w->hello);
 		return;
 	}
-	if (stage == STAGE_NO_HELLO) {
+	if (stage == STAGE_NO_HELLO && w->kind != WIRE_PUBLISH) { /* of a publish the core says more */
 		refuse(r, m->conn, CODE_NO_HELLO, NULL, "say hello first");
 		return;
 	}
@@ -188,9 +189,8 @@ from_node(struct relay *r, const struct gate_message *m, const struct wire_msg *
 }
 
 static void
-on_message(void *self, const struct gate_message *m)
+hear(struct relay *r, const struct gate_message *m)
 {
-	struct relay *r = self;
 	struct kw_why why;
 	struct wire_msg w;
 
@@ -217,6 +217,14 @@ on_message(void *self, const struct gate_message *m)
 	wire_msg_clear(&w);
 }
 
+/* Answered before the next message is taken: a connection's number may stand for another peer then. */
+static void
+on_message(void *self, const struct gate_message *m)
+{
+	hear(self, m);
+	relay_answers(self);
+}
+
 static void
 on_drop(void *self, uint32_t conn)
 {
@@ -234,7 +242,6 @@ relay_receive(struct relay *r, uint32_t max)
 	if (r->parts.gate == NULL)
 		return false;
 	n = gate_receive(r->parts.gate, max, clock_mono_ms(), &h);
-	relay_answers(r);
 	return n == max;
 }
 
