@@ -112,8 +112,14 @@ blob_make(struct world *w, uint32_t head, uint32_t body, uint32_t wraps, const c
 void
 world_begin(struct world *w, uint32_t nodes, const char *const *ids)
 {
+	world_begin_with(w, nodes, ids, &core_limits_default);
+}
+
+void
+world_begin_with(struct world *w, uint32_t nodes, const char *const *ids, const struct core_limits *limits)
+{
 	memset(w, 0, sizeof *w);
-	w->limits = core_limits_default;
+	w->limits = *limits;
 	w->limits.conns_max = 64;
 	w->now = (struct core_time){1000000, 1800000000000ull};
 	w->log = calloc(200000, sizeof *w->log);
@@ -234,6 +240,12 @@ do_batch(struct world *w, struct store_batch *b)
 bool
 world_commit(struct world *w)
 {
+	return world_commit_then(w, 0);
+}
+
+bool
+world_commit_then(struct world *w, uint32_t deliveries)
+{
 	struct store_batch *b = core_batch(w->core, w->now);
 	enum kw_err err = w->fail_next;
 
@@ -243,6 +255,7 @@ world_commit(struct world *w)
 	w->fail_next = KW_OK;
 	if (err == KW_OK)
 		do_batch(w, b);
+	(void)world_deliver(w, deliveries);
 	core_committed(w->core, b, err, w->now);
 	world_drain(w);
 	return true;

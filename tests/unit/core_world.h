@@ -54,9 +54,11 @@ struct world {
 };
 
 void world_begin(struct world *w, uint32_t nodes, const char *const *ids); /* agreement version 1 in force */
+void world_begin_with(struct world *w, uint32_t nodes, const char *const *ids, const struct core_limits *limits);
 void world_end(struct world *w);
 void world_drain(struct world *w);        /* what the core says, without commits or deliveries */
 bool world_commit(struct world *w);       /* one batch, if there is one, and what the core says to it */
+bool world_commit_then(struct world *w, uint32_t deliveries); /* the core hears of it only after so many deliveries */
 void world_settle(struct world *w);       /* commits and deliveries until nothing is left */
 uint32_t world_deliver(struct world *w, uint32_t max);
 void world_pass(struct world *w, uint64_t ms); /* time, in steps the core asked for */
