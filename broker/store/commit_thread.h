@@ -12,7 +12,8 @@ struct commit_thread;
 struct committed { struct store_batch *batch; enum kw_err err; struct kw_why why; };
 
 KW_MUST_USE enum kw_err commit_thread_start(struct commit_thread **out, struct store *s); /* s is borrowed until stop */
-void commit_thread_stop(struct commit_thread **t); /* finishes what was given, then ends; answers may still be taken before free */
+void commit_thread_finish(struct commit_thread *t); /* waits for what was given; its answer may still be taken, nothing more given */
+void commit_thread_stop(struct commit_thread **t);  /* the same, then frees; an answer not taken is dropped */
 int commit_thread_fd(const struct commit_thread *t);
 /* One batch at a time may be under way: false means busy, try again after the descriptor was readable. batch stays the caller's memory. */
 bool commit_thread_give(struct commit_thread *t, struct store_batch *batch);

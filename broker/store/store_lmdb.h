@@ -2,10 +2,20 @@
  * store_lmdb: the store on LMDB 0.9.24, never WRITEMAP, MDB_NOTLS readers, own checksum on every record (keyed BLAKE2b,
  * 16 bytes), map of 64 GiB, quota of its own.
  *
- * open checks before LMDB may touch a page: a lock on the folder (KW_EEXISTS: another broker), file size against the last
- * page of both metas (KW_ECORRUPT instead of SIGBUS), no network or FUSE file system (unless forced), format version and
- * the partnership's name. After an unclean end (a mark that a clean close removes) it copies the environment to a new
- * file (mdb_env_copy2), syncs and renames it, and checks every checksum of state, cursors and the newest 1,000 heads.
+ * open checks before LMDB may touch a page: a lock on the folder (KW_EEXISTS: another broker), owner, no network or FUSE
+ * file system (KW_EDENIED, unless forced), file size against the last page of both metas (KW_ECORRUPT instead of SIGBUS).
+ * Then a process of its own reads format, partnership, state, cursors, and the newest 1,000 records of what grows with the log, so
+ * that a damaged page ends that process; the whole log is never walked. That much is enough after a kill or a power cut, which leave the
+ * file as one of the last two commits made it.
+ *
+ * After a failed sync or write it is not: the system may keep pages as clean that never reached the disk. The store is lost then, the file
+ * "mark" in the folder says so, and the next open copies the environment to a new file (mdb_env_copy2), checks every record of
+ * the copy, syncs it and puts it in the old one's place. That takes as long as the log is large.
+ *
+ * Files in the folder: data.mdb, lock.mdb (LMDB's), lock (ours), mark. A backup needs data.mdb alone.
+ *
+ * Beyond 10,000 pieces of evidence no more are kept. The newest 10,000 commit records stay, without their leaves, when everything
+ * in them is gone. An entry's head goes no earlier than its id: a keep.proof that ends before expires and ten minutes is made that long.
  */
 #ifndef KW_BROKER_STORE_LMDB_H
 #define KW_BROKER_STORE_LMDB_H

@@ -1,0 +1,175 @@
+/* store_lmdb: opens and closes the store on LMDB; the work is in the files beside it. */
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "base/log.h"
+#include "broker/store/store_lmdb_parts.h"
+
+static void
+close_store(struct store *base)
+{
+	struct store_lmdb *s = lmdb_of(base);
+
+	if (s->reader != NULL)
+		mdb_txn_abort(s->reader);
+	if (s->asker != NULL)
+		mdb_txn_abort(s->asker);
+	env_close(&s->db);
+	files_close(&s->files, !s->lost);
+	free(s->leaves);
+	free(s);
+}
+
+static const struct store_ops ops = {
+	.commit = store_lmdb_commit,
+	.read = store_lmdb_read,
+	.read_done = store_lmdb_read_done,
+	.proof = store_lmdb_proof,
+	.commit_hash = store_lmdb_commit_hash,
+	.sizes = store_lmdb_sizes,
+	.close = close_store,
+};
+
+/* The first start: tables, format, state and log epoch 1. The format comes with them, in one transaction. */
+static enum kw_err
+write_first(struct store_lmdb *s, const char *partnership, struct kw_why *why)
+{
+	struct log_state st = {.log_epoch = 1};
+	uint8_t packed[STATE_LEN] = {0}, start[8 * KW_LANES] = {0};
+	struct span state = span_of(packed, sizeof packed), epoch = span_of(start, sizeof start);
+	struct key state_key = key_word("state"), epoch_key = key_of_u32(1);
+	MDB_txn *txn;
+	enum kw_err err = KW_OK;
+	int rc = mdb_txn_begin(s->db.env, NULL, 0, &txn);
+
+	if (rc != 0)
+		return lmdb_failed(&s->db, rc, "making the store", why);
+	for (unsigned t = 0; rc == 0 && t < T_COUNT; t++)
+		rc = mdb_dbi_open(txn, table_name(t), MDB_CREATE, &s->db.dbi[t]);
+	if (rc != 0)
+		err = lmdb_failed(&s->db, rc, "making the store", why);
+	if (err == KW_OK)
+		err = format_write(&s->db, txn, partnership, why);
+	state_pack(packed, &st);
+	for (unsigned i = 0; i < KW_LANES; i++)
+		be64_put(start + 8 * i, 1);
+	if (err == KW_OK)
+		err = record_put(&s->db, txn, T_META, &state_key, &state, 1, PUT_ANYWHERE, why);
+	if (err == KW_OK)
+		err = record_put(&s->db, txn, T_EPOCHS, &epoch_key, &epoch, 1, PUT_ANYWHERE, why);
+	if (err != KW_OK) {
+		mdb_txn_abort(txn);
+		return err;
+	}
+	rc = mdb_txn_commit(txn);
+	return rc == 0 ? KW_OK : lmdb_failed(&s->db, rc, "making the store", why);
+}
+
+/* An environment without a single table is one whose first start did not come to its end. */
+static bool
+nothing_in_it(MDB_env *env)
+{
+	MDB_stat st;
+
+	return mdb_env_stat(env, &st) == 0 && st.ms_entries == 0;
+}
+
+static enum kw_err
+open_env(struct store_lmdb *s, const struct store_lmdb_config *config, struct kw_why *why)
+{
+	enum kw_err err;
+
+	if (s->files.mark == MARK_LOST && !s->files.fresh && (err = recover_copy(s->path, config->partnership, why)) != KW_OK)
+		return err;
+	if ((err = env_open(&s->db, s->path, true, why)) != KW_OK)
+		return err;
+	s->files.fresh = s->files.fresh || nothing_in_it(s->db.env);
+	if (s->files.fresh)
+		return write_first(s, config->partnership, why);
+	env_close(&s->db);
+	if ((err = check_apart(s->path, config->partnership, why)) != KW_OK)
+		return err;
+	if ((err = env_open(&s->db, s->path, true, why)) != KW_OK)
+		return err;
+	return env_tables(&s->db, why);
+}
+
+static enum kw_err
+default_quota(struct store_lmdb *s, struct kw_why *why)
+{
+	struct statvfs disk;
+
+	if (s->quota_bytes == 0) {
+		if (statvfs(s->path, &disk) != 0)
+			return kw_refuse(why, KW_EIO, "the disk of %s cannot be asked for its room", s->path);
+		s->quota_bytes = (uint64_t)disk.f_bavail * disk.f_frsize / 5 * 4;
+	}
+	if (s->quota_bytes > STORE_MAP_BYTES / 10 * 9)
+		s->quota_bytes = STORE_MAP_BYTES / 10 * 9;
+	return KW_OK;
+}
+
+static enum kw_err
+begin(struct store_lmdb *s, const struct store_lmdb_config *config, const struct store_load *load, struct kw_why *why)
+{
+	uint64_t last_page;
+	struct stat st;
+	int rc, fd;
+	enum kw_err err = default_quota(s, why);
+
+	if (err != KW_OK)
+		return err;
+	if ((rc = mdb_txn_begin(s->db.env, NULL, MDB_RDONLY, &s->reader)) != 0)
+		return lmdb_failed(&s->db, rc, "opening", why);
+	if ((err = format_read(&s->db, s->reader, config->partnership, why)) != KW_OK)
+		return err;
+	if ((err = load_state(&s->db, s->reader, &s->state, why)) != KW_OK)
+		return err;
+	if (load != NULL && (err = load_all(&s->db, s->reader, load, why)) != KW_OK)
+		return err;
+	mdb_txn_reset(s->reader);
+	if ((rc = mdb_txn_begin(s->db.env, NULL, MDB_RDONLY, &s->asker)) != 0)
+		return lmdb_failed(&s->db, rc, "opening", why);
+	mdb_txn_reset(s->asker);
+	s->used_bytes = room_used(&s->db, &last_page);
+	if (mdb_env_get_fd(s->db.env, &fd) == 0 && fstat(fd, &st) == 0)
+		s->file_bytes = (uint64_t)st.st_size;
+	return files_mark_running(&s->files, s->path, why);
+}
+
+enum kw_err
+store_lmdb_open(struct store **out, const struct store_lmdb_config *config, const struct store_load *load, struct kw_why *why)
+{
+	struct store_lmdb *s;
+	enum kw_err err;
+
+	if (sodium_init() < 0)
+		return kw_refuse(why, KW_ECRYPTO, "libsodium cannot be initialised");
+	s = calloc(1, sizeof *s);
+	if (s == NULL)
+		return kw_refuse(why, KW_ENOMEM, "out of memory at the store in %s", config->path);
+	s->base.ops = &ops;
+	s->signer = config->signer;
+	s->quota_bytes = config->quota_bytes;
+	s->files = (struct files){.lock_fd = -1, .mark_fd = -1};
+	if (snprintf(s->path, sizeof s->path, "%s", config->path) >= (int)sizeof s->path) {
+		err = kw_refuse(why, KW_ELIMIT, "%.100s… is too long a path", config->path);
+		goto free_store;
+	}
+	if ((err = files_open(&s->files, config, why)) != KW_OK)
+		goto free_store;
+	if ((err = open_env(s, config, why)) != KW_OK)
+		goto free_store;
+	if ((err = begin(s, config, load, why)) != KW_OK)
+		goto free_store;
+	*out = &s->base;
+	return KW_OK;
+free_store:
+	s->lost = true; /* leaves the mark of the last run as it is */
+	close_store(&s->base);
+	return err;
+}

@@ -1,0 +1,251 @@
+/*
+ * store_lmdb_check: reads a store in a process of its own before the broker opens it. Checksums find what is wrong inside a record; a
+ * damaged page of the tree itself can end whoever reads it, and then that process alone ends.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "broker/store/store_lmdb_parts.h"
+
+#define NEWEST_HEADS 1000u
+#define COPY_FOLDER "recovered"
+
+/* Every record of the table, or the newest most of them. */
+static enum kw_err
+check_table(const struct lmdb *db, MDB_txn *txn, enum table t, uint32_t most, struct kw_why *why)
+{
+	MDB_cursor *c;
+	MDB_val k, data;
+	enum kw_err err = KW_OK;
+	int rc = mdb_cursor_open(txn, db->dbi[t], &c);
+
+	if (rc != 0)
+		return lmdb_failed(db, rc, table_name(t), why);
+	for (uint32_t n = 0; err == KW_OK && n < most; n++) {
+		struct span value;
+		struct key format = key_word("format");
+
+		rc = mdb_cursor_get(c, &k, &data, MDB_PREV);
+		if (rc != 0)
+			break;
+		if (t == T_META && k.mv_size == format.len && memcmp(k.mv_data, format.bytes, format.len) == 0)
+			continue; /* has a key of its own, was read before */
+		err = record_check(db, t, &k, &data, &value, why);
+	}
+	mdb_cursor_close(c);
+	if (err == KW_OK && rc != 0 && rc != MDB_NOTFOUND)
+		return lmdb_failed(db, rc, table_name(t), why);
+	return err;
+}
+
+/* The newest head is not beyond the tail, and the newest commit is the one that the state names. */
+static enum kw_err
+check_state(const struct lmdb *db, MDB_txn *txn, struct kw_why *why)
+{
+	struct log_state st;
+	struct span value;
+	struct key key;
+	enum kw_err err = load_state(db, txn, &st, why);
+
+	for (unsigned lane = 0; err == KW_OK && lane < KW_LANES; lane++) {
+		key = key_of_u64(st.tail[lane] + 1);
+		err = record_get(db, txn, T_HEADS + lane, &key, &value, why);
+		if (err == KW_OK)
+			return record_damaged(db, T_HEADS + lane, key.bytes, key.len, why);
+		err = err == KW_ENOTFOUND ? KW_OK : err;
+	}
+	if (err != KW_OK || st.commit_number == 0)
+		return err;
+	key = key_of_u64(st.commit_number);
+	err = record_get(db, txn, T_COMMITS, &key, &value, why);
+	if (err == KW_ENOTFOUND || (err == KW_OK && (value.len < WIRE_COMMIT_LEN || memcmp(value.p, st.commit, WIRE_COMMIT_LEN) != 0)))
+		return record_damaged(db, T_COMMITS, key.bytes, key.len, why);
+	return err;
+}
+
+static enum kw_err
+check_records(const struct lmdb *db, MDB_txn *txn, bool whole, struct kw_why *why)
+{
+	enum kw_err err = check_state(db, txn, why);
+
+	for (unsigned t = 0; err == KW_OK && t < T_COUNT; t++) {
+		bool grows = (t >= T_HEADS && t <= T_DUE) || t == T_COMMITS || t == T_EVIDENCE;
+
+		err = check_table(db, txn, t, whole || !grows ? UINT32_MAX : NEWEST_HEADS, why);
+	}
+	return err;
+}
+
+static enum kw_err
+check_folder(const char *folder, const char *partnership, bool whole, struct kw_why *why)
+{
+	struct lmdb db;
+	MDB_txn *txn = NULL;
+	enum kw_err err = env_open(&db, folder, false, why);
+	int rc;
+
+	if (err != KW_OK)
+		return err;
+	err = env_tables(&db, why);
+	if (err == KW_OK && (rc = mdb_txn_begin(db.env, NULL, MDB_RDONLY, &txn)) != 0)
+		err = lmdb_failed(&db, rc, "checking", why);
+	if (err == KW_OK)
+		err = format_read(&db, txn, partnership, why);
+	if (err == KW_OK)
+		err = check_records(&db, txn, whole, why);
+	if (txn != NULL)
+		mdb_txn_abort(txn);
+	env_close(&db);
+	return err;
+}
+
+/* ---- the process apart ---- */
+
+struct job { const char *folder; const char *partnership; const char *copy; };
+typedef enum kw_err (*job_fn)(const struct job *job, struct kw_why *why);
+
+struct verdict { enum kw_err err; struct kw_why why; };
+
+static enum kw_err
+await(pid_t pid, int from, const char *folder, struct kw_why *why)
+{
+	struct verdict v;
+	size_t got = 0;
+	ssize_t n;
+	int status;
+
+	while (got < sizeof v && ((n = read(from, (char *)&v + got, sizeof v - got)) > 0 || (n < 0 && errno == EINTR)))
+		got += n > 0 ? (size_t)n : 0;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	if (got == sizeof v && WIFEXITED(status)) {
+		if (v.err != KW_OK)
+			(void)kw_refuse(why, v.err, "%s", v.why.text);
+		return v.err;
+	}
+	return kw_refuse(why, KW_ECORRUPT, "the store in %s is damaged: reading it ended with signal %d; restore the folder from the last backup", folder,
+	                 WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+}
+
+static enum kw_err
+do_apart(job_fn fn, const struct job *job, struct kw_why *why)
+{
+	struct verdict v = {.err = KW_OK};
+	enum kw_err err;
+	int pipes[2];
+	pid_t pid;
+
+	if (pipe2(pipes, O_CLOEXEC) != 0)
+		return kw_refuse(why, KW_EIO, "the store in %s cannot be checked: %s", job->folder, strerror(errno));
+	pid = fork();
+	if (pid == 0) {
+		v.err = fn(job, &v.why);
+		_exit(write(pipes[1], &v, sizeof v) == (ssize_t)sizeof v ? 0 : 1);
+	}
+	(void)close(pipes[1]);
+	if (pid < 0)
+		err = kw_refuse(why, KW_EIO, "the store in %s cannot be checked: %s", job->folder, strerror(errno));
+	else
+		err = await(pid, pipes[0], job->folder, why);
+	(void)close(pipes[0]);
+	return err;
+}
+
+static enum kw_err
+check_job(const struct job *job, struct kw_why *why)
+{
+	return check_folder(job->folder, job->partnership, false, why);
+}
+
+enum kw_err
+check_apart(const char *folder, const char *partnership, struct kw_why *why)
+{
+	struct job job = {.folder = folder, .partnership = partnership};
+
+	return do_apart(check_job, &job, why);
+}
+
+/* ---- recovery ---- */
+
+static enum kw_err
+copy_job(const struct job *job, struct kw_why *why)
+{
+	struct lmdb db;
+	uint64_t last_page;
+	enum kw_err err = env_open(&db, job->folder, false, why);
+	int rc;
+
+	if (err != KW_OK)
+		return err;
+	rc = mdb_env_copy2(db.env, job->copy, 0);
+	env_close(&db);
+	if (rc != 0)
+		return lmdb_failed(&db, rc, "copying", why);
+	if ((err = files_check_sizes(job->copy, &last_page, why)) != KW_OK)
+		return err;
+	return check_folder(job->copy, job->partnership, true, why);
+}
+
+static void
+remove_copy(const char *copy)
+{
+	char path[PATH_MAX];
+
+	for (int i = 0; i < 2; i++)
+		if (snprintf(path, sizeof path, "%s/%s", copy, i == 0 ? "data.mdb" : "lock.mdb") < (int)sizeof path)
+			(void)unlink(path);
+	(void)rmdir(copy);
+}
+
+static bool
+sync_path(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = fsync(fd) == 0;
+	(void)close(fd);
+	return ok;
+}
+
+static enum kw_err
+put_in_place(const char *folder, const char *copy, struct kw_why *why)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+
+	if (snprintf(from, sizeof from, "%s/data.mdb", copy) >= (int)sizeof from || snprintf(to, sizeof to, "%s/data.mdb", folder) >= (int)sizeof to)
+		return kw_refuse(why, KW_ELIMIT, "%s is too long a path", folder);
+	if (!sync_path(from, O_RDONLY))
+		return kw_refuse(why, KW_EIO, "%s cannot be synced: %s; look at the disk", from, strerror(errno));
+	if (rename(from, to) != 0 || !sync_path(folder, O_RDONLY | O_DIRECTORY))
+		return kw_refuse(why, KW_EIO, "%s cannot be put in the place of %s: %s", from, to, strerror(errno));
+	return KW_OK;
+}
+
+enum kw_err
+recover_copy(const char *folder, const char *partnership, struct kw_why *why)
+{
+	char copy[PATH_MAX];
+	struct job job = {.folder = folder, .partnership = partnership, .copy = copy};
+	enum kw_err err;
+
+	if (snprintf(copy, sizeof copy, "%s/" COPY_FOLDER, folder) >= (int)sizeof copy)
+		return kw_refuse(why, KW_ELIMIT, "%s is too long a path", folder);
+	remove_copy(copy);
+	if (mkdir(copy, 0700) != 0)
+		return kw_refuse(why, KW_EIO, "%s cannot be made: %s", copy, strerror(errno));
+	log_event(LOG_WARNING, "store.recover", "path=\"%s\"", folder);
+	err = do_apart(copy_job, &job, why);
+	if (err == KW_OK)
+		err = put_in_place(folder, copy, why);
+	remove_copy(copy);
+	return err;
+}

@@ -1,0 +1,143 @@
+/* store_lmdb_env: the LMDB environment, its tables, and the record that says whose it is. */
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "broker/store/store_lmdb_parts.h"
+
+#define FORMAT_LEN (4u + sizeof ((struct lmdb *)NULL)->sum_key + sizeof ((struct lmdb *)NULL)->short_key)
+
+/* LMDB does not tell where it maps the file; the kernel does. NULL where it cannot be asked: then lengths are believed. */
+static const char *
+find_map(int fd)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	const char *found = NULL;
+	char line[512];
+	struct stat st;
+
+	if (maps == NULL)
+		return NULL;
+	while (found == NULL && fstat(fd, &st) == 0 && fgets(line, sizeof line, maps) != NULL) {
+		uintptr_t from, to;
+		unsigned major_no, minor_no;
+		unsigned long long offset, inode;
+
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*4s %llx %x:%x %llu", &from, &to, &offset, &major_no, &minor_no, &inode) != 6)
+			continue;
+		if (offset == 0 && inode == st.st_ino && major_no == major(st.st_dev) && minor_no == minor(st.st_dev))
+			found = (const char *)from;
+	}
+	(void)fclose(maps);
+	return found;
+}
+
+enum kw_err
+env_open(struct lmdb *db, const char *folder, bool writing, struct kw_why *why)
+{
+	int rc, fd;
+
+	*db = (struct lmdb){.path = folder};
+	if ((rc = mdb_env_create(&db->env)) != 0)
+		return lmdb_failed(db, rc, "opening", why);
+	if ((rc = mdb_env_set_maxdbs(db->env, T_COUNT)) != 0)
+		goto failed;
+	if ((rc = mdb_env_set_maxreaders(db->env, 16)) != 0)
+		goto failed;
+	if ((rc = mdb_env_set_mapsize(db->env, STORE_MAP_BYTES)) != 0)
+		goto failed;
+	if ((rc = mdb_env_open(db->env, folder, MDB_NOTLS | (writing ? 0u : (unsigned)MDB_RDONLY), 0600)) != 0)
+		goto failed;
+	if (mdb_env_get_fd(db->env, &fd) == 0)
+		db->map = find_map(fd);
+	return KW_OK;
+failed:
+	env_close(db);
+	return lmdb_failed(db, rc, "opening", why);
+}
+
+void
+env_close(struct lmdb *db)
+{
+	if (db->env != NULL)
+		mdb_env_close(db->env);
+	db->env = NULL;
+	sodium_memzero(db->sum_key, sizeof db->sum_key);
+	sodium_memzero(db->short_key, sizeof db->short_key);
+}
+
+enum kw_err
+env_tables(struct lmdb *db, struct kw_why *why)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn);
+
+	if (rc != 0)
+		return lmdb_failed(db, rc, "opening", why);
+	for (unsigned t = 0; rc == 0 && t < T_COUNT; t++)
+		rc = mdb_dbi_open(txn, table_name(t), 0, &db->dbi[t]);
+	if (rc == 0) {
+		rc = mdb_txn_commit(txn); /* keeps the handles; nothing is written */
+		return rc == 0 ? KW_OK : lmdb_failed(db, rc, "opening", why);
+	}
+	mdb_txn_abort(txn);
+	if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE)
+		return kw_refuse(why, KW_ECORRUPT, "%s/data.mdb is not a store of a Kurzweg broker, or its tables are damaged; use another folder or restore this one from the last backup",
+		                 db->path);
+	return lmdb_failed(db, rc, "opening", why);
+}
+
+/* The keys of all other checksums stand here, so this one's are zero. */
+enum kw_err
+format_write(struct lmdb *db, MDB_txn *txn, const char *partnership, struct kw_why *why)
+{
+	uint8_t fixed[FORMAT_LEN];
+	struct span parts[2] = {{fixed, sizeof fixed}, span_str(partnership)};
+	struct key key = key_word("format");
+	enum kw_err err;
+
+	memset(db->sum_key, 0, sizeof db->sum_key);
+	be32_put(fixed, STORE_FORMAT);
+	randombytes_buf(fixed + 4, sizeof fixed - 4);
+	if ((err = record_put(db, txn, T_META, &key, parts, 2, PUT_ANYWHERE, why)) != KW_OK)
+		return err;
+	memcpy(db->sum_key, fixed + 4, sizeof db->sum_key);
+	memcpy(db->short_key, fixed + 4 + sizeof db->sum_key, sizeof db->short_key);
+	return KW_OK;
+}
+
+enum kw_err
+format_read(struct lmdb *db, MDB_txn *txn, const char *partnership, struct kw_why *why)
+{
+	struct key key = key_word("format");
+	struct span value, name;
+	struct cursor c;
+	uint32_t version;
+	const uint8_t *keys;
+	enum kw_err err;
+
+	memset(db->sum_key, 0, sizeof db->sum_key);
+	err = record_get(db, txn, T_META, &key, &value, why);
+	if (err == KW_ENOTFOUND)
+		return kw_refuse(why, KW_ECORRUPT, "%s/data.mdb is not a store of a Kurzweg broker; use another folder", db->path);
+	if (err != KW_OK)
+		return err;
+	c = cursor_over(value);
+	version = cursor_u32(&c);
+	if (version != STORE_FORMAT)
+		return kw_refuse(why, KW_EINVAL, "the store in %s has format %u, this broker knows %u; use the broker that wrote it", db->path, version,
+		                 STORE_FORMAT);
+	keys = cursor_take(&c, FORMAT_LEN - 4);
+	name = span_of(c.at, cursor_left(&c));
+	if (keys == NULL)
+		return record_damaged(db, T_META, key.bytes, key.len, why);
+	if (!span_eq(name, span_str(partnership)))
+		return kw_refuse(why, KW_EINVAL, "the store in %s belongs to the partnership %.*s, the agreement is that of %s; use another folder", db->path,
+		                 (int)name.len, (const char *)name.p, partnership);
+	memcpy(db->sum_key, keys, sizeof db->sum_key);
+	memcpy(db->short_key, keys + sizeof db->sum_key, sizeof db->short_key);
+	return KW_OK;
+}

@@ -1,0 +1,208 @@
+/*
+ * store_lmdb_parts: what the files of the LMDB store share: tables, keys, records with their checksums. Nobody else includes it.
+ *
+ * Every table is a named database with fixed-length keys (big-endian numbers, at most 20 bytes, no DUPSORT):
+ *
+ *   meta        word                       format: version, checksum keys, partnership; state: struct log_state
+ *   epochs      epoch                      first number of each lane
+ *   heads.LANE  number                     what is known of an entry, and its head's bytes
+ *   bodies.LANE number                     wraps and body; without the body once it went, gone once everyone is past it
+ *   index       lane set number            nothing
+ *   ids         sender id                  where it stands, its frame hash
+ *   due         second kind lane number    nothing; the next thing alone that is to happen to an entry or a commit
+ *   cursors     node lane                  epoch, number
+ *   sets, nodes, last, subs                by number; last is the id of a node that was stored last
+ *   commits     number                     the signed record and its leaves
+ *   agreements  version                    text and signatures
+ *   evidence    running number             time and bytes
+ *   swept       lane set                   number up to which OP_SWEEP has been
+ *
+ * A value begins with its checksum: keyed BLAKE2b, 16 bytes, over table, key and the rest; where the value is nothing
+ * (index, due) it is SipHash, 8 bytes.
+ */
+#ifndef KW_BROKER_STORE_LMDB_PARTS_H
+#define KW_BROKER_STORE_LMDB_PARTS_H
+
+#include <lmdb.h>
+#include <limits.h>
+
+#include "broker/store/store_lmdb.h"
+
+#define STORE_FORMAT 1u
+#define STORE_MAP_BYTES (64ull << 30)
+#define STORE_EVIDENCE_MAX 10000u    /* the first ones are kept: nobody washes them out by making more */
+#define STORE_COMMITS_KEPT 10000u    /* newest commit records, whatever their entries' proof says: [L-5] */
+#define SUM_LEN 16u
+#define SHORT_SUM_LEN 8u
+#define NEVER_MS (UINT64_MAX / 2)    /* times from here on mean never */
+
+enum table {
+	T_META, T_EPOCHS, T_HEADS, T_HEADS_URGENT, T_HEADS_ROUTINE, T_BODIES, T_BODIES_URGENT, T_BODIES_ROUTINE, T_INDEX, T_IDS, T_DUE,
+	T_CURSORS, T_SETS, T_NODES, T_LAST, T_SUBS, T_COMMITS, T_AGREEMENTS, T_EVIDENCE, T_SWEPT,
+	T_COUNT
+};
+
+enum due_kind { DUE_BODY = 1, DUE_ID, DUE_HEAD, DUE_COMMIT }; /* in the order in which they happen to an entry */
+
+struct lmdb { /* an open environment and what records need */
+	MDB_env *env;
+	MDB_dbi dbi[T_COUNT];
+	uint8_t sum_key[32];
+	uint8_t short_key[16];
+	const char *path;        /* the folder, for sentences */
+	const char *map;         /* where data.mdb is mapped */
+};
+
+struct log_state {
+	uint32_t log_epoch;
+	uint64_t tail[KW_LANES];
+	uint64_t entries[KW_LANES];  /* heads that stand */
+	uint64_t evidence;
+	uint64_t commit_number;      /* 0: none yet */
+	uint8_t commit[WIRE_COMMIT_LEN];
+};
+
+struct key { uint8_t bytes[24]; uint32_t len; };
+struct key key_of_u32(uint32_t v);
+struct key key_of_u64(uint64_t v);
+struct key key_index(enum lane lane, set_no set, uint64_t number);
+struct key key_id(node_no sender, const uint8_t id[KW_ID_LEN]);
+struct key key_due(uint64_t ms, enum due_kind kind, enum lane lane, uint64_t number); /* the second at which ms is over */
+struct key key_cursor(node_no node, enum lane lane);
+struct key key_swept(enum lane lane, set_no set);
+struct key key_word(const char *word);
+
+const char *table_name(enum table t);
+uint32_t table_key_len(enum table t); /* 0: any */
+
+/* What LMDB answered, as our error with a sentence that tells what to do. rc is not 0. */
+enum kw_err lmdb_failed(const struct lmdb *db, int rc, const char *doing, struct kw_why *why);
+/* A record does not say what it must: KW_ECORRUPT with the advice to restore. */
+enum kw_err record_damaged(const struct lmdb *db, enum table t, const void *key, size_t key_len, struct kw_why *why);
+
+/* The value without checksum; points into the map until the transaction ends or, when that writes, until its next change. KW_ENOTFOUND, KW_ECORRUPT. */
+KW_MUST_USE enum kw_err record_get(const struct lmdb *db, MDB_txn *txn, enum table t, const struct key *key, struct span *value,
+                                   struct kw_why *why);
+/* Checks one met by a cursor. */
+KW_MUST_USE enum kw_err record_check(const struct lmdb *db, enum table t, const MDB_val *key, const MDB_val *data, struct span *value,
+                                     struct kw_why *why);
+/* append: the key is higher than all others of the table. At most 4 parts. */
+enum put_how { PUT_ANYWHERE, PUT_LAST };
+KW_MUST_USE enum kw_err record_put(const struct lmdb *db, MDB_txn *txn, enum table t, const struct key *key, const struct span *parts,
+                                   unsigned count, enum put_how how, struct kw_why *why);
+KW_MUST_USE enum kw_err record_delete(const struct lmdb *db, MDB_txn *txn, enum table t, const struct key *key, bool must_exist,
+                                      struct kw_why *why);
+
+/* ---- layouts ---- */
+
+#define STATE_LEN (4u + 3u * 8u + 3u * 8u + 8u + 8u + WIRE_COMMIT_LEN)
+void state_pack(uint8_t out[STATE_LEN], const struct log_state *st);
+KW_MUST_USE bool state_unpack(struct log_state *st, struct span in);
+
+struct head_record {
+	set_no set;
+	node_no sender;
+	uint64_t commit;
+	uint32_t index;
+	uint32_t log_epoch;
+	bool entry, receipt;
+	uint8_t id[KW_ID_LEN];
+	uint64_t expires_ms, body_until_ms, proof_until_ms;
+	struct span head;
+};
+#define HEAD_FIXED_LEN (4u + 4u + 8u + 4u + 4u + 1u + KW_ID_LEN + 3u * 8u)
+void head_pack(uint8_t out[HEAD_FIXED_LEN], const struct head_record *h);
+KW_MUST_USE bool head_unpack(struct head_record *h, struct span in);
+
+#define BODY_FIXED_LEN 4u /* length of the wraps; the body is the rest */
+KW_MUST_USE bool body_unpack(struct span in, struct span *wraps, struct span *body);
+
+struct id_record { struct position at; uint64_t commit; uint32_t index; uint8_t frame_hash[KW_HASH_LEN]; };
+#define ID_RECORD_LEN (1u + 4u + 8u + 8u + 4u + KW_HASH_LEN)
+void id_pack(uint8_t out[ID_RECORD_LEN], const struct id_record *r);
+KW_MUST_USE bool id_unpack(struct id_record *r, struct span in);
+
+/* ---- opening (store_lmdb_files.c, store_lmdb_check.c, store_lmdb_load.c) ---- */
+
+enum mark { MARK_CLEAN, MARK_RUNNING, MARK_LOST };
+
+struct files { int lock_fd; int mark_fd; enum mark mark; bool fresh; uint64_t last_page; };
+/* Lock, file system, owner, marks, sizes: all that can be asked before LMDB touches a page. On KW_OK the lock is held. */
+KW_MUST_USE enum kw_err files_open(struct files *f, const struct store_lmdb_config *config, struct kw_why *why);
+KW_MUST_USE enum kw_err files_check_sizes(const char *folder, uint64_t *last_page, struct kw_why *why); /* both metas against the file's length */
+KW_MUST_USE enum kw_err files_mark_running(struct files *f, const char *folder, struct kw_why *why);
+void files_mark_lost(struct files *f);
+void files_close(struct files *f, bool clean);
+
+KW_MUST_USE enum kw_err env_open(struct lmdb *db, const char *folder, bool writing, struct kw_why *why);
+KW_MUST_USE enum kw_err env_tables(struct lmdb *db, struct kw_why *why); /* those that are there */
+void env_close(struct lmdb *db);
+KW_MUST_USE enum kw_err format_read(struct lmdb *db, MDB_txn *txn, const char *partnership, struct kw_why *why);
+KW_MUST_USE enum kw_err format_write(struct lmdb *db, MDB_txn *txn, const char *partnership, struct kw_why *why);
+
+/* In a process of its own, so that a damaged page ends that one. whole: every record, of a copy that then takes the store's place. */
+KW_MUST_USE enum kw_err check_apart(const char *folder, const char *partnership, struct kw_why *why);
+KW_MUST_USE enum kw_err recover_copy(const char *folder, const char *partnership, struct kw_why *why);
+
+KW_MUST_USE enum kw_err load_state(const struct lmdb *db, MDB_txn *txn, struct log_state *out, struct kw_why *why);
+KW_MUST_USE enum kw_err load_all(const struct lmdb *db, MDB_txn *txn, const struct store_load *load, struct kw_why *why);
+
+/* ---- the store ---- */
+
+struct store_lmdb {
+	struct store base;
+	struct lmdb db;
+	struct files files;
+	char path[PATH_MAX];
+	struct store_signer signer;
+	uint64_t quota_bytes;
+	/* the committing thread's */
+	struct log_state state;
+	bool lost;
+	uint64_t used_bytes;         /* never less than what is used */
+	uint64_t file_bytes;
+	uint8_t (*leaves)[KW_HASH_LEN];
+	uint32_t leaf_room;
+	uint64_t senders_seen[STORE_NODES_MAX / 64];
+	/* the reading thread's */
+	MDB_txn *reader;             /* reset between reads */
+	MDB_txn *asker;
+};
+
+struct work { /* one batch under way */
+	struct store_lmdb *s;
+	MDB_txn *txn;
+	struct log_state next;
+	uint32_t leaf_count;
+	uint64_t proof_until_ms;     /* of the latest entry of this commit */
+	uint64_t now_ms;
+	struct kw_why *why;
+};
+
+enum kw_err store_lmdb_commit(struct store *base, struct store_batch *b, struct kw_why *why);
+enum kw_err store_lmdb_read(struct store *base, enum lane lane, const set_no *sets, uint32_t set_count, uint64_t after,
+                            struct store_entry *out, uint32_t max_entries, uint64_t max_bytes, uint32_t *count, uint64_t *tail,
+                            struct kw_why *why);
+void store_lmdb_read_done(struct store *base);
+enum kw_err store_lmdb_proof(struct store *base, uint64_t commit, uint32_t index, uint8_t record[WIRE_COMMIT_LEN],
+                             uint8_t (*path)[KW_HASH_LEN], uint32_t *path_len, struct kw_why *why);
+enum kw_err store_lmdb_commit_hash(struct store *base, uint64_t number, uint8_t hash[KW_HASH_LEN]);
+void store_lmdb_sizes(struct store *base, struct store_sizes *out);
+
+/* Room for a batch: quota and disk (store_lmdb_room.c). KW_EFULL with the sentence. */
+KW_MUST_USE enum kw_err room_for(struct store_lmdb *s, const struct store_batch *b, struct kw_why *why);
+uint64_t room_used(const struct lmdb *db, uint64_t *last_page); /* walks the list of free pages */
+
+/* Retention (store_lmdb_keep.c). */
+KW_MUST_USE enum kw_err keep_due(struct work *w, const struct head_record *h, enum lane lane, uint64_t number, enum due_kind after);
+KW_MUST_USE enum kw_err keep_commit_due(struct work *w, uint64_t number, uint64_t at_ms);
+KW_MUST_USE enum kw_err keep_purge(struct work *w, struct store_op *op);
+KW_MUST_USE enum kw_err keep_sweep(struct work *w, struct store_op *op);
+
+static inline struct store_lmdb *
+lmdb_of(struct store *base)
+{
+	return (struct store_lmdb *)(void *)base;
+}
+
+#endif

@@ -1,0 +1,324 @@
+/* store_lmdb_read: the reading thread's questions. Each has a short read transaction of its own. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/store/store_lmdb_parts.h"
+
+#define SCAN_FACTOR 4u  /* below so many heads per set, looking at the heads themselves is cheaper than asking each set */
+
+/* ---- what one entry is ---- */
+
+static enum kw_err
+fill(const struct lmdb *db, MDB_txn *txn, enum lane lane, uint64_t number, struct span head, struct store_entry *out, struct kw_why *why)
+{
+	struct key key = key_of_u64(number);
+	struct head_record h;
+	struct span value;
+	enum kw_err err;
+
+	if (!head_unpack(&h, head))
+		return record_damaged(db, T_HEADS + lane, key.bytes, key.len, why);
+	*out = (struct store_entry){.at = {h.log_epoch, lane, number}, .set = h.set, .commit = h.commit, .entry = h.entry, .receipt = h.receipt,
+	                            .expires_ms = h.expires_ms, .sender = h.sender, .head = h.head};
+	memcpy(out->id, h.id, KW_ID_LEN);
+	if (h.entry)
+		return KW_OK;
+	err = record_get(db, txn, T_BODIES + lane, &key, &value, why);
+	if (err == KW_ENOTFOUND)
+		return KW_OK;
+	if (err == KW_OK && !body_unpack(value, &out->wraps, &out->body))
+		return record_damaged(db, T_BODIES + lane, key.bytes, key.len, why);
+	return err;
+}
+
+/* ---- by the sets' index: the streams of all sets, merged ---- */
+
+struct stream { uint64_t number; set_no set; };
+
+static void
+sift(struct stream *heap, uint32_t n, uint32_t at)
+{
+	for (;;) {
+		uint32_t least = at;
+		struct stream t;
+
+		for (uint32_t child = 2 * at + 1; child <= 2 * at + 2 && child < n; child++)
+			if (heap[child].number < heap[least].number)
+				least = child;
+		if (least == at)
+			return;
+		t = heap[at];
+		heap[at] = heap[least];
+		heap[least] = t;
+		at = least;
+	}
+}
+
+/* The set's next entry behind after; KW_ENOTFOUND: none. */
+static enum kw_err
+advance(const struct lmdb *db, MDB_cursor *c, enum lane lane, struct stream *s, uint64_t after, struct kw_why *why)
+{
+	struct key from = key_index(lane, s->set, after + 1);
+	MDB_val k = {.mv_size = from.len, .mv_data = from.bytes}, data;
+	struct span value;
+	enum kw_err err;
+	int rc = mdb_cursor_get(c, &k, &data, MDB_SET_RANGE);
+
+	if (rc == MDB_NOTFOUND)
+		return KW_ENOTFOUND;
+	if (rc != 0)
+		return lmdb_failed(db, rc, "index", why);
+	if ((err = record_check(db, T_INDEX, &k, &data, &value, why)) != KW_OK)
+		return err;
+	if (memcmp(k.mv_data, from.bytes, 5) != 0)
+		return KW_ENOTFOUND;
+	s->number = be64_get((const uint8_t *)k.mv_data + 5);
+	return KW_OK;
+}
+
+struct page { /* what is being read, and into what */
+	const struct lmdb *db;
+	MDB_txn *txn;
+	enum lane lane;
+	const set_no *sets;
+	uint32_t set_count;
+	struct store_entry *out;
+	uint32_t max_entries, count;
+	uint64_t max_bytes, bytes;
+	struct kw_why *why;
+};
+
+static bool
+page_open(const struct page *p)
+{
+	return p->count < p->max_entries && p->bytes < p->max_bytes;
+}
+
+static void
+taken(struct page *p)
+{
+	const struct store_entry *e = &p->out[p->count++];
+
+	p->bytes += e->head.len + e->body.len + e->wraps.len;
+}
+
+static enum kw_err
+take_indexed(struct page *p, const struct stream *s)
+{
+	struct key key = key_of_u64(s->number);
+	struct store_entry *e = &p->out[p->count];
+	struct span head;
+	enum kw_err err = record_get(p->db, p->txn, T_HEADS + p->lane, &key, &head, p->why);
+
+	if (err == KW_ENOTFOUND)
+		return record_damaged(p->db, T_HEADS + p->lane, key.bytes, key.len, p->why);
+	if (err != KW_OK)
+		return err;
+	if ((err = fill(p->db, p->txn, p->lane, s->number, head, e, p->why)) != KW_OK)
+		return err;
+	if (e->set.v != s->set.v)
+		return record_damaged(p->db, T_HEADS + p->lane, key.bytes, key.len, p->why);
+	taken(p);
+	return KW_OK;
+}
+
+static enum kw_err
+merge(struct page *p, MDB_cursor *c, struct stream *heap, uint64_t after)
+{
+	uint32_t n = 0;
+	enum kw_err err;
+
+	for (uint32_t i = 0; i < p->set_count; i++) {
+		heap[n].set = p->sets[i];
+		err = advance(p->db, c, p->lane, &heap[n], after, p->why);
+		if (err != KW_OK && err != KW_ENOTFOUND)
+			return err;
+		n += err == KW_OK;
+	}
+	for (uint32_t i = n / 2; i-- > 0;)
+		sift(heap, n, i);
+	while (n > 0 && page_open(p)) {
+		if ((err = take_indexed(p, &heap[0])) != KW_OK)
+			return err;
+		err = advance(p->db, c, p->lane, &heap[0], heap[0].number, p->why);
+		if (err != KW_OK && err != KW_ENOTFOUND)
+			return err;
+		if (err == KW_ENOTFOUND)
+			heap[0] = heap[--n];
+		sift(heap, n, 0);
+	}
+	return KW_OK;
+}
+
+static enum kw_err
+by_index(struct page *p, uint64_t after)
+{
+	struct stream few[64], *heap = few;
+	MDB_cursor *c;
+	enum kw_err err;
+	int rc;
+
+	if (p->set_count > sizeof few / sizeof few[0] && (heap = malloc(p->set_count * sizeof *heap)) == NULL)
+		return kw_refuse(p->why, KW_ENOMEM, "out of memory at the store in %s", p->db->path);
+	rc = mdb_cursor_open(p->txn, p->db->dbi[T_INDEX], &c);
+	if (rc != 0) {
+		err = lmdb_failed(p->db, rc, "index", p->why);
+	} else {
+		err = merge(p, c, heap, after);
+		mdb_cursor_close(c);
+	}
+	if (heap != few)
+		free(heap);
+	return err;
+}
+
+/* ---- by the heads themselves ---- */
+
+static bool
+wanted(const struct page *p, set_no set)
+{
+	uint32_t lo = 0, hi = p->set_count;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (p->sets[mid].v == set.v)
+			return true;
+		if (p->sets[mid].v < set.v)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return false;
+}
+
+static enum kw_err
+by_heads(struct page *p, uint64_t after)
+{
+	struct key from = key_of_u64(after + 1);
+	MDB_val k = {.mv_size = from.len, .mv_data = from.bytes}, data;
+	MDB_cursor *c;
+	enum kw_err err = KW_OK;
+	int rc = mdb_cursor_open(p->txn, p->db->dbi[T_HEADS + p->lane], &c);
+
+	if (rc != 0)
+		return lmdb_failed(p->db, rc, "heads", p->why);
+	for (rc = mdb_cursor_get(c, &k, &data, MDB_SET_RANGE); err == KW_OK && rc == 0 && page_open(p); rc = mdb_cursor_get(c, &k, &data, MDB_NEXT)) {
+		struct head_record h;
+		struct span head;
+
+		if ((err = record_check(p->db, T_HEADS + p->lane, &k, &data, &head, p->why)) != KW_OK)
+			break;
+		if (!head_unpack(&h, head))
+			err = record_damaged(p->db, T_HEADS + p->lane, k.mv_data, k.mv_size, p->why);
+		else if (wanted(p, h.set)) {
+			err = fill(p->db, p->txn, p->lane, be64_get(k.mv_data), head, &p->out[p->count], p->why);
+			if (err == KW_OK)
+				taken(p);
+		}
+	}
+	mdb_cursor_close(c);
+	if (err == KW_OK && rc != 0 && rc != MDB_NOTFOUND)
+		return lmdb_failed(p->db, rc, "heads", p->why);
+	return err;
+}
+
+enum kw_err
+store_lmdb_read(struct store *base, enum lane lane, const set_no *sets, uint32_t set_count, uint64_t after, struct store_entry *out,
+                uint32_t max_entries, uint64_t max_bytes, uint32_t *count, uint64_t *tail, struct kw_why *why)
+{
+	struct store_lmdb *s = lmdb_of(base);
+	struct page p = {.db = &s->db, .txn = s->reader, .lane = lane, .sets = sets, .set_count = set_count, .out = out, .max_entries = max_entries,
+	                 .max_bytes = max_bytes > 0 ? max_bytes : 1, .why = why};
+	struct log_state st;
+	enum kw_err err;
+	int rc = mdb_txn_renew(s->reader);
+
+	if (rc != 0)
+		return lmdb_failed(&s->db, rc, "reading", why);
+	if ((err = load_state(&s->db, s->reader, &st, why)) != KW_OK)
+		goto end_read;
+	*count = 0;
+	*tail = st.tail[lane];
+	if (after < st.tail[lane] && max_entries > 0 && set_count > 0) {
+		err = (st.tail[lane] - after) / SCAN_FACTOR < set_count ? by_heads(&p, after) : by_index(&p, after);
+		if (err != KW_OK)
+			goto end_read;
+	}
+	*count = p.count;
+	return KW_OK;
+end_read:
+	mdb_txn_reset(s->reader);
+	return err;
+}
+
+void
+store_lmdb_read_done(struct store *base)
+{
+	mdb_txn_reset(lmdb_of(base)->reader);
+}
+
+/* ---- single questions ---- */
+
+enum kw_err
+store_lmdb_proof(struct store *base, uint64_t commit, uint32_t index, uint8_t record[WIRE_COMMIT_LEN], uint8_t (*path)[KW_HASH_LEN],
+                 uint32_t *path_len, struct kw_why *why)
+{
+	struct store_lmdb *s = lmdb_of(base);
+	struct key key = key_of_u64(commit);
+	struct span value;
+	uint32_t leaves;
+	enum kw_err err;
+	int rc = mdb_txn_renew(s->asker);
+
+	if (rc != 0)
+		return lmdb_failed(&s->db, rc, "asking for a commit", why);
+	err = record_get(&s->db, s->asker, T_COMMITS, &key, &value, why);
+	if (err == KW_OK && (value.len < WIRE_COMMIT_LEN || (value.len - WIRE_COMMIT_LEN) % KW_HASH_LEN != 0))
+		err = record_damaged(&s->db, T_COMMITS, key.bytes, key.len, why);
+	leaves = err == KW_OK ? (uint32_t)((value.len - WIRE_COMMIT_LEN) / KW_HASH_LEN) : 0;
+	if (err == KW_ENOTFOUND || (err == KW_OK && index >= leaves))
+		err = kw_refuse(why, KW_ENOTFOUND, "the proof of commit %llu is no longer kept", (unsigned long long)commit);
+	if (err == KW_OK) {
+		memcpy(record, value.p, WIRE_COMMIT_LEN);
+		*path_len = commit_path(path, (const void *)(value.p + WIRE_COMMIT_LEN), leaves, index);
+	}
+	mdb_txn_reset(s->asker);
+	return err;
+}
+
+enum kw_err
+store_lmdb_commit_hash(struct store *base, uint64_t number, uint8_t hash[KW_HASH_LEN])
+{
+	struct store_lmdb *s = lmdb_of(base);
+	struct key key = key_of_u64(number);
+	struct span value;
+	enum kw_err err;
+	int rc = mdb_txn_renew(s->asker);
+
+	if (rc != 0)
+		return lmdb_failed(&s->db, rc, "asking for a commit", NULL);
+	err = record_get(&s->db, s->asker, T_COMMITS, &key, &value, NULL);
+	if (err == KW_OK && value.len < WIRE_COMMIT_LEN)
+		err = KW_ECORRUPT;
+	if (err == KW_OK)
+		commit_hash(hash, value.p);
+	mdb_txn_reset(s->asker);
+	return err;
+}
+
+void
+store_lmdb_sizes(struct store *base, struct store_sizes *out)
+{
+	struct store_lmdb *s = lmdb_of(base);
+	struct log_state st = {0};
+	uint64_t last_page;
+
+	*out = (struct store_sizes){.used_bytes = room_used(&s->db, &last_page), .quota_bytes = s->quota_bytes};
+	if (mdb_txn_renew(s->asker) != 0)
+		return;
+	if (load_state(&s->db, s->asker, &st, NULL) == KW_OK)
+		memcpy(out->entries, st.entries, sizeof out->entries);
+	mdb_txn_reset(s->asker);
+	(void)mdb_reader_check(s->db.env, &(int){0});
+}

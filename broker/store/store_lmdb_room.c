@@ -1,0 +1,137 @@
+/*
+ * store_lmdb_room: is there room for a batch? Asked before LMDB begins, because what it meets on a full disk in the
+ * middle of a commit is an input error that loses the store.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker/store/store_lmdb_parts.h"
+
+#define CHUNK_BYTES (16ull << 20)   /* the file grows by this, ahead of what is written */
+#define RESERVE_BYTES (16ull << 20) /* left on the disk for what frees room: retention, cursors */
+#define FREE_DBI 0                  /* LMDB's own list of free pages */
+
+uint64_t
+room_used(const struct lmdb *db, uint64_t *last_page)
+{
+	MDB_txn *txn;
+	MDB_cursor *c;
+	MDB_val k, data;
+	MDB_envinfo info;
+	MDB_stat st;
+	uint64_t free_pages = 0, pages;
+
+	(void)mdb_env_info(db->env, &info);
+	(void)mdb_env_stat(db->env, &st);
+	pages = (uint64_t)info.me_last_pgno + 1;
+	*last_page = info.me_last_pgno;
+	if (mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn) != 0)
+		return pages * st.ms_psize;
+	if (mdb_cursor_open(txn, FREE_DBI, &c) == 0) {
+		while (mdb_cursor_get(c, &k, &data, MDB_NEXT) == 0) {
+			uint64_t n;
+
+			memcpy(&n, data.mv_data, sizeof n);
+			free_pages += n;
+		}
+		mdb_cursor_close(c);
+	}
+	mdb_txn_abort(txn);
+	return (pages - (free_pages < pages ? free_pages : pages)) * st.ms_psize;
+}
+
+struct need { uint64_t bytes; uint64_t pages; bool growing; };
+
+/* bytes: what the records take. pages: the most that LMDB may write for them. */
+static struct need
+needs(const struct store_batch *b)
+{
+	struct need n = {.bytes = 0, .pages = 256};
+
+	for (uint32_t i = 0; i < b->count; i++) {
+		const struct store_op *op = &b->ops[i];
+		uint64_t bytes = 128;
+
+		switch (op->kind) {
+		case OP_APPEND:
+			bytes = op->append.head.len + op->append.body.len + op->append.wraps.len + 512;
+			n.growing = true;
+			break;
+		case OP_AGREEMENT: bytes = op->agreement.text.len + op->agreement.sigs.len + 128; n.growing = true; break;
+		case OP_EVIDENCE: bytes = op->evidence.bytes.len + 128; n.growing = true; break;
+		case OP_SET: bytes = op->set.count * 4ull + 128; break;
+		case OP_PURGE: n.pages += op->purge.limit * 6ull; bytes = 0; break;
+		case OP_SWEEP: n.pages += op->sweep.limit * 3ull; bytes = 0; break;
+		case OP_NODE:
+		case OP_CURSOR:
+		case OP_SUBSCRIBE:
+		case OP_LOG_EPOCH: break;
+		}
+		n.bytes += bytes;
+		n.pages += bytes / 2048 + 4;
+	}
+	return n;
+}
+
+static enum kw_err
+within_quota(struct store_lmdb *s, uint64_t bytes, struct kw_why *why)
+{
+	uint64_t last_page;
+
+	if (bytes <= s->quota_bytes && s->used_bytes <= s->quota_bytes - bytes)
+		return KW_OK;
+	s->used_bytes = room_used(&s->db, &last_page);
+	if (bytes <= s->quota_bytes && s->used_bytes <= s->quota_bytes - bytes)
+		return KW_OK;
+	return kw_refuse(why, KW_EFULL, "the store in %s holds %llu of the %llu MiB it may; raise store.quota or shorten keep in the agreement", s->path,
+	                 (unsigned long long)(s->used_bytes >> 20), (unsigned long long)(s->quota_bytes >> 20));
+}
+
+/* Makes the file longer ahead of need: a full disk shows here, where nothing is lost by it. */
+static enum kw_err
+extend(struct store_lmdb *s, uint64_t pages, bool growing, struct kw_why *why)
+{
+	MDB_envinfo info;
+	MDB_stat st;
+	struct statvfs disk;
+	uint64_t want, reserve = growing ? RESERVE_BYTES : RESERVE_BYTES / 4;
+	int fd, rc;
+
+	(void)mdb_env_info(s->db.env, &info);
+	(void)mdb_env_stat(s->db.env, &st);
+	want = ((uint64_t)info.me_last_pgno + 1 + pages) * st.ms_psize;
+	if (want > STORE_MAP_BYTES)
+		want = STORE_MAP_BYTES;
+	if (statvfs(s->path, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < reserve)
+		return kw_refuse(why, KW_EFULL, "the disk under %s has less than %llu MiB left; free some", s->path, (unsigned long long)(reserve >> 20));
+	if (want <= s->file_bytes)
+		return KW_OK;
+	if ((rc = mdb_env_get_fd(s->db.env, &fd)) != 0)
+		return lmdb_failed(&s->db, rc, "growing", why);
+	want = (want + CHUNK_BYTES - 1) / CHUNK_BYTES * CHUNK_BYTES;
+	rc = fallocate(fd, 0, (off_t)s->file_bytes, (off_t)(want - s->file_bytes));
+	if (rc != 0 && errno == EOPNOTSUPP)
+		rc = ftruncate(fd, (off_t)want);
+	if (rc != 0)
+		return lmdb_failed(&s->db, errno, "growing", why);
+	s->file_bytes = want;
+	return KW_OK;
+}
+
+enum kw_err
+room_for(struct store_lmdb *s, const struct store_batch *b, struct kw_why *why)
+{
+	struct need n = needs(b);
+	enum kw_err err;
+
+	if (n.growing && (err = within_quota(s, n.bytes, why)) != KW_OK)
+		return err;
+	if ((err = extend(s, n.pages, n.growing, why)) != KW_OK)
+		return err;
+	s->used_bytes += n.bytes;
+	return KW_OK;
+}

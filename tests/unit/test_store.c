@@ -1,0 +1,592 @@
+/* One battery over both stores, on disk and in memory: the contract of broker/store/store.h and sections 4 and 7 of docs/protocol.md. */
+#include "store_world.h"
+
+#include <string.h>
+
+#define ALL_SETS (const uint32_t[]){0, 1, 2, 3}, 4
+
+static int
+open_disk(void **state)
+{
+	*state = world_make(true);
+	return 0;
+}
+
+static int
+open_memory(void **state)
+{
+	*state = world_make(false);
+	return 0;
+}
+
+static int
+close_it(void **state)
+{
+	world_free(*state);
+	return 0;
+}
+
+static void
+step(struct world *w, uint64_t ms)
+{
+	w->now += ms;
+}
+
+/* Purges until nothing more is due; how many records it handled. */
+static uint64_t
+purge(struct world *w, uint32_t limit)
+{
+	uint64_t all = 0, done;
+
+	do {
+		struct store_op *op = world_op(w, OP_PURGE);
+
+		op->purge.limit = limit;
+		world_must_commit(w);
+		done = op->done;
+		all += done;
+	} while (done == limit);
+	return all;
+}
+
+static struct store_entry
+entry_at(struct world *w, enum lane lane, uint64_t number, bool *found)
+{
+	struct store_entry e = {0};
+	set_no sets[64];
+	uint32_t count;
+	uint64_t tail;
+
+	for (uint32_t i = 0; i < 64; i++)
+		sets[i].v = i;
+	assert_int_equal(w->s->ops->read(w->s, lane, sets, 64, number - 1, &e, 1, 1, &count, &tail, &w->why), KW_OK);
+	*found = count == 1 && e.at.number == number;
+	if (*found) { /* lengths alone outlive read_done */
+		e.head.p = e.body.p = e.wraps.p = NULL;
+	}
+	w->s->ops->read_done(w->s);
+	return e;
+}
+
+/* ---- numbers and commits ---- */
+
+static void
+l1_numbers_go_up_by_one_in_each_lane(void **state)
+{
+	struct world *w = *state;
+
+	for (uint32_t i = 0; i < 9; i++)
+		world_append(w, (enum lane)(i % 3), 0, 1, i);
+	world_must_commit(w);
+	world_append(w, LANE_URGENT, 0, 1, 9);
+	world_must_commit(w);
+	assert_int_equal(w->ops[0].at.number, 4);
+	assert_int_equal(w->ops[0].at.lane, LANE_URGENT);
+	assert_int_equal(w->ops[0].at.log_epoch, 1);
+	assert_int_equal(w->ops[0].commit, 2);
+	assert_int_equal(w->ops[0].index, 0);
+	assert_int_equal(w->ops[0].result, APPEND_STORED);
+	assert_int_equal(w->ops[7].at.number, 3);
+	assert_int_equal(w->ops[7].commit, 1);
+	assert_int_equal(w->ops[7].index, 7);
+}
+
+static void
+l3_commits_are_signed_and_linked(void **state)
+{
+	struct world *w = *state;
+	uint8_t before[KW_HASH_LEN] = {0}, hash[KW_HASH_LEN];
+
+	for (uint32_t n = 1; n <= 5; n++) {
+		struct commit c;
+
+		for (uint32_t i = 0; i < n; i++)
+			world_append(w, LANE_FLASH, 0, 1, n * 10 + i);
+		world_must_commit(w);
+		assert_true(w->b.has_commit);
+		assert_int_equal(w->b.leaf_count, n);
+		assert_true(commit_verify(w->b.commit, world_pk));
+		assert_int_equal(commit_decode(&c, w->b.commit, NULL), KW_OK);
+		assert_int_equal(c.number, n);
+		assert_int_equal(c.count, n);
+		assert_int_equal(c.time_ms, w->now);
+		assert_memory_equal(c.previous, before, KW_HASH_LEN);
+		commit_root(hash, (const uint8_t(*)[KW_HASH_LEN])w->b.leaves, n);
+		assert_memory_equal(c.root, hash, KW_HASH_LEN);
+		commit_hash(before, w->b.commit);
+		assert_int_equal(w->s->ops->commit_hash(w->s, n, hash), KW_OK);
+		assert_memory_equal(hash, before, KW_HASH_LEN);
+	}
+	assert_int_equal(w->s->ops->commit_hash(w->s, 6, hash), KW_ENOTFOUND);
+	assert_int_equal(w->s->ops->commit_hash(w->s, 0, hash), KW_ENOTFOUND);
+}
+
+static void
+a_batch_without_appends_makes_no_commit(void **state)
+{
+	struct world *w = *state;
+	struct store_op *op = world_op(w, OP_CURSOR);
+
+	op->cursor.node.v = 3;
+	op->cursor.lane = LANE_URGENT;
+	op->cursor.cursor = (struct lane_cursor){1, 7};
+	world_must_commit(w);
+	assert_false(w->b.has_commit);
+	assert_int_equal(w->b.leaf_count, 0);
+}
+
+static void
+l4_every_stored_item_can_be_proven_again(void **state)
+{
+	struct world *w = *state;
+	uint8_t record[WIRE_COMMIT_LEN], path[KW_PATH_MAX][KW_HASH_LEN], leaf[KW_HASH_LEN];
+	uint32_t len;
+
+	for (uint32_t i = 0; i < 37; i++)
+		world_append(w, LANE_ROUTINE, 0, 1, i);
+	world_must_commit(w);
+	for (uint32_t i = 0; i < 37; i++) {
+		const struct op_append *a = &w->ops[i].append;
+		struct commit c;
+
+		assert_int_equal(w->s->ops->proof(w->s, 1, i, record, path, &len, &w->why), KW_OK);
+		assert_int_equal(commit_decode(&c, record, NULL), KW_OK);
+		commit_leaf(leaf, &(struct leaf){w->ops[i].at, a->sender_id, a->id, a->frame_hash});
+		assert_true(commit_path_holds(c.root, 37, i, leaf, (const uint8_t(*)[KW_HASH_LEN])path, len));
+	}
+	assert_int_equal(w->s->ops->proof(w->s, 1, 37, record, path, &len, &w->why), KW_ENOTFOUND);
+	assert_int_equal(w->s->ops->proof(w->s, 2, 0, record, path, &len, &w->why), KW_ENOTFOUND);
+	assert_string_not_equal(w->why.text, "");
+}
+
+/* ---- duplicates ---- */
+
+static void
+p6_a_duplicate_gets_the_first_answer(void **state)
+{
+	struct world *w = *state;
+
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_append(w, LANE_URGENT, 0, 1, 2);
+	world_must_commit(w);
+	world_append(w, LANE_FLASH, 0, 1, 3);
+	world_append(w, LANE_URGENT, 0, 1, 2);
+	world_append(w, LANE_FLASH, 0, 1, 3);
+	world_must_commit(w);
+	assert_int_equal(w->ops[1].result, APPEND_DUPLICATE);
+	assert_int_equal(w->ops[1].at.number, 1);
+	assert_int_equal(w->ops[1].at.lane, LANE_URGENT);
+	assert_int_equal(w->ops[1].commit, 1);
+	assert_int_equal(w->ops[1].index, 1);
+	assert_int_equal(w->ops[2].result, APPEND_DUPLICATE); /* of one in the same batch */
+	assert_int_equal(w->ops[2].at.number, 2);
+	assert_int_equal(w->ops[2].commit, 2);
+	assert_int_equal(w->ops[2].index, 0);
+	assert_int_equal(w->b.leaf_count, 1);
+}
+
+static void
+p6_duplicates_alone_make_no_commit(void **state)
+{
+	struct world *w = *state;
+
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_must_commit(w);
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_must_commit(w);
+	assert_false(w->b.has_commit);
+}
+
+static void
+p6_other_bytes_under_a_known_id_are_a_conflict(void **state)
+{
+	struct world *w = *state;
+	uint64_t numbers[8];
+
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_must_commit(w);
+	world_append(w, LANE_URGENT, 0, 1, 1)->append.frame_hash[0] ^= 1;
+	world_must_commit(w);
+	assert_int_equal(w->ops[0].result, APPEND_CONFLICT);
+	assert_int_equal(w->ops[0].at.lane, LANE_FLASH);
+	assert_int_equal(w->ops[0].at.number, 1);
+	assert_int_equal(world_read(w, LANE_URGENT, ALL_SETS, 0, 8, numbers), 0);
+}
+
+static void
+the_same_id_of_another_sender_is_another_notification(void **state)
+{
+	struct world *w = *state;
+
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_append(w, LANE_FLASH, 0, 2, 1);
+	world_must_commit(w);
+	assert_int_equal(w->ops[1].result, APPEND_STORED);
+	assert_int_equal(w->ops[1].at.number, 2);
+}
+
+static void
+the_brokers_own_entries_are_never_duplicates(void **state)
+{
+	struct world *w = *state;
+	bool found;
+	struct store_entry e;
+
+	world_append(w, LANE_FLASH, 0, BROKERS, 1);
+	world_append(w, LANE_FLASH, 0, BROKERS, 1);
+	world_must_commit(w);
+	assert_int_equal(w->ops[1].result, APPEND_STORED);
+	e = entry_at(w, LANE_FLASH, 2, &found);
+	assert_true(found && e.entry && e.sender.v == BROKERS && e.body.len == 0 && e.wraps.len == 0 && e.head.len == 65);
+}
+
+/* ---- reading ---- */
+
+static void
+d2_a_reader_gets_its_audiences_in_order(void **state)
+{
+	struct world *w = *state;
+	uint64_t numbers[64];
+
+	for (uint32_t i = 0; i < 40; i++)
+		world_append(w, LANE_FLASH, i % 4, 1, i);
+	world_append(w, LANE_URGENT, 1, 1, 100);
+	world_must_commit(w);
+	assert_int_equal(world_read(w, LANE_FLASH, (const uint32_t[]){1, 3}, 2, 0, 64, numbers), 20);
+	for (uint32_t i = 0; i < 20; i++)
+		assert_int_equal(numbers[i], 2 * i + 2);
+	assert_int_equal(world_read(w, LANE_FLASH, (const uint32_t[]){2}, 1, 7, 3, numbers), 3);
+	assert_int_equal(numbers[0], 11);
+	assert_int_equal(numbers[2], 19);
+	assert_int_equal(world_read(w, LANE_FLASH, ALL_SETS, 0, 64, numbers), 40);
+	assert_int_equal(numbers[39], 40);
+	assert_int_equal(world_read(w, LANE_FLASH, ALL_SETS, 40, 64, numbers), 0);
+	assert_int_equal(world_read(w, LANE_FLASH, ALL_SETS, 4000, 64, numbers), 0);
+	assert_int_equal(world_read(w, LANE_FLASH, (const uint32_t[]){7}, 1, 0, 64, numbers), 0);
+	assert_int_equal(world_read(w, LANE_ROUTINE, ALL_SETS, 0, 64, numbers), 0);
+}
+
+static void
+many_audiences_read_the_same_as_few(void **state)
+{
+	struct world *w = *state;
+	uint32_t sets[64], n = 0;
+	uint64_t numbers[300];
+
+	for (uint32_t i = 0; i < 256; i++)
+		world_append(w, LANE_ROUTINE, (i * 37) % 128, 1, i);
+	world_must_commit(w);
+	for (uint32_t i = 0; i < 64; i++)
+		sets[i] = 2 * i;
+	assert_int_equal(n = world_read(w, LANE_ROUTINE, sets, 64, 0, 300, numbers), 128);
+	for (uint32_t i = 0; i < n; i++)
+		assert_int_equal(numbers[i], 2 * i + 1);
+	assert_int_equal(n = world_read(w, LANE_ROUTINE, sets, 64, 200, 300, numbers), 28); /* close to the tail: the other way to look */
+	for (uint32_t i = 0; i < n; i++)
+		assert_int_equal(numbers[i], 201 + 2 * i);
+}
+
+static void
+what_was_stored_is_read_back_whole(void **state)
+{
+	struct world *w = *state;
+	struct store_entry e[50];
+	set_no set = {5};
+	uint32_t count;
+	uint64_t tail;
+
+	for (uint32_t i = 0; i < 50; i++)
+		world_append(w, LANE_URGENT, 5, 1, i)->append.receipt = i % 2;
+	world_must_commit(w);
+	assert_int_equal(w->s->ops->read(w->s, LANE_URGENT, &set, 1, 0, e, 50, UINT64_MAX, &count, &tail, &w->why), KW_OK);
+	assert_int_equal(count, 50);
+	assert_int_equal(tail, 50);
+	for (uint32_t i = 0; i < 50; i++) {
+		assert_true(world_whole(&e[i], i));
+		assert_int_equal(e[i].commit, 1);
+		assert_int_equal(e[i].set.v, 5);
+		assert_int_equal(e[i].sender.v, 1);
+		assert_int_equal(e[i].receipt, i % 2);
+		assert_int_equal(e[i].expires_ms, w->now + 3600000);
+		assert_memory_equal(e[i].id, w->ops[i].append.id, KW_ID_LEN);
+	}
+	w->s->ops->read_done(w->s);
+}
+
+static void
+a_read_stops_at_its_bytes_but_gives_at_least_one(void **state)
+{
+	struct world *w = *state;
+	struct store_entry e[20];
+	set_no set = {0};
+	uint32_t count;
+	uint64_t tail, bytes = 0;
+
+	for (uint32_t i = 0; i < 20; i++)
+		world_append(w, LANE_FLASH, 0, 1, i);
+	world_must_commit(w);
+	assert_int_equal(w->s->ops->read(w->s, LANE_FLASH, &set, 1, 0, e, 20, 1, &count, &tail, &w->why), KW_OK);
+	assert_int_equal(count, 1);
+	w->s->ops->read_done(w->s);
+	assert_int_equal(w->s->ops->read(w->s, LANE_FLASH, &set, 1, 0, e, 20, 2000, &count, &tail, &w->why), KW_OK);
+	for (uint32_t i = 0; i < count; i++)
+		bytes += e[i].head.len + e[i].body.len + e[i].wraps.len;
+	assert_true(count > 1 && count < 20 && bytes >= 2000);
+	assert_int_equal(tail, 20);
+	w->s->ops->read_done(w->s);
+}
+
+/* ---- retention ---- */
+
+static void
+k1_the_body_goes_at_its_time_and_the_wraps_stay(void **state)
+{
+	struct world *w = *state;
+	struct store_entry e;
+	bool found;
+
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_must_commit(w);
+	step(w, 1800000 - 1000);
+	assert_int_equal(purge(w, 10), 0);
+	e = entry_at(w, LANE_FLASH, 1, &found);
+	assert_true(found && e.body.len > 0);
+	step(w, 1000);
+	assert_int_equal(purge(w, 10), 1);
+	e = entry_at(w, LANE_FLASH, 1, &found);
+	assert_true(found && e.body.len == 0 && e.wraps.len == 2 * KW_WRAP_LEN && e.head.len == 65);
+	assert_int_equal(purge(w, 10), 0);
+}
+
+static void
+k3_an_id_is_remembered_until_expiry_and_ten_minutes(void **state)
+{
+	struct world *w = *state;
+	bool found;
+
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_must_commit(w);
+	step(w, 3600000 + 600000 - 1000);
+	(void)purge(w, 10);
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_must_commit(w);
+	assert_int_equal(w->ops[0].result, APPEND_DUPLICATE);
+	step(w, 1000);
+	assert_int_equal(purge(w, 10), 1);
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_must_commit(w);
+	assert_int_equal(w->ops[0].result, APPEND_STORED);
+	assert_int_equal(w->ops[0].at.number, 2);
+	(void)entry_at(w, LANE_FLASH, 1, &found);
+	assert_true(found);
+}
+
+static void
+k1_head_and_proof_go_at_keep_proof_and_numbers_go_on(void **state)
+{
+	struct world *w = *state;
+	struct store_sizes sizes;
+	uint8_t record[WIRE_COMMIT_LEN], path[KW_PATH_MAX][KW_HASH_LEN], hash[KW_HASH_LEN];
+	uint64_t numbers[8];
+	uint32_t len;
+
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_append(w, LANE_FLASH, 0, 1, 2)->append.proof_until_ms += 3600000;
+	world_must_commit(w);
+	step(w, 7 * 24 * 3600000ull);
+	(void)purge(w, 3);
+	assert_int_equal(world_read(w, LANE_FLASH, ALL_SETS, 0, 8, numbers), 1);
+	assert_int_equal(numbers[0], 2);
+	assert_int_equal(w->s->ops->proof(w->s, 1, 0, record, path, &len, &w->why), KW_OK);
+	step(w, 3600000);
+	(void)purge(w, 3);
+	assert_int_equal(world_read(w, LANE_FLASH, ALL_SETS, 0, 8, numbers), 0);
+	assert_int_equal(w->s->ops->proof(w->s, 1, 0, record, path, &len, &w->why), KW_ENOTFOUND);
+	assert_int_equal(w->s->ops->commit_hash(w->s, 1, hash), KW_OK); /* [L-5] */
+	w->s->ops->sizes(w->s, &sizes);
+	assert_int_equal(sizes.entries[LANE_FLASH], 0);
+	world_append(w, LANE_FLASH, 0, 1, 3);
+	world_must_commit(w);
+	assert_int_equal(w->ops[0].at.number, 3);
+}
+
+static void
+what_never_expires_stays(void **state)
+{
+	struct world *w = *state;
+	struct store_op *op = world_append(w, LANE_FLASH, 0, BROKERS, 1);
+	bool found;
+
+	op->append.expires_ms = op->append.body_until_ms = op->append.proof_until_ms = UINT64_MAX;
+	world_must_commit(w);
+	step(w, 40ull * 365 * 24 * 3600000);
+	assert_int_equal(purge(w, 10), 0);
+	(void)entry_at(w, LANE_FLASH, 1, &found);
+	assert_true(found);
+}
+
+static void
+a_purge_stops_at_its_limit_and_goes_on(void **state)
+{
+	struct world *w = *state;
+	struct store_op *op;
+
+	for (uint32_t i = 0; i < 25; i++)
+		world_append(w, (enum lane)(i % 3), 0, 1, i);
+	world_must_commit(w);
+	step(w, 1800000);
+	op = world_op(w, OP_PURGE);
+	op->purge.limit = 10;
+	world_must_commit(w);
+	assert_int_equal(op->done, 10);
+	assert_int_equal(purge(w, 10), 15);
+}
+
+static void
+k1_a_sweep_takes_bodies_and_wraps_of_one_audience_up_to_a_number(void **state)
+{
+	struct world *w = *state;
+	struct store_op *op;
+	struct store_entry e;
+	bool found;
+
+	for (uint32_t i = 0; i < 30; i++)
+		world_append(w, LANE_URGENT, i % 3, 1, i);
+	world_must_commit(w);
+	op = world_op(w, OP_SWEEP);
+	op->sweep.lane = LANE_URGENT;
+	op->sweep.set.v = 1;
+	op->sweep.upto = 20; /* 2, 5, … 20: seven */
+	op->sweep.limit = 4;
+	world_must_commit(w);
+	assert_int_equal(op->done, 4);
+	assert_int_equal(op->at.number, 11);
+	op = world_op(w, OP_SWEEP);
+	op->sweep.lane = LANE_URGENT;
+	op->sweep.set.v = 1;
+	op->sweep.upto = 21;
+	op->sweep.limit = 4;
+	world_must_commit(w);
+	assert_int_equal(op->done, 3);
+	assert_int_equal(op->at.number, 21);
+	for (uint64_t n = 1; n <= 30; n++) {
+		bool gone = n % 3 == 2 && n <= 20;
+
+		e = entry_at(w, LANE_URGENT, n, &found);
+		assert_true(found && e.head.len > 0);
+		assert_int_equal(e.body.len == 0, gone);
+		assert_int_equal(e.wraps.len == 0, gone);
+	}
+	step(w, 1800000);
+	assert_true(purge(w, 100) >= 23); /* their times come all the same */
+}
+
+static void
+a_sweep_below_the_last_one_does_nothing(void **state)
+{
+	struct world *w = *state;
+	struct store_op *op;
+
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_append(w, LANE_FLASH, 0, 1, 2);
+	world_must_commit(w);
+	for (uint64_t upto = 2; upto > 0; upto--) {
+		op = world_op(w, OP_SWEEP);
+		op->sweep.upto = upto;
+		op->sweep.limit = 10;
+		world_must_commit(w);
+		assert_int_equal(op->at.number, 2);
+		assert_int_equal(op->done, upto == 2 ? 2 : 0);
+	}
+}
+
+/* ---- room ---- */
+
+static void
+a_batch_beyond_the_quota_changes_nothing(void **state)
+{
+	struct world *w = *state;
+	static uint8_t much[200000];
+	uint64_t numbers[8];
+	uint32_t stored = 0;
+	enum kw_err err = KW_OK;
+
+	world_close(w);
+	w->quota = 3u << 20;
+	assert_int_equal(world_open(w), KW_OK);
+	for (uint32_t i = 0; i < 40; i++) {
+		world_append(w, LANE_FLASH, 0, 1, i)->append.body = span_of(much, sizeof much);
+		if ((err = world_commit(w)) != KW_OK)
+			break;
+		stored++;
+	}
+	assert_int_equal(err, KW_EFULL);
+	assert_true(stored > 5 && stored < 16);
+	assert_string_not_equal(w->why.text, "");
+	assert_int_equal(world_read(w, LANE_FLASH, ALL_SETS, stored, 8, numbers), 0);
+	for (uint32_t i = 0; i < stored; i++) { /* what frees room still passes, and then there is room */
+		struct store_op *op = world_op(w, OP_SWEEP);
+
+		op->sweep.upto = stored;
+		op->sweep.limit = 100;
+	}
+	world_must_commit(w);
+	for (uint32_t i = 0; i < 3; i++) {
+		world_append(w, LANE_FLASH, 0, 1, 100 + i)->append.body = span_of(much, sizeof much);
+		world_must_commit(w);
+		assert_int_equal(w->ops[0].at.number, stored + 1 + i);
+		assert_int_equal(w->ops[0].commit, stored + 1 + i);
+	}
+}
+
+static void
+sizes_tell_entries_and_use(void **state)
+{
+	struct world *w = *state;
+	struct store_sizes before, after;
+
+	w->s->ops->sizes(w->s, &before);
+	for (uint32_t i = 0; i < 100; i++)
+		world_append(w, i < 60 ? LANE_FLASH : LANE_ROUTINE, 0, 1, i);
+	world_must_commit(w);
+	w->s->ops->sizes(w->s, &after);
+	assert_int_equal(after.entries[LANE_FLASH], 60);
+	assert_int_equal(after.entries[LANE_URGENT], 0);
+	assert_int_equal(after.entries[LANE_ROUTINE], 40);
+	assert_true(after.used_bytes > before.used_bytes + 100 * 400);
+	assert_true(after.quota_bytes > after.used_bytes);
+}
+
+#define BOTH(f) \
+	{"disk: " #f, f, open_disk, close_it, NULL}, {"memory: " #f, f, open_memory, close_it, NULL}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BOTH(l1_numbers_go_up_by_one_in_each_lane),
+		BOTH(l3_commits_are_signed_and_linked),
+		BOTH(a_batch_without_appends_makes_no_commit),
+		BOTH(l4_every_stored_item_can_be_proven_again),
+		BOTH(p6_a_duplicate_gets_the_first_answer),
+		BOTH(p6_duplicates_alone_make_no_commit),
+		BOTH(p6_other_bytes_under_a_known_id_are_a_conflict),
+		BOTH(the_same_id_of_another_sender_is_another_notification),
+		BOTH(the_brokers_own_entries_are_never_duplicates),
+		BOTH(d2_a_reader_gets_its_audiences_in_order),
+		BOTH(many_audiences_read_the_same_as_few),
+		BOTH(what_was_stored_is_read_back_whole),
+		BOTH(a_read_stops_at_its_bytes_but_gives_at_least_one),
+		BOTH(k1_the_body_goes_at_its_time_and_the_wraps_stay),
+		BOTH(k3_an_id_is_remembered_until_expiry_and_ten_minutes),
+		BOTH(k1_head_and_proof_go_at_keep_proof_and_numbers_go_on),
+		BOTH(what_never_expires_stays),
+		BOTH(a_purge_stops_at_its_limit_and_goes_on),
+		BOTH(k1_a_sweep_takes_bodies_and_wraps_of_one_audience_up_to_a_number),
+		BOTH(a_sweep_below_the_last_one_does_nothing),
+		BOTH(a_batch_beyond_the_quota_changes_nothing),
+		BOTH(sizes_tell_entries_and_use),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
