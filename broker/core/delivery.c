@@ -2,7 +2,7 @@
  * delivery: what each reader has in flight and what waits for it (docs/protocol.md section 5).
  *
  * A reader that keeps up is live: what was just committed goes from memory into its ring. One whose ring is full, or who
- * came from behind, is not: when its ring has run empty and its window has room it asks for a page of the log, until a
+ * came from behind, is not: when nothing waits in its ring and its window is open it asks for a page of the log, until a
  * page ends at the tail. The ring holds what was sent and not acknowledged, then what waits; only the latter holds bytes.
  */
 #include <stdlib.h>
@@ -46,13 +46,6 @@ window_open(struct out_lane *o, uint32_t bytes)
 	return o->sent < o->window.messages && o->unacked_bytes + bytes <= o->window.bytes;
 }
 
-/* A page is asked for only when it is worth it: half a window free, or nothing in flight. */
-static bool
-page_worth(const struct out_lane *o)
-{
-	return o->sent <= o->window.messages / 2 && o->unacked_bytes <= o->window.bytes / 2;
-}
-
 /* Puts the lane into the list that it belongs to now. */
 static void
 schedule(struct core *c, struct session *s, enum lane lane)
@@ -66,7 +59,7 @@ schedule(struct core *c, struct session *s, enum lane lane)
 	} else {
 		link_remove(&o->ready);
 	}
-	if (!waits && !o->live && !o->reading && page_worth(o)) {
+	if (!waits && !o->live && !o->reading && window_open(o, 0)) {
 		if (link_alone(&o->behind))
 			link_append(&c->behind[lane], &o->behind);
 	} else {
@@ -287,7 +280,6 @@ ask_page(struct core *c, struct session *s, enum lane lane, struct core_effect *
 {
 	struct out_lane *o = &s->out[lane];
 	const struct node_rec *n = c->audience.nodes[s->node];
-	uint32_t room = o->window.messages > o->sent ? o->window.messages - o->sent : 1;
 
 	memset(out, 0, sizeof *out);
 	out->kind = EFFECT_READ;
@@ -297,7 +289,8 @@ ask_page(struct core *c, struct session *s, enum lane lane, struct core_effect *
 	out->read.sets = n->sets;
 	out->read.set_count = n->set_count;
 	out->read.after = o->queued;
-	out->read.max_entries = room < c->limits.page_entries ? room : c->limits.page_entries;
+	/* More than the window's room: a reader that acknowledges one by one shall not cost a page each. */
+	out->read.max_entries = c->queued_bytes < c->limits.queue_bytes ? c->limits.page_entries : 1;
 	out->read.max_bytes = c->limits.page_bytes;
 	out->read.want_topic = n->filters.filter_count > 0;
 	o->reading = true;

@@ -625,6 +625,31 @@ d2_a_reader_that_was_away_reads_the_log_in_pages_and_becomes_live(void **state)
 }
 
 static void
+d2_a_reader_that_acknowledges_late_or_singly_is_served_all_the_same(void **state)
+{
+	struct world *w = *state;
+	struct wire_hello h = world_plain_hello();
+	uint64_t reads;
+
+	world_hello(w, 1, CITY);
+	for (uint32_t i = 0; i < 150; i++)
+		publish_in(w, 1, CITY, LANE_URGENT);
+	world_settle(w);
+	h.window[LANE_URGENT].messages = 100;
+	world_forget(w);
+	world_hello_as(w, 2, POLICE, &h, SEEN_NONE);
+	world_settle(w);
+	assert_int_equal(world_count(w, EFFECT_DELIVER, 2), 100 + 2); /* the whole window, and two lanes' entries */
+	reads = w->reads;
+	for (uint64_t number = 1; number <= 51; number++) {
+		world_ack(w, 2, LANE_URGENT, number);
+		world_settle(w);
+	}
+	assert_int_equal(world_count(w, EFFECT_DELIVER, 2), 151 + 2);
+	assert_true(w->reads - reads <= 2);
+}
+
+static void
 d2_a_slow_reader_stops_only_itself(void **state)
 {
 	struct world *w = *state;
@@ -1059,6 +1084,7 @@ main(void)
 		T(d2_the_window_counts_bytes_and_lets_one_large_one_pass),
 		T(d2_of_what_waits_flash_goes_first),
 		T(d2_a_reader_that_was_away_reads_the_log_in_pages_and_becomes_live),
+		T(d2_a_reader_that_acknowledges_late_or_singly_is_served_all_the_same),
 		T(d2_a_slow_reader_stops_only_itself),
 		T(d2_nothing_is_lost_between_a_page_and_a_commit),
 		T(d3_an_ack_only_goes_up_and_is_kept),
