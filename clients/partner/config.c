@@ -1,0 +1,290 @@
+/* config: partner.yaml to plain values. */
+#include "clients/partner/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/text.h"
+#include "config/yaml_tree.h"
+#include "config/yaml_want.h"
+#include "proto/topic.h"
+
+#define HOUR_MS (3600ull * 1000)
+#define DAY_MS (24 * HOUR_MS)
+#define CONFIG_MAX (1024u * 1024u)
+#define STORE_PAGE 4096u
+
+static const char *const keys[] = {"agreement", "fingerprint", "key", "subscribe", "socket", "state", "spool", "handlers", "keep", "limits"};
+static const char *const handler_keys[] = {"name", "topic", "run", "as", "attempts", "timeout"};
+static const char *const keep_keys[] = {"content"};
+static const char *const limit_keys[] = {"outbox", "store"};
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static enum kw_err
+copy_text(char **out, const char *text, struct kw_why *why)
+{
+	free(*out);
+	*out = text != NULL ? strdup(text) : NULL;
+	return text == NULL || *out != NULL ? KW_OK : kw_refuse(why, KW_ENOMEM, "out of memory for the configuration");
+}
+
+static enum kw_err
+want_path(char **out, const struct yaml_node *root, const char *key, const char *standard, bool must, struct kw_why *why)
+{
+	const char *text = standard;
+	size_t line = 0;
+	enum kw_err err = must ? yaml_want_text(&text, &line, root, key, "partner.yaml", why) : yaml_may_text(&text, &line, root, key, "partner.yaml", why);
+
+	if (err != KW_OK)
+		return err;
+	if (text != NULL && text[0] != '/' && strncmp(text, "ipc://", 6) != 0)
+		return kw_refuse(why, KW_EINVAL, "line %zu: %s is \"%.200s\"; write the whole path, beginning with /", line, key, text);
+	return copy_text(out, text, why);
+}
+
+static enum kw_err
+want_socket(struct partner_config *c, const struct yaml_node *root, struct kw_why *why)
+{
+	const char *text = "ipc:///run/kurzweg/partner.sock";
+	size_t line = 0;
+	enum kw_err err = yaml_may_text(&text, &line, root, "socket", "partner.yaml", why);
+
+	if (err != KW_OK)
+		return err;
+	if (strncmp(text, "ipc:///", 7) != 0)
+		return kw_refuse(why, KW_EINVAL, "line %zu: socket is \"%.200s\"; it must begin with ipc:/// and name a file of this machine", line, text);
+	if (strlen(text + 6) > 100)
+		return kw_refuse(why, KW_ELIMIT, "line %zu: the socket's path has %zu bytes, at most 100 are possible", line, strlen(text + 6));
+	return copy_text(&c->socket, text, why);
+}
+
+static enum kw_err
+want_filters(struct partner_config *c, const struct yaml_node *root, struct kw_why *why)
+{
+	const struct yaml_node *list;
+	enum kw_err err = yaml_may(&list, root, "subscribe", YAML_LIST, "partner.yaml", why);
+
+	if (err != KW_OK || list == NULL)
+		return err;
+	if (yaml_count(list) > WIRE_FILTERS_MAX)
+		return kw_refuse(why, KW_ELIMIT, "line %zu: subscribe has %zu filters, at most %d are allowed", yaml_line(list), yaml_count(list), WIRE_FILTERS_MAX);
+	c->filters = calloc(yaml_count(list), sizeof *c->filters);
+	if (c->filters == NULL)
+		return kw_refuse(why, KW_ENOMEM, "out of memory for the configuration");
+	for (size_t i = 0; i < yaml_count(list); i++) {
+		const struct yaml_node *n = yaml_item(list, i);
+
+		if (yaml_kind(n) != YAML_SCALAR)
+			return kw_refuse(why, KW_EINVAL, "line %zu: subscribe is a list of filters, each a text", yaml_line(n));
+		if ((err = filter_check(yaml_text(n), why)) != KW_OK) {
+			kw_why_prefix(why, "line %zu: subscribe: ", yaml_line(n));
+			return err;
+		}
+		memcpy(c->filters[c->filter_count++], yaml_text(n), strlen(yaml_text(n)) + 1);
+	}
+	return KW_OK;
+}
+
+static enum kw_err
+want_run(struct config_handler *h, const struct yaml_node *n, struct kw_why *why)
+{
+	const struct yaml_node *list;
+	enum kw_err err = yaml_want(&list, n, "run", YAML_LIST, "a handler", why);
+
+	if (err != KW_OK)
+		return err;
+	if (yaml_count(list) > CONFIG_ARGS_MAX)
+		return kw_refuse(why, KW_ELIMIT, "line %zu: run has %zu words, at most %d are allowed", yaml_line(list), yaml_count(list), CONFIG_ARGS_MAX);
+	for (size_t i = 0; i < yaml_count(list); i++) {
+		const struct yaml_node *word = yaml_item(list, i);
+
+		if (yaml_kind(word) != YAML_SCALAR)
+			return kw_refuse(why, KW_EINVAL, "line %zu: run is a list of the program and its arguments, each a text", yaml_line(word));
+		if ((err = copy_text(&h->run[i], yaml_text(word), why)) != KW_OK)
+			return err;
+	}
+	if (h->run[0][0] != '/')
+		return kw_refuse(why, KW_EINVAL, "line %zu: run begins with \"%.200s\"; write the program's whole path, beginning with /", yaml_line(list), h->run[0]);
+	return KW_OK;
+}
+
+static enum kw_err
+want_handler(struct config_handler *h, const struct yaml_node *n, struct kw_why *why)
+{
+	static const char *const forms[] = {"json", "cap"};
+	const struct yaml_node *as;
+	const char *topic, *name = NULL;
+	char standard[KW_TOPIC_MAX + 256];
+	size_t line, form = HANDLER_JSON;
+	uint64_t attempts = 10;
+	enum kw_err err;
+
+	if (yaml_kind(n) != YAML_MAP)
+		return kw_refuse(why, KW_EINVAL, "line %zu: a handler is written as {topic: …, run: […], as: json}", yaml_line(n));
+	if ((err = yaml_only_keys(n, handler_keys, COUNT(handler_keys), "a handler", why)) != KW_OK)
+		return err;
+	if ((err = yaml_want_text(&topic, &line, n, "topic", "a handler", why)) != KW_OK)
+		return err;
+	if ((err = filter_check(topic, why)) != KW_OK) {
+		kw_why_prefix(why, "line %zu: topic: ", line);
+		return err;
+	}
+	if ((err = copy_text(&h->topic, topic, why)) != KW_OK || (err = want_run(h, n, why)) != KW_OK)
+		return err;
+	if ((err = yaml_may(&as, n, "as", YAML_SCALAR, "a handler", why)) != KW_OK)
+		return err;
+	if (as != NULL && (err = yaml_one_of(&form, as, forms, COUNT(forms), "as", why)) != KW_OK)
+		return err;
+	h->as = (enum handler_form)form;
+	if (yaml_get(n, "attempts") != NULL && (err = yaml_want_u64(&attempts, n, "attempts", 1, 1000, "a handler", why)) != KW_OK)
+		return err;
+	h->attempts = (uint32_t)attempts;
+	h->timeout_ms = 60000;
+	if ((err = yaml_may_duration(&h->timeout_ms, n, "timeout", 1000, HOUR_MS, "a handler", why)) != KW_OK)
+		return err;
+	if ((err = yaml_may_text(&name, &line, n, "name", "a handler", why)) != KW_OK)
+		return err;
+	(void)snprintf(standard, sizeof standard, "%s %.200s", topic, h->run[0]);
+	return copy_text(&h->name, name != NULL ? name : standard, why);
+}
+
+static enum kw_err
+want_handlers(struct partner_config *c, const struct yaml_node *root, struct kw_why *why)
+{
+	const struct yaml_node *list;
+	enum kw_err err = yaml_may(&list, root, "handlers", YAML_LIST, "partner.yaml", why);
+
+	if (err != KW_OK || list == NULL)
+		return err;
+	if (yaml_count(list) > CONFIG_HANDLERS_MAX)
+		return kw_refuse(why, KW_ELIMIT, "line %zu: there are %zu handlers, at most %d are allowed", yaml_line(list), yaml_count(list), CONFIG_HANDLERS_MAX);
+	c->handlers = calloc(yaml_count(list), sizeof *c->handlers);
+	if (c->handlers == NULL)
+		return kw_refuse(why, KW_ENOMEM, "out of memory for the configuration");
+	for (size_t i = 0; i < yaml_count(list); i++) {
+		const struct yaml_node *n = yaml_item(list, i);
+
+		c->handler_count++;
+		if ((err = want_handler(&c->handlers[i], n, why)) != KW_OK)
+			return err;
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(c->handlers[k].name, c->handlers[i].name) == 0)
+				return kw_refuse(why, KW_EEXISTS, "line %zu: two handlers are called \"%.200s\"; give one of them a name of its own, \"name: …\"", yaml_line(n),
+				                 c->handlers[i].name);
+	}
+	return KW_OK;
+}
+
+static enum kw_err
+want_keep_and_limits(struct partner_config *c, const struct yaml_node *root, struct kw_why *why)
+{
+	const struct yaml_node *map;
+	const char *store = NULL;
+	uint64_t outbox = 1000000, bytes = 0;
+	size_t line;
+	enum kw_err err;
+
+	c->outbox_max = (uint32_t)outbox;
+	if ((err = yaml_may(&map, root, "keep", YAML_MAP, "partner.yaml", why)) != KW_OK)
+		return err;
+	if (map != NULL && (err = yaml_only_keys(map, keep_keys, COUNT(keep_keys), "keep", why)) != KW_OK)
+		return err;
+	if (map != NULL && (err = yaml_may_duration(&c->keep_content_ms, map, "content", HOUR_MS, 3650 * DAY_MS, "keep", why)) != KW_OK)
+		return err;
+	if ((err = yaml_may(&map, root, "limits", YAML_MAP, "partner.yaml", why)) != KW_OK || map == NULL)
+		return err;
+	if ((err = yaml_only_keys(map, limit_keys, COUNT(limit_keys), "limits", why)) != KW_OK)
+		return err;
+	if (yaml_get(map, "outbox") != NULL && (err = yaml_want_u64(&outbox, map, "outbox", 1, 100000000, "limits", why)) != KW_OK)
+		return err;
+	c->outbox_max = (uint32_t)outbox;
+	if ((err = yaml_may_text(&store, &line, map, "store", "limits", why)) != KW_OK || store == NULL)
+		return err;
+	if ((err = text_bytes(&bytes, store, 1u << 20, (uint64_t)1 << 42, "store", why)) != KW_OK) {
+		kw_why_prefix(why, "line %zu: limits: ", line);
+		return err;
+	}
+	c->store_pages_max = (uint32_t)(bytes / STORE_PAGE);
+	return KW_OK;
+}
+
+static enum kw_err
+take(struct partner_config *c, const struct yaml_node *root, struct kw_why *why)
+{
+	const char *fingerprint = NULL;
+	size_t line;
+	enum kw_err err;
+
+	if (yaml_kind(root) != YAML_MAP)
+		return kw_refuse(why, KW_EINVAL, "line %zu: partner.yaml is a list of \"key: value\" lines", yaml_line(root));
+	if ((err = yaml_only_keys(root, keys, COUNT(keys), "partner.yaml", why)) != KW_OK)
+		return err;
+	if ((err = want_path(&c->agreement, root, "agreement", NULL, true, why)) != KW_OK)
+		return err;
+	if ((err = want_path(&c->key, root, "key", NULL, true, why)) != KW_OK)
+		return err;
+	if ((err = want_path(&c->state, root, "state", "/var/lib/kurzweg/partner", false, why)) != KW_OK)
+		return err;
+	if ((err = want_path(&c->spool, root, "spool", NULL, false, why)) != KW_OK)
+		return err;
+	if ((err = want_socket(c, root, why)) != KW_OK)
+		return err;
+	if ((err = yaml_may_text(&fingerprint, &line, root, "fingerprint", "partner.yaml", why)) != KW_OK)
+		return err;
+	if ((err = copy_text(&c->fingerprint, fingerprint, why)) != KW_OK)
+		return err;
+	if ((err = want_filters(c, root, why)) != KW_OK || (err = want_handlers(c, root, why)) != KW_OK)
+		return err;
+	return want_keep_and_limits(c, root, why);
+}
+
+enum kw_err
+config_parse(struct partner_config *out, struct span text, struct kw_why *why)
+{
+	struct yaml_tree *tree;
+	enum kw_err err;
+
+	memset(out, 0, sizeof *out);
+	if ((err = yaml_tree_parse(&tree, text, why)) != KW_OK)
+		return err;
+	err = take(out, yaml_tree_root(tree), why);
+	yaml_tree_free(&tree);
+	return err;
+}
+
+enum kw_err
+config_read(struct partner_config *out, const char *path, struct kw_why *why)
+{
+	struct buf text = BUF_INIT(CONFIG_MAX);
+	enum kw_err err;
+
+	memset(out, 0, sizeof *out);
+	if ((err = fs_read(&text, path, why)) != KW_OK)
+		return err;
+	if ((err = config_parse(out, buf_span(&text), why)) != KW_OK)
+		kw_why_prefix(why, "%s, ", path);
+	buf_free(&text);
+	return err;
+}
+
+void
+config_free(struct partner_config *c)
+{
+	for (uint32_t i = 0; i < c->handler_count; i++) {
+		free(c->handlers[i].name);
+		free(c->handlers[i].topic);
+		for (size_t k = 0; k <= CONFIG_ARGS_MAX; k++)
+			free(c->handlers[i].run[k]);
+	}
+	free(c->handlers);
+	free(c->filters);
+	free(c->agreement);
+	free(c->fingerprint);
+	free(c->key);
+	free(c->socket);
+	free(c->state);
+	free(c->spool);
+	memset(c, 0, sizeof *c);
+}

@@ -1,0 +1,47 @@
+/* config: partner.yaml, read strictly: an unknown key, a key given twice or a value out of its range is refused with its line. */
+#ifndef KW_PARTNER_CONFIG_H
+#define KW_PARTNER_CONFIG_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/span.h"
+#include "proto/limits.h"
+#include "proto/wire.h"
+
+enum handler_form { HANDLER_JSON, HANDLER_CAP };
+
+#define CONFIG_HANDLERS_MAX 64
+#define CONFIG_ARGS_MAX 32
+
+struct config_handler {
+	char *name;               /* for its place in the inbox; the topic and the program where none is given */
+	char *topic;              /* a filter */
+	char *run[CONFIG_ARGS_MAX + 1]; /* ends with NULL */
+	enum handler_form as;
+	uint32_t attempts;        /* then it is set aside */
+	uint64_t timeout_ms;      /* of one run */
+};
+
+struct partner_config {
+	char *agreement;          /* path of the text; its signatures lie beside it in .sig */
+	char *fingerprint;        /* of the first agreement, compared at the first start; NULL: not given */
+	char *key;
+	char *socket;             /* ipc://… */
+	char *state;
+	char *spool;              /* NULL: none */
+	uint32_t filter_count;    /* 0: everything */
+	char (*filters)[KW_TOPIC_MAX + 1];
+	uint32_t handler_count;
+	struct config_handler *handlers;
+	uint64_t keep_content_ms; /* 0: as each topic says */
+	uint32_t outbox_max;      /* waiting notifications */
+	uint32_t store_pages_max; /* 0: no limit but the disk */
+};
+
+/* text: the file's content. Free with config_free, also after an error. KW_EPROTO, KW_EINVAL, KW_ELIMIT: "line N: …". */
+KW_MUST_USE enum kw_err config_parse(struct partner_config *out, struct span text, struct kw_why *why);
+KW_MUST_USE enum kw_err config_read(struct partner_config *out, const char *path, struct kw_why *why);
+void config_free(struct partner_config *c);
+
+#endif

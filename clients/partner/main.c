@@ -1,0 +1,135 @@
+/* main: kurzweg-partner, the daemon at each partner. */
+#include <argp.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "clients/partner/config.h"
+#include "clients/partner/node.h"
+
+#define EXIT_USAGE 2
+#define EXIT_STORE 74 /* the store failed: started again, the daemon goes on from what is on disk */
+#define EXIT_CONFIG 78
+
+struct options {
+	const char *config;
+	bool check;
+	bool verbose;
+};
+
+static const struct argp_option argp_options[] = {
+	{"config", 'c', "FILE", 0, "the configuration, /etc/kurzweg/partner.yaml unless given", 0},
+	{"check-config", 'n', NULL, 0, "read the configuration, say what is wrong with it, and end", 0},
+	{"verbose", 'v', NULL, 0, "log more", 0},
+	{0},
+};
+
+static error_t
+take_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case 'c':
+		if (o->config != NULL)
+			argp_error(state, "--config is given twice; give it once");
+		o->config = arg;
+		return 0;
+	case 'n':
+		o->check = true;
+		return 0;
+	case 'v':
+		o->verbose = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "\"%s\" is not expected here; the daemon takes options alone", arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* Readable when the daemon is to stop; the signals are blocked before any thread starts. */
+static int
+stop_signals(void)
+{
+	sigset_t set;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return -1;
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int
+fail(const struct kw_why *why, int code)
+{
+	(void)fprintf(stderr, "kurzweg-partner: %s\n", why->text);
+	return code;
+}
+
+static int
+serve(const struct partner_config *config)
+{
+	struct node *n = NULL;
+	struct kw_why why = {{0}};
+	int stop = stop_signals();
+	enum kw_err err = node_open(&n, config, &why);
+
+	if (err != KW_OK)
+		return fail(&why, err == KW_EIO || err == KW_ECORRUPT || err == KW_ENOMEM || err == KW_EFULL ? EXIT_STORE : 1);
+	log_event(LOG_NOTICE, "partner.ready", "node=%s socket=%s state=%s version=%s", node_id(n), config->socket, config->state, KW_VERSION);
+	err = node_run(n, stop, &why);
+	log_event(LOG_NOTICE, "partner.stopped", "node=%s", node_id(n));
+	node_close(&n);
+	if (stop >= 0)
+		(void)close(stop);
+	return err == KW_OK ? EXIT_SUCCESS : fail(&why, EXIT_STORE);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const char doc[] = "The daemon at each partner of a Kurzweg partnership: keeps the connection to the broker, the outbox and the inbox.";
+	struct options o = {0};
+	struct argp argp = {argp_options, take_option, NULL, doc, NULL, NULL, NULL};
+	struct rlimit none = {0, 0};
+	struct partner_config config;
+	struct kw_why why = {{0}};
+	int code;
+
+	argp_program_version = "kurzweg-partner " KW_VERSION;
+	argp_err_exit_status = EXIT_USAGE;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
+		return EXIT_USAGE;
+	/* Keys lie in this process: no core file, no debugger of another user's. */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)umask(0077);
+	if (sodium_init() < 0)
+		return EXIT_FAILURE;
+	if (o.verbose)
+		log_set_level(LOG_INFO);
+	if (config_read(&config, o.config != NULL ? o.config : "/etc/kurzweg/partner.yaml", &why) != KW_OK) {
+		code = fail(&why, EXIT_CONFIG);
+	} else if (o.check) {
+		(void)printf("%s is fine\n", o.config != NULL ? o.config : "/etc/kurzweg/partner.yaml");
+		code = EXIT_SUCCESS;
+	} else {
+		code = serve(&config);
+	}
+	config_free(&config);
+	return code;
+}

@@ -1,0 +1,480 @@
+/* node: start, the loop, and the one transaction of a turn. */
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "clients/partner/node_parts.h"
+
+#define OPENER_CACHE 256u
+#define TURN_MS_MAX 1000    /* the loop looks around at least this often */
+#define EXPIRE_MS 5000u
+#define SWEEP_MS 30000u
+#define SWEEP_RECORDS 500u
+#define ASK_MS 5000u
+
+const struct agreement *
+node_agreement(const struct node *n)
+{
+	return agreement_chain_newest(n->chain);
+}
+
+void
+node_now(struct node *n)
+{
+	n->mono_ms = clock_mono_ms();
+	n->wall_ms = clock_wall_ms();
+}
+
+/* What the store says, after a start and after a rollback. */
+static enum kw_err
+load(struct node *n, struct kw_why *why)
+{
+	uint64_t v;
+	enum kw_err err;
+
+	if ((err = pstore_value(&n->sender_epoch, n->store, VALUE_SENDER_EPOCH, why)) != KW_OK)
+		return err;
+	if ((err = pstore_value(&v, n->store, VALUE_LOG_EPOCH, why)) != KW_OK)
+		return err;
+	n->log_epoch = (uint32_t)v;
+	if ((err = pstore_value(&v, n->store, VALUE_STOPPED, why)) != KW_OK)
+		return err;
+	n->stopped = v != 0;
+	if ((err = pstore_cursors(n->cursor, n->store, why)) != KW_OK)
+		return err;
+	if ((err = pstore_commit_newest(&n->seen, n->store, n->log_epoch, why)) != KW_OK)
+		return err;
+	if ((err = pstore_in_newest(&n->newest_seq, n->store, why)) != KW_OK)
+		return err;
+	if ((err = pstore_out_waiting(&n->waiting, n->store, why)) != KW_OK)
+		return err;
+	return node_receipts_load(n, why);
+}
+
+/* A new state counts from an epoch higher than any that an older, lost one can have used. */
+static enum kw_err
+first_epoch(struct node *n, struct kw_why *why)
+{
+	enum kw_err err;
+
+	if (n->sender_epoch != 0)
+		return KW_OK;
+	if ((err = pstore_begin(n->store, why)) != KW_OK)
+		return err;
+	if ((err = pstore_set_value(n->store, VALUE_SENDER_EPOCH, n->wall_ms, why)) != KW_OK || (err = pstore_commit(n->store, why)) != KW_OK) {
+		pstore_rollback(n->store);
+		return err;
+	}
+	n->sender_epoch = n->wall_ms;
+	return KW_OK;
+}
+
+static enum kw_err
+make_parts(struct node *n, struct kw_why *why)
+{
+	const struct public_key *mine = secret_keys_public(n->keys);
+	enum kw_err err;
+
+	memcpy(n->id, mine->name, sizeof n->id);
+	if ((err = sending_new(&n->sending)) != KW_OK || (err = receipts_new(&n->receipts)) != KW_OK || (err = confirmations_new(&n->confirmations)) != KW_OK ||
+	    (err = sealer_new(&n->sealer, n->keys)) != KW_OK ||
+	    (err = seal_opener_new(&n->opener, n->id, mine->seal_pk, secret_keys_seal(n->keys), OPENER_CACHE)) != KW_OK)
+		return kw_refuse(why, err, "the node cannot start: %s", kw_err_text(err));
+	return net_new(&n->net, why);
+}
+
+enum kw_err
+node_open(struct node **out, const struct partner_config *config, struct kw_why *why)
+{
+	struct node *n = calloc(1, sizeof *n);
+	uint64_t seed;
+	enum kw_err err;
+
+	if (n == NULL)
+		return kw_refuse(why, KW_ENOMEM, "out of memory for the node");
+	n->config = config;
+	n->running = true;
+	node_now(n);
+	if ((err = secret_keys_read_daemon(&n->keys, KEY_NODE, config->key, why)) != KW_OK)
+		goto close_node;
+	if ((err = make_parts(n, why)) != KW_OK)
+		goto close_node;
+	if ((err = node_agreement_start(n, why)) != KW_OK)
+		goto close_node;
+	if ((err = load(n, why)) != KW_OK || (err = first_epoch(n, why)) != KW_OK)
+		goto close_node;
+	randombytes_buf(&seed, sizeof seed);
+	link_init(&n->link, agreement_endpoint_count(node_agreement(n)), seed, n->mono_ms);
+	sending_stop(n->sending);
+	node_agreement_age(n);
+	if (n->stopped)
+		node_alarm(n, "fork", "two different commits of one number were met earlier; nothing is published until somebody looked at the evidence");
+	*out = n;
+	return KW_OK;
+close_node:
+	node_close(&n);
+	return err;
+}
+
+void
+node_close(struct node **at)
+{
+	struct node *n = at != NULL ? *at : NULL;
+
+	if (n == NULL)
+		return;
+	node_held_drop(n);
+	net_free(&n->net);
+	seal_opener_free(&n->opener);
+	sealer_free(&n->sealer);
+	confirmations_free(&n->confirmations);
+	receipts_free(&n->receipts);
+	sending_free(&n->sending);
+	agreement_chain_free(&n->chain);
+	pstore_close(&n->store);
+	secret_keys_free(&n->keys);
+	free(n);
+	*at = NULL;
+}
+
+enum kw_err
+node_tx(struct node *n, struct kw_why *why)
+{
+	return pstore_in_transaction(n->store) ? KW_OK : pstore_begin(n->store, why);
+}
+
+void
+node_tx_undo(struct node *n)
+{
+	struct kw_why why;
+	enum kw_err err;
+
+	pstore_rollback(n->store);
+	n->change = (struct node_change){false, false};
+	if ((err = load(n, &why)) == KW_OK)
+		return;
+	n->fatal = err;
+	n->fatal_why = why;
+}
+
+static void
+tell_listeners(struct node *n)
+{
+	struct node_change change = n->change;
+
+	n->change = (struct node_change){false, false};
+	if (!change.inbox && !change.outbox)
+		return;
+	for (uint32_t i = 0; i < n->listener_count; i++)
+		n->listeners[i].call(n->listeners[i].self, change);
+}
+
+enum kw_err
+node_tx_end(struct node *n, struct kw_why *why)
+{
+	enum kw_err err;
+
+	if (!pstore_in_transaction(n->store))
+		return KW_OK;
+	if (n->change.inbox && (err = pstore_in_newest(&n->newest_seq, n->store, why)) != KW_OK)
+		goto undo;
+	if ((err = pstore_commit(n->store, why)) != KW_OK)
+		goto undo;
+	node_alarm_clear(n, "store_full");
+	node_send_acks(n);
+	tell_listeners(n);
+	return KW_OK;
+undo:
+	node_tx_undo(n);
+	return err;
+}
+
+void
+node_store_failed(struct node *n, enum kw_err err, const struct kw_why *why)
+{
+	struct kw_why said = *why;
+
+	node_tx_undo(n);
+	if (err == KW_EFULL) { /* nothing was acknowledged, so all of it comes again */
+		node_alarm(n, "store_full", "%s", said.text);
+		(void)link_refused(&n->link, CODE_BEHIND, 0, n->mono_ms);
+		node_link_carry_out(n);
+		return;
+	}
+	n->fatal = err;
+	n->fatal_why = said;
+}
+
+static void
+receive(struct node *n)
+{
+	struct net_message m;
+	struct kw_why why;
+
+	for (uint32_t i = 0; i < NODE_TURN_MESSAGES && net_receive(&m, n->net) == KW_OK; i++) {
+		enum kw_err err;
+
+		if (m.malformed || m.control.len == 0) {
+			log_peer(LOG_WARNING, "link.malformed", "endpoint=%s", n->endpoint);
+			link_failed(&n->link, n->mono_ms);
+			break;
+		}
+		err = node_take_message(n, m.control, m.has_frame ? m.frame : span_of(NULL, 0), &why);
+		if (err != KW_OK) {
+			node_store_failed(n, err, &why);
+			return;
+		}
+		if (n->link.state == LINK_WAITING)
+			break;
+	}
+}
+
+/* Confirmations that are late now: told once. */
+static void
+look_for_late(struct node *n)
+{
+	uint64_t seq;
+
+	while ((seq = confirmations_late(n->confirmations, n->wall_ms)) != 0) {
+		uint32_t missing, readers;
+		struct out_row row;
+		struct kw_why why;
+		char id[37];
+
+		if (pstore_out_get(&row, n->store, seq, &why) != KW_OK || row.state == OUTBOX_REFUSED || row.state == OUTBOX_EXPIRED)
+			continue;
+		kw_id_text(id, row.id);
+		if (pstore_out_missing(&missing, &readers, n->store, seq, &why) == KW_OK && missing > 0)
+			log_event(LOG_WARNING, "outbox.unconfirmed", "id=%s missing=%u readers=%u", id, missing, readers);
+	}
+}
+
+static enum kw_err
+housekeeping(struct node *n, struct kw_why *why)
+{
+	uint32_t done = 0;
+	enum kw_err err;
+
+	if ((err = node_receipts_say(n, why)) != KW_OK)
+		return err;
+	look_for_late(n);
+	if (n->version_wanted)
+		node_agreement_ask(n);
+	if (n->mono_ms >= n->expire_ms) {
+		n->expire_ms = n->mono_ms + EXPIRE_MS;
+		node_agreement_age(n);
+		if ((err = node_expire(n, why)) != KW_OK)
+			return err;
+	}
+	if (n->mono_ms < n->sweep_ms)
+		return KW_OK;
+	if ((err = node_tx(n, why)) != KW_OK)
+		return err;
+	if ((err = pstore_sweep(&done, n->store, n->wall_ms, SWEEP_RECORDS, why)) != KW_OK)
+		return err;
+	n->sweep_ms = n->mono_ms + (done >= SWEEP_RECORDS ? 100 : SWEEP_MS);
+	return KW_OK;
+}
+
+static void
+turn(struct node *n)
+{
+	struct kw_why why;
+	enum kw_err err;
+
+	node_now(n);
+	node_link_events(n);
+	receive(n);
+	node_link_carry_out(n);
+	if (n->fatal != KW_OK)
+		return;
+	if ((err = housekeeping(n, &why)) != KW_OK || (err = node_tx_end(n, &why)) != KW_OK) {
+		node_store_failed(n, err, &why);
+		return;
+	}
+	node_send_acks(n);
+	node_pump(n);
+	if (sending_stalled(n->sending, n->mono_ms)) {
+		node_alarm(n, "silent_broker", "the broker at %s takes notifications and answers nothing; another connection is tried", n->endpoint);
+		link_failed(&n->link, n->mono_ms);
+	}
+	link_tick(&n->link, n->mono_ms);
+	node_link_carry_out(n);
+	for (uint32_t i = 0; i < n->timer_count; i++)
+		if (n->timers[i].wake_ms(n->timers[i].self) <= n->mono_ms)
+			n->timers[i].fire(n->timers[i].self, n->mono_ms);
+}
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static long
+wait_ms(struct node *n)
+{
+	uint64_t wake = earlier(link_wake_ms(&n->link), receipts_wake_ms(n->receipts)), late = confirmations_wake_ms(n->confirmations);
+
+	wake = earlier(wake, earlier(n->expire_ms, n->sweep_ms));
+	wake = earlier(wake, sending_wake_ms(n->sending));
+	if (late != UINT64_MAX)
+		wake = earlier(wake, n->mono_ms + (late > n->wall_ms ? late - n->wall_ms : 0));
+	for (uint32_t i = 0; i < n->timer_count; i++)
+		wake = earlier(wake, n->timers[i].wake_ms(n->timers[i].self));
+	node_now(n);
+	if (wake <= n->mono_ms)
+		return 1; /* what is due and cannot be done yet must not turn the loop into a spin */
+	return wake - n->mono_ms > TURN_MS_MAX ? TURN_MS_MAX : (long)(wake - n->mono_ms);
+}
+
+struct waiting {
+	zmq_pollitem_t items[3 + NODE_POLLERS_MAX];
+	int handles[3 + NODE_POLLERS_MAX];  /* of the pollers; -1: our own */
+	int count;
+};
+
+static void
+wait_for(struct waiting *w, void *socket, int fd, short events, int handle)
+{
+	w->items[w->count] = (zmq_pollitem_t){.socket = socket, .fd = fd, .events = events};
+	w->handles[w->count++] = handle;
+}
+
+static enum kw_err
+wait(struct node *n, int stop_fd, struct kw_why *why)
+{
+	struct waiting w = {.count = 0};
+
+	if (net_socket(n->net) != NULL) {
+		wait_for(&w, net_socket(n->net), 0, ZMQ_POLLIN, -1);
+		wait_for(&w, net_monitor(n->net), 0, ZMQ_POLLIN, -1);
+	}
+	for (int i = 0; i < NODE_POLLERS_MAX; i++)
+		if (n->pollers[i].used)
+			wait_for(&w, n->pollers[i].poller.socket, n->pollers[i].poller.fd, n->pollers[i].poller.events, i);
+	if (stop_fd >= 0)
+		wait_for(&w, NULL, stop_fd, ZMQ_POLLIN, -2);
+	if (zmq_poll(w.items, w.count, wait_ms(n)) < 0 && errno != EINTR)
+		return kw_refuse(why, KW_EIO, "waiting failed: %s", zmq_strerror(errno));
+	node_now(n);
+	for (int i = 0; i < w.count; i++) {
+		if (w.items[i].revents == 0 || w.handles[i] == -1)
+			continue;
+		if (w.handles[i] == -2)
+			n->running = false;
+		else if (n->pollers[w.handles[i]].used)
+			n->pollers[w.handles[i]].poller.ready(n->pollers[w.handles[i]].poller.self, w.items[i].revents);
+	}
+	return KW_OK;
+}
+
+enum kw_err
+node_run(struct node *n, int stop_fd, struct kw_why *why)
+{
+	enum kw_err err = KW_OK;
+
+	while (n->running && err == KW_OK && n->fatal == KW_OK) {
+		turn(n);
+		if (n->running && n->fatal == KW_OK)
+			err = wait(n, stop_fd, why);
+	}
+	if (n->fatal == KW_OK)
+		return err;
+	*why = n->fatal_why;
+	return n->fatal;
+}
+
+void
+node_stop(struct node *n)
+{
+	n->running = false;
+}
+
+enum kw_err
+node_add_poller(int *handle, struct node *n, const struct node_poller *p)
+{
+	for (int i = 0; i < NODE_POLLERS_MAX; i++) {
+		if (n->pollers[i].used)
+			continue;
+		n->pollers[i].used = true;
+		n->pollers[i].poller = *p;
+		*handle = i;
+		return KW_OK;
+	}
+	return KW_ELIMIT;
+}
+
+void
+node_remove_poller(struct node *n, int handle)
+{
+	MUST(handle >= 0 && handle < NODE_POLLERS_MAX);
+	n->pollers[handle].used = false;
+}
+
+enum kw_err
+node_add_timer(struct node *n, const struct node_timer *t)
+{
+	if (n->timer_count == NODE_TIMERS_MAX)
+		return KW_ELIMIT;
+	n->timers[n->timer_count++] = *t;
+	return KW_OK;
+}
+
+enum kw_err
+node_on_committed(struct node *n, void (*call)(void *self, struct node_change change), void *self)
+{
+	if (n->listener_count == NODE_LISTENERS_MAX)
+		return KW_ELIMIT;
+	n->listeners[n->listener_count].call = call;
+	n->listeners[n->listener_count++].self = self;
+	return KW_OK;
+}
+
+enum kw_err
+node_batch_begin(struct node *n, struct kw_why *why)
+{
+	enum kw_err err;
+
+	MUST(!n->batch);
+	if ((err = node_tx(n, why)) != KW_OK)
+		return err;
+	n->batch = true;
+	return KW_OK;
+}
+
+enum kw_err
+node_batch_end(struct node *n, struct kw_why *why)
+{
+	MUST(n->batch);
+	n->batch = false;
+	return node_tx_end(n, why);
+}
+
+void *
+node_zmq_context(struct node *n)
+{
+	return net_context(n->net);
+}
+
+const struct partner_config *
+node_config(const struct node *n)
+{
+	return n->config;
+}
+
+const char *
+node_id(const struct node *n)
+{
+	return n->id;
+}
+
+uint64_t
+node_mono_ms(const struct node *n)
+{
+	return n->mono_ms;
+}

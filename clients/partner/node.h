@@ -1,0 +1,66 @@
+/*
+ * node: the partner's daemon but for the local side. It wires the pure core, the store, the reader, the sealer and the
+ * connection, and runs the loop. What local socket, handlers and spool need hangs itself into that loop here, and asks
+ * through desk.h. One thread; nothing of this may be called from another.
+ */
+#ifndef KW_PARTNER_NODE_H
+#define KW_PARTNER_NODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "clients/partner/config.h"
+
+struct node;
+
+/* Reads agreement and key, opens the store, pins or continues the agreement. config is borrowed for the node's life. */
+KW_MUST_USE enum kw_err node_open(struct node **out, const struct partner_config *config, struct kw_why *why);
+void node_close(struct node **n);
+
+/*
+ * Until node_stop, or an error that only a restart mends (KW_EIO, KW_ECORRUPT of the store, KW_ENOMEM). stop_fd: readable means
+ * stop, -1: none.
+ */
+KW_MUST_USE enum kw_err node_run(struct node *n, int stop_fd, struct kw_why *why);
+void node_stop(struct node *n);
+
+/* ---- for local socket, handlers, spool ---- */
+struct node_poller {
+	void *socket;                                    /* a ZeroMQ socket, or NULL: */
+	int fd;
+	short events;                                    /* ZMQ_POLLIN, … */
+	void (*ready)(void *self, short events);
+	void *self;
+};
+#define NODE_POLLERS_MAX 64
+/* *handle names it; KW_ELIMIT: too many. A poller may remove itself or others while it is called. */
+KW_MUST_USE enum kw_err node_add_poller(int *handle, struct node *n, const struct node_poller *p);
+void node_remove_poller(struct node *n, int handle);
+
+struct node_timer { /* asked before every wait, on the monotonic clock; UINT64_MAX: not now */
+	uint64_t (*wake_ms)(void *self);
+	void (*fire)(void *self, uint64_t mono_ms);      /* only when it is due */
+	void *self;
+};
+#define NODE_TIMERS_MAX 8
+KW_MUST_USE enum kw_err node_add_timer(struct node *n, const struct node_timer *t);
+
+/* After each commit that changed what people see: new rows in the inbox, marks on old ones, or answers for the outbox. */
+struct node_change { bool inbox; bool outbox; };
+#define NODE_LISTENERS_MAX 8
+KW_MUST_USE enum kw_err node_on_committed(struct node *n, void (*call)(void *self, struct node_change change), void *self);
+
+/*
+ * Several desk_publish or desk_handler_done as one transaction: they are on disk when node_batch_end said KW_OK, and none
+ * of them is otherwise. Without a batch each is on disk when it returns.
+ */
+KW_MUST_USE enum kw_err node_batch_begin(struct node *n, struct kw_why *why);
+KW_MUST_USE enum kw_err node_batch_end(struct node *n, struct kw_why *why);
+
+void *node_zmq_context(struct node *n); /* the one of the process */
+const struct partner_config *node_config(const struct node *n);
+const char *node_id(const struct node *n);
+uint64_t node_mono_ms(const struct node *n); /* of this turn of the loop */
+
+#endif

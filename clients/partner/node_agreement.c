@@ -1,0 +1,278 @@
+/* node_agreement: the pinned first version, the chain behind it, versions that the broker sends, and their age. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "clients/partner/node_parts.h"
+
+#define ASK_AGAIN_MS 5000u
+
+static enum kw_err
+load_one(void *self, struct span text, struct span sigs, struct kw_why *why)
+{
+	struct node *n = self;
+	struct agreement *a = NULL;
+	enum kw_err err = agreement_parse(&a, text, NULL, why);
+
+	if (err != KW_OK)
+		return kw_refuse(why, KW_ECORRUPT, "an agreement in the node's store cannot be read any more; restore the store from a copy");
+	if (agreement_chain_newest(n->chain) == NULL) {
+		char pinned[KEY_FINGERPRINT_MAX]; /* compared by people when it was taken in */
+
+		agreement_fingerprint(pinned, a);
+		err = agreement_chain_add_first(n->chain, &a, sigs, pinned, why);
+	} else {
+		err = agreement_chain_add_next(n->chain, &a, sigs, why);
+	}
+	agreement_free(&a);
+	return err;
+}
+
+struct from_file { struct agreement *a; struct buf text, sigs; };
+
+static void
+file_free(struct from_file *f)
+{
+	agreement_free(&f->a);
+	buf_free(&f->text);
+	buf_free(&f->sigs);
+}
+
+static enum kw_err
+file_read(struct from_file *f, const char *path, struct kw_why *why)
+{
+	char sig[4096];
+	enum kw_err err;
+
+	*f = (struct from_file){.text = BUF_INIT(KW_AGREEMENT_MAX), .sigs = BUF_INIT(KW_SIGNATURES_TEXT_MAX)};
+	if (snprintf(sig, sizeof sig, "%s.sig", path) >= (int)sizeof sig)
+		return kw_refuse(why, KW_EINVAL, "agreement: the path has more than 4090 bytes");
+	if ((err = fs_read(&f->text, path, why)) != KW_OK || (err = fs_read(&f->sigs, sig, why)) != KW_OK)
+		return err;
+	if ((err = agreement_parse(&f->a, buf_span(&f->text), NULL, why)) != KW_OK)
+		kw_why_prefix(why, "%s: ", path);
+	return err;
+}
+
+static void
+tell(const char *event, const struct agreement *a)
+{
+	char fingerprint[KEY_FINGERPRINT_MAX];
+
+	agreement_fingerprint(fingerprint, a);
+	log_event(LOG_NOTICE, event, "partnership=%s version=%u fingerprint=\"%s\"", agreement_partnership(a), agreement_version(a), fingerprint);
+}
+
+/* On disk before it counts. */
+static enum kw_err
+keep(struct node *n, uint32_t version, struct span text, struct span sigs, struct kw_why *why)
+{
+	enum kw_err err;
+
+	if ((err = pstore_begin(n->store, why)) != KW_OK)
+		return err;
+	if ((err = pstore_agreement_add(n->store, version, text, sigs, n->wall_ms, why)) != KW_OK || (err = pstore_commit(n->store, why)) != KW_OK)
+		pstore_rollback(n->store);
+	return err;
+}
+
+static enum kw_err
+open_store(struct node *n, const struct agreement *a, struct kw_why *why)
+{
+	struct pstore_owner owner = {agreement_partnership(a), n->id, agreement_mode(a)};
+
+	return pstore_open(&n->store, n->config->state, &owner, n->config->store_pages_max, why);
+}
+
+static enum kw_err
+pin(struct node *n, struct from_file *f, struct kw_why *why)
+{
+	uint32_t version = agreement_version(f->a);
+	enum kw_err err = agreement_chain_add_first(n->chain, &f->a, buf_span(&f->sigs), n->config->fingerprint, why);
+
+	if (err != KW_OK)
+		return err;
+	if ((err = keep(n, version, buf_span(&f->text), buf_span(&f->sigs), why)) == KW_OK)
+		tell("agreement.pinned", node_agreement(n));
+	return err;
+}
+
+/* The file's version when it goes on from what is here; what it says otherwise counts for nothing, and is told. */
+static enum kw_err
+go_on(struct node *n, struct from_file *f, struct kw_why *why)
+{
+	uint32_t version = agreement_version(f->a);
+	enum kw_err err = agreement_chain_add_next(n->chain, &f->a, buf_span(&f->sigs), why);
+
+	if (err == KW_EEXISTS)
+		return KW_OK;
+	if (err == KW_ENOTFOUND) {
+		log_event(LOG_NOTICE, "agreement.later", "file_version=%u here=%u note=\"the versions between come from the broker\"", version,
+		          agreement_version(node_agreement(n)));
+		return KW_OK;
+	}
+	if (err != KW_OK)
+		return err;
+	if ((err = keep(n, version, buf_span(&f->text), buf_span(&f->sigs), why)) == KW_OK)
+		tell("agreement.installed", node_agreement(n));
+	return err;
+}
+
+static enum kw_err
+check_own_key(const struct node *n, const struct agreement *a, struct kw_why *why)
+{
+	const struct public_key *mine = secret_keys_public(n->keys), *theirs;
+	uint32_t me = agreement_node(a, n->id);
+
+	if (mine->mode != agreement_mode(a))
+		return kw_refuse(why, KW_EDENIED, "%s: the key is for %s, but the agreement is %s; the two never mix", n->config->key,
+		                 mine->mode == MODE_LIVE ? "live use" : "exercises", agreement_mode(a) == MODE_LIVE ? "live" : "an exercise");
+	if (me == AGREEMENT_NOBODY) /* a node that was taken out still reads what it has */
+		return KW_OK;
+	theirs = agreement_node_key(a, me);
+	if (memcmp(mine->sign_pk, theirs->sign_pk, KW_KEY_LEN) != 0 || memcmp(mine->seal_pk, theirs->seal_pk, KW_KEY_LEN) != 0 ||
+	    memcmp(mine->curve_pk, theirs->curve_pk, KW_KEY_LEN) != 0)
+		return kw_refuse(why, KW_EDENIED, "%s: this is not the key that the agreement, version %u, has for \"%s\"; use that one, or have the agreement changed",
+		                 n->config->key, agreement_version(a), n->id);
+	return KW_OK;
+}
+
+enum kw_err
+node_agreement_start(struct node *n, struct kw_why *why)
+{
+	struct from_file f;
+	enum kw_err err = file_read(&f, n->config->agreement, why);
+
+	if (err != KW_OK || (err = open_store(n, f.a, why)) != KW_OK)
+		goto free_file;
+	if ((err = agreement_chain_new(&n->chain)) != KW_OK) {
+		err = kw_refuse(why, err, "out of memory for the agreement");
+		goto free_file;
+	}
+	if ((err = pstore_agreements(n->store, load_one, n, why)) != KW_OK)
+		goto free_file;
+	err = agreement_chain_newest(n->chain) == NULL ? pin(n, &f, why) : go_on(n, &f, why);
+	if (err != KW_OK) {
+		kw_why_prefix(why, "%s: ", n->config->agreement);
+		goto free_file;
+	}
+	if ((err = check_own_key(n, node_agreement(n), why)) != KW_OK)
+		goto free_file;
+	if (agreement_node(node_agreement(n), n->id) == AGREEMENT_NOBODY)
+		node_alarm(n, "not_in_agreement", "this node, %s, is not in the agreement, version %u; it can neither publish nor receive", n->id,
+		           agreement_version(node_agreement(n)));
+free_file:
+	file_free(&f);
+	return err;
+}
+
+void
+node_agreement_ask(struct node *n)
+{
+	struct wire_msg m = {.kind = WIRE_AGREEMENT_GET};
+
+	if (n->link.state != LINK_READY || (n->asked_ms != 0 && n->mono_ms < n->asked_ms + ASK_AGAIN_MS))
+		return;
+	m.agreement_get.version = agreement_version(node_agreement(n)) + 1;
+	if (node_send(n, &m, span_of(NULL, 0)) == KW_OK)
+		n->asked_ms = n->mono_ms;
+}
+
+static void
+in_force(struct node *n)
+{
+	tell("agreement.installed", node_agreement(n));
+	link_endpoints(&n->link, agreement_endpoint_count(node_agreement(n)));
+	node_alarm_clear(n, "agreement_refused");
+	if (agreement_node(node_agreement(n), n->id) == AGREEMENT_NOBODY)
+		node_alarm(n, "not_in_agreement", "this node, %s, is not in the agreement any more since version %u", n->id, agreement_version(node_agreement(n)));
+	else
+		node_alarm_clear(n, "not_in_agreement");
+	node_agreement_age(n);
+}
+
+static void
+refuse(struct node *n, const struct wire_agreement *a, const struct kw_why *said)
+{
+	struct agreement_rival rival;
+
+	node_alarm(n, "agreement_refused", "the broker sent a version %u of the agreement that does not hold: %s", a->version, said->text);
+	if (!agreement_chain_evidence(n->chain, &rival) || node_tx(n, NULL) != KW_OK)
+		return;
+	if (pstore_evidence_add(n->store, "agreement", "a second text of one version, with all its signatures", rival.text, rival.sigs, n->wall_ms, NULL) != KW_OK)
+		log_event(LOG_ERROR, "evidence.lost", "kind=agreement");
+}
+
+enum kw_err
+node_agreement_came(struct node *n, const struct wire_agreement *in, struct kw_why *why)
+{
+	struct agreement *a = NULL;
+	struct kw_why said;
+	enum kw_err err;
+
+	n->asked_ms = 0;
+	if (in->version != agreement_version(node_agreement(n)) + 1)
+		return KW_OK; /* asked twice, or not at all */
+	/* What this turn did so far belongs to the old version and must be on disk before the new one counts. */
+	if ((err = node_tx_end(n, why)) != KW_OK)
+		return err;
+	if (agreement_parse(&a, in->text, NULL, &said) != KW_OK) {
+		refuse(n, in, &said);
+		return KW_OK;
+	}
+	if ((err = node_tx(n, why)) == KW_OK)
+		err = pstore_agreement_add(n->store, in->version, in->text, in->sigs, n->wall_ms, why);
+	if (err != KW_OK)
+		goto free_agreement;
+	if (agreement_chain_add_next(n->chain, &a, in->sigs, &said) != KW_OK) {
+		node_tx_undo(n);
+		refuse(n, in, &said);
+		goto free_agreement;
+	}
+	if ((err = node_tx_end(n, why)) != KW_OK) {
+		/* Here, but not on disk: only a new start has both the same again. */
+		n->fatal = err;
+		n->fatal_why = *why;
+		goto free_agreement;
+	}
+	in_force(n);
+	err = node_held_again(n, why);
+	n->version_wanted = n->broker_version > agreement_version(node_agreement(n));
+	for (int i = 0; i < KW_LANES; i++)
+		n->version_wanted = n->version_wanted || n->lanes[i].count > 0;
+	if (n->version_wanted)
+		node_agreement_ask(n);
+free_agreement:
+	agreement_free(&a);
+	return err;
+}
+
+void
+node_agreement_age(struct node *n)
+{
+	const struct agreement *a = node_agreement(n);
+	char when[TEXT_TIME_MAX];
+
+	text_put_time_local(when, agreement_until_ms(a));
+	switch (agreement_age(a, n->wall_ms)) {
+	case AGREEMENT_GOOD:
+		node_alarm_clear(n, "agreement_age");
+		return;
+	case AGREEMENT_NOT_YET:
+		node_alarm(n, "agreement_age", "the agreement, version %u, is not valid yet; nothing can be published", agreement_version(a));
+		return;
+	case AGREEMENT_ENDS_SOON:
+		node_alarm(n, "agreement_age", "the agreement, version %u, ends at %s; the steering committee must sign a new version", agreement_version(a), when);
+		return;
+	case AGREEMENT_GRACE:
+		node_alarm(n, "agreement_age", "the agreement, version %u, ended at %s; publishing goes on for its grace alone", agreement_version(a), when);
+		return;
+	case AGREEMENT_OVER:
+		node_alarm(n, "agreement_age", "the agreement, version %u, and its grace are over; nothing can be published until a new version is signed",
+		           agreement_version(a));
+		return;
+	}
+}

@@ -1,0 +1,313 @@
+/* node_out: the outbox on its way: offering, answers, sealing anew, voids, expiry (docs/protocol.md section 2). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "clients/partner/node_parts.h"
+#include "proto/commit.h"
+
+#define PUMP_MOST 512u /* publishes of one turn, so that the loop comes back to reading */
+
+/* False: nothing more can go in this turn. */
+static bool
+offer_one(struct node *n, enum lane lane, uint64_t after, uint32_t bytes_free)
+{
+	struct wire_msg m = {.kind = WIRE_PUBLISH};
+	struct out_row row;
+	struct kw_why why;
+	enum kw_err err = pstore_out_next(&row, n->store, lane, after, &why);
+
+	if (err == KW_ENOTFOUND) {
+		sending_empty(n->sending, lane);
+		return true;
+	}
+	if (err != KW_OK) {
+		node_store_failed(n, err, &why);
+		return false;
+	}
+	if (sending_unanswered(n->sending, lane, row.seq)) {
+		sending_skip(n->sending, lane, row.seq);
+		return true;
+	}
+	if (row.frame.len + row.wraps.len > bytes_free) {
+		sending_full(n->sending, lane);
+		return true;
+	}
+	m.publish.wraps = row.wraps;
+	if (node_send(n, &m, row.frame) != KW_OK)
+		return false;
+	sending_offered(n->sending, lane, row.seq, row.id, (uint32_t)(row.frame.len + row.wraps.len), n->mono_ms);
+	return true;
+}
+
+void
+node_pump(struct node *n)
+{
+	uint32_t bytes_free;
+	uint64_t after;
+	enum lane lane;
+
+	if (n->stopped || n->link.state != LINK_READY)
+		return;
+	for (uint32_t i = 0; i < PUMP_MOST && sending_want(n->sending, &lane, &after, &bytes_free, n->mono_ms); i++)
+		if (!offer_one(n, lane, after, bytes_free))
+			return;
+}
+
+static enum kw_err
+stored_one(struct node *n, const struct commit *c, const struct wire_stored_item *item, struct kw_why *why)
+{
+	struct out_row row;
+	struct leaf leaf;
+	uint8_t hash[KW_HASH_LEN];
+	enum kw_err err = pstore_out_find(&row, n->store, item->id, why);
+
+	if (err == KW_ENOTFOUND)
+		return kw_refuse(why, KW_ECRYPTO, "the broker says it stored a notification that this node never sent");
+	if (err != KW_OK)
+		return err;
+	leaf = (struct leaf){item->at, n->id, item->id, row.frame_hash};
+	commit_leaf(hash, &leaf);
+	if (item->at.lane != row.lane || !commit_path_holds(c->root, c->count, item->index, hash, (const uint8_t (*)[KW_HASH_LEN])item->path, item->path_len))
+		return kw_refuse(why, KW_ECRYPTO, "the broker's proof that it stored a notification in commit %llu does not hold", (unsigned long long)c->number);
+	if (row.state == OUTBOX_WAITING && n->waiting > 0)
+		n->waiting--;
+	if ((err = pstore_out_stored(n->store, row.seq, &item->at, c->number, n->wall_ms, why)) != KW_OK)
+		return err;
+	(void)sending_stored(n->sending, item->id);
+	n->published++;
+	n->change.outbox = true;
+	return KW_OK;
+}
+
+/* [P-7] Believed only with commit, signature and path. */
+enum kw_err
+node_stored(struct node *n, const struct wire_stored *s, struct kw_why *why)
+{
+	struct commit c;
+	enum kw_err err;
+
+	if ((err = node_tx(n, why)) != KW_OK)
+		return err;
+	if (s->count == 0)
+		return KW_OK;
+	if ((err = node_commit_came(n, s->items[0].at.log_epoch, s->commit, why)) != KW_OK)
+		return err;
+	if ((err = commit_decode(&c, s->commit, why)) != KW_OK)
+		return err;
+	for (uint32_t i = 0; i < s->count; i++)
+		if ((err = stored_one(n, &c, &s->items[i], why)) != KW_OK)
+			return err;
+	return KW_OK;
+}
+
+struct sealing
+node_sealing(struct node *n, struct header *h)
+{
+	return (struct sealing){
+		.header = h, .agreement = node_agreement(n), .store = n->store, .sender_epoch = n->sender_epoch, .seen = n->seen, .now_ms = n->wall_ms,
+		.mono_ms = n->mono_ms, .content_max_ms = n->config->keep_content_ms,
+	};
+}
+
+enum kw_err
+node_seal(uint64_t *seq, struct node *n, const struct sealing *in, struct kw_why *why)
+{
+	const struct agreement_topic *topic;
+	enum kw_err err;
+
+	if ((err = pstore_mark(n->store, why)) != KW_OK)
+		return err;
+	if ((err = sealer_seal(seq, n->sealer, in, why)) != KW_OK) {
+		pstore_mark_undo(n->store); /* the numbers it took are free again */
+		return err;
+	}
+	if ((err = pstore_mark_keep(n->store, why)) != KW_OK)
+		return err;
+	n->waiting++;
+	n->change.outbox = true;
+	sending_added(n->sending, in->header->lane);
+	topic = agreement_topic(in->agreement, in->header->topic);
+	if (confirmation_awaited(in->header->type) && confirmations_add(n->confirmations, *seq, in->header->created_ms + topic->deliver_within_ms) != KW_OK)
+		log_event(LOG_WARNING, "outbox.confirmation", "error=memory");
+	return KW_OK;
+}
+
+struct old { /* a row of the outbox, copied: sealing asks the store for others */
+	uint64_t seq;
+	struct header header;
+	uint8_t frame_hash[KW_HASH_LEN];
+	struct buf payload;
+};
+
+static enum kw_err
+old_take(struct old *out, struct node *n, const struct out_row *row, struct kw_why *why)
+{
+	struct frame f;
+	enum kw_err err;
+
+	out->seq = row->seq;
+	memcpy(out->frame_hash, row->frame_hash, KW_HASH_LEN);
+	out->payload = BUF_INIT(KW_OPENED_MAX + 64);
+	out->payload.secret = true;
+	if (frame_parse(&f, row->frame, FRAME_EITHER, why) != KW_OK || header_decode(&out->header, f.header, why) != KW_OK)
+		return kw_refuse(why, KW_ECORRUPT, "a notification in the outbox cannot be read any more; restore the store from a copy");
+	err = sealer_open(&out->payload, n->sealer, row->id, row->payload, why);
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
+/* [P-9] A void about a void is said where it was sealed anew or expired, never where it was refused: that would not end. */
+static enum kw_err
+say_void(struct node *n, const struct old *old, const char *reason, struct kw_why *why)
+{
+	struct header h;
+	struct sealing in = node_sealing(n, &h);
+	uint64_t seq;
+	enum kw_err err;
+
+	if ((err = pstore_mark(n->store, why)) != KW_OK)
+		return err;
+	err = sealer_void(&seq, n->sealer, &in, old->seq, &old->header, old->frame_hash, reason, why);
+	if (err != KW_OK) {
+		pstore_mark_undo(n->store);
+		if (err == KW_EFULL || err == KW_EIO || err == KW_ECORRUPT || err == KW_ENOMEM)
+			return err;
+		log_event(LOG_WARNING, "outbox.void", "error=%s", kw_err_name(err));
+		return KW_OK;
+	}
+	if ((err = pstore_mark_keep(n->store, why)) != KW_OK)
+		return err;
+	n->waiting++;
+	sending_added(n->sending, h.lane);
+	return KW_OK;
+}
+
+static enum kw_err
+close_row(struct node *n, const struct old *old, enum outbox_state state, const char *reason, const uint8_t *replacement, bool voids, struct kw_why *why)
+{
+	enum kw_err err = pstore_out_close(n->store, old->seq, state, reason, replacement, why);
+
+	if (err != KW_OK)
+		return err;
+	if (n->waiting > 0)
+		n->waiting--;
+	n->change.outbox = true;
+	return voids ? say_void(n, old, reason, why) : KW_OK;
+}
+
+/* An update of something that was itself sealed anew is about the new one. */
+static enum kw_err
+follow_about(struct node *n, struct header *h, struct kw_why *why)
+{
+	struct out_row row;
+	enum kw_err err;
+
+	if (!h->about.set || notice_type_is_receipt(h->type))
+		return KW_OK;
+	for (int hops = 0; hops < 16; hops++) {
+		err = pstore_out_find(&row, n->store, h->about.id, why);
+		if (err != KW_OK)
+			return err == KW_ENOTFOUND ? KW_OK : err;
+		if (!row.has_replacement) {
+			memcpy(h->about.frame_hash, row.frame_hash, KW_HASH_LEN);
+			return KW_OK;
+		}
+		memcpy(h->about.id, row.replacement, KW_ID_LEN);
+	}
+	return KW_OK;
+}
+
+static enum kw_err
+seal_anew(struct node *n, const struct old *old, bool own, struct kw_why *why)
+{
+	struct header h = old->header;
+	struct sealing in = node_sealing(n, &h);
+	struct kw_why said;
+	uint64_t seq;
+	enum kw_err err;
+
+	if (agreement_version(in.agreement) <= old->header.agreement_version) { /* the newer one is not here yet: it is asked for, this waits */
+		n->version_wanted = true;
+		node_agreement_ask(n);
+		sending_added(n->sending, h.lane);
+		return KW_OK;
+	}
+	if ((err = follow_about(n, &h, why)) != KW_OK)
+		return err;
+	in.payload = buf_span(&old->payload);
+	in.own = own;
+	err = node_seal(&seq, n, &in, &said);
+	if (err == KW_OK)
+		return close_row(n, old, OUTBOX_REFUSED, "sealed anew under a newer agreement", h.id, true, why);
+	if (err == KW_EFULL || err == KW_EIO || err == KW_ECORRUPT || err == KW_ENOMEM) {
+		*why = said;
+		return err;
+	}
+	kw_why_prefix(&said, "the newer agreement does not allow it any more: ");
+	node_alarm(n, "publish_refused", "%s", said.text);
+	return close_row(n, old, OUTBOX_REFUSED, said.text, NULL, true, why);
+}
+
+enum kw_err
+node_publish_refused(struct node *n, const struct wire_refused *r, struct kw_why *why)
+{
+	enum sending_fate fate = sending_refused(n->sending, r->id, r->code, r->wait_ms, n->mono_ms);
+	struct out_row row;
+	struct old old;
+	char text[640];
+	enum kw_err err;
+
+	log_peer(LOG_INFO, "outbox.refused", "code=%s", wire_code_name(r->code));
+	if (r->code == CODE_DENIED && agreement_node(node_agreement(n), n->id) != AGREEMENT_NOBODY)
+		log_peer(LOG_WARNING, "outbox.denied", "text=\"see status\"");
+	if (fate == SENDING_AGAIN && (r->code == CODE_NO_HELLO || r->code == CODE_BEHIND))
+		(void)link_refused(&n->link, r->code, r->wait_ms, n->mono_ms);
+	if (fate == SENDING_UNKNOWN || fate == SENDING_AGAIN)
+		return KW_OK;
+	if ((err = node_tx(n, why)) != KW_OK)
+		return err;
+	err = pstore_out_find(&row, n->store, r->id, why);
+	if (err != KW_OK || row.state != OUTBOX_WAITING)
+		return err == KW_ENOTFOUND ? KW_OK : err;
+	if ((err = old_take(&old, n, &row, why)) != KW_OK)
+		goto free_payload;
+	if (fate == SENDING_ANEW) {
+		err = seal_anew(n, &old, row.own, why);
+		goto free_payload;
+	}
+	(void)snprintf(text, sizeof text, "%s: %s", wire_code_name(r->code), r->text);
+	if (!row.own)
+		node_alarm(n, "publish_refused", "the broker refused a notification on %s: %s", old.header.topic, text);
+	err = close_row(n, &old, r->code == CODE_EXPIRED ? OUTBOX_EXPIRED : OUTBOX_REFUSED, text, NULL,
+	                old.header.type != TYPE_VOID || r->code == CODE_EXPIRED, why);
+free_payload:
+	buf_free(&old.payload);
+	return err;
+}
+
+enum kw_err
+node_expire(struct node *n, struct kw_why *why)
+{
+	struct out_row row;
+	uint64_t after = 0;
+	enum kw_err err;
+
+	for (int i = 0; i < 100 && (err = pstore_out_expired(&row, n->store, after, n->wall_ms, why)) != KW_ENOTFOUND; i++) {
+		struct old old;
+
+		if (err != KW_OK)
+			return err;
+		after = row.seq;
+		if (sending_unanswered(n->sending, row.lane, row.seq))
+			continue; /* the broker's answer decides */
+		if ((err = node_tx(n, why)) != KW_OK)
+			return err;
+		if ((err = old_take(&old, n, &row, why)) == KW_OK)
+			err = close_row(n, &old, OUTBOX_EXPIRED, "it expired before the broker had it", NULL, true, why);
+		buf_free(&old.payload);
+		if (err != KW_OK)
+			return err;
+	}
+	return KW_OK;
+}

@@ -1,0 +1,151 @@
+/* node_parts: what the files of node share. Nothing outside of clients/partner/node*.c and desk*.c includes it. */
+#ifndef KW_PARTNER_NODE_PARTS_H
+#define KW_PARTNER_NODE_PARTS_H
+
+#include "certs/agreement_chain.h"
+#include "clients/partner/core/confirmations.h"
+#include "clients/partner/core/link.h"
+#include "clients/partner/core/receipts.h"
+#include "clients/partner/core/sending.h"
+#include "clients/partner/net.h"
+#include "clients/partner/node.h"
+#include "clients/partner/pstore.h"
+#include "clients/partner/reader.h"
+#include "clients/partner/sealer.h"
+
+#define NODE_WINDOW_MESSAGES 512u
+#define NODE_WINDOW_BYTES (8u * 1024u * 1024u)
+#define NODE_HELD_MAX (2u * NODE_WINDOW_MESSAGES)
+#define NODE_TURN_MESSAGES 256u
+#define NODE_ALARMS_MAX 32
+
+struct alarm {
+	char code[32];        /* stable: "fork", "key_mismatch" … */
+	char text[512];
+	uint64_t since_ms;    /* wall clock */
+	uint64_t times;
+};
+
+struct held { /* a delivery that waits for an agreement */
+	struct held *next;
+	struct wire_deliver deliver;
+	size_t len;
+	uint8_t bytes[];
+};
+
+struct lane_in {
+	struct held *first;
+	struct held **end;
+	uint32_t count;
+	bool ack_due;
+};
+
+struct node {
+	const struct partner_config *config;
+	struct secret_keys *keys;
+	char id[KW_NODE_MAX + 1];
+	struct agreement_chain *chain;
+	struct pstore *store;
+	struct net *net;
+	struct sealer *sealer;
+	struct seal_opener *opener;
+	struct link link;
+	struct sending *sending;
+	struct receipts *receipts;
+	struct confirmations *confirmations;
+
+	/* as the store has it; read again after a rollback */
+	struct lane_cursor cursor[KW_LANES];
+	struct commit_seen seen;
+	uint64_t sender_epoch;
+	uint32_t log_epoch;
+	bool stopped;
+	uint64_t newest_seq;
+	uint64_t waiting;          /* in the outbox */
+
+	struct lane_in lanes[KW_LANES];
+	uint32_t broker_version;   /* of the agreement, as welcome said */
+	uint64_t asked_ms;         /* when a version was asked for; 0: none is awaited */
+	bool version_wanted;
+	int64_t clock_ahead_ms;    /* ours before the broker's, at the last welcome */
+	uint64_t up_since_ms;      /* wall clock; 0: the link is down */
+	uint64_t up_since_mono_ms;
+	uint32_t malformed;        /* on this connection */
+	uint64_t duplicates, delivered, rejected, published;
+	char endpoint[256];
+
+	uint64_t mono_ms, wall_ms; /* of this turn */
+	uint64_t sweep_ms, expire_ms;
+	struct node_change change;
+	bool batch;
+	bool running;
+	enum kw_err fatal;
+	struct kw_why fatal_why;
+
+	struct alarm alarms[NODE_ALARMS_MAX];
+	uint32_t alarm_count;
+
+	struct { bool used; struct node_poller poller; } pollers[NODE_POLLERS_MAX];
+	struct node_timer timers[NODE_TIMERS_MAX];
+	uint32_t timer_count;
+	struct { void (*call)(void *self, struct node_change change); void *self; } listeners[NODE_LISTENERS_MAX];
+	uint32_t listener_count;
+};
+
+/* node.c */
+const struct agreement *node_agreement(const struct node *n);
+void node_now(struct node *n);
+/* A transaction for what follows in this turn, if there is none yet. */
+KW_MUST_USE enum kw_err node_tx(struct node *n, struct kw_why *why);
+/* Ends it and does what waited for the disk. On an error everything is as before it, and the link is given up. */
+KW_MUST_USE enum kw_err node_tx_end(struct node *n, struct kw_why *why);
+void node_tx_undo(struct node *n);
+/* An error of the store that a restart alone mends ends the loop; KW_EFULL is an alarm, the link waits. */
+void node_store_failed(struct node *n, enum kw_err err, const struct kw_why *why);
+
+/* node_alarm.c */
+void node_alarm(struct node *n, const char *code, const char *fmt, ...) KW_PRINTF(3, 4);
+void node_alarm_clear(struct node *n, const char *code);
+
+/* node_agreement.c */
+KW_MUST_USE enum kw_err node_agreement_start(struct node *n, struct kw_why *why);
+void node_agreement_ask(struct node *n);
+KW_MUST_USE enum kw_err node_agreement_came(struct node *n, const struct wire_agreement *a, struct kw_why *why);
+void node_agreement_age(struct node *n);
+
+/* node_link.c: the connection, hello, welcome, refusals that are about it */
+void node_link_carry_out(struct node *n);
+void node_link_events(struct node *n);
+void node_link_lost(struct node *n);
+KW_MUST_USE enum kw_err node_send(struct node *n, const struct wire_msg *m, struct span frame);
+KW_MUST_USE enum kw_err node_take_message(struct node *n, struct span control, struct span frame, struct kw_why *why);
+void node_send_acks(struct node *n);
+
+/* node_commits.c */
+/* A commit of the broker's own: verified, compared, kept. KW_ECRYPTO: it is none of the broker's. A fork stops publishing and is no error. */
+KW_MUST_USE enum kw_err node_commit_came(struct node *n, uint32_t log_epoch, const uint8_t record[WIRE_COMMIT_LEN], struct kw_why *why);
+KW_MUST_USE enum kw_err node_commit_heard(struct node *n, const struct header *h, struct span head, struct kw_why *why);
+KW_MUST_USE bool node_commit_verify(const struct node *n, const uint8_t record[WIRE_COMMIT_LEN]);
+
+/* node_deliver.c */
+KW_MUST_USE enum kw_err node_delivered(struct node *n, const struct wire_deliver *d, struct span bytes, struct kw_why *why);
+KW_MUST_USE enum kw_err node_held_again(struct node *n, struct kw_why *why); /* another agreement is here */
+void node_held_drop(struct node *n);
+
+/* node_out.c */
+void node_pump(struct node *n);
+KW_MUST_USE enum kw_err node_stored(struct node *n, const struct wire_stored *s, struct kw_why *why);
+KW_MUST_USE enum kw_err node_publish_refused(struct node *n, const struct wire_refused *r, struct kw_why *why);
+KW_MUST_USE enum kw_err node_expire(struct node *n, struct kw_why *why);
+struct sealing node_sealing(struct node *n, struct header *h);
+/* Seals within the turn's transaction; what is refused leaves nothing behind. */
+KW_MUST_USE enum kw_err node_seal(uint64_t *seq, struct node *n, const struct sealing *in, struct kw_why *why);
+
+/* node_receipts.c */
+KW_MUST_USE enum kw_err node_receipts_load(struct node *n, struct kw_why *why);
+KW_MUST_USE enum kw_err node_receipts_say(struct node *n, struct kw_why *why);
+KW_MUST_USE enum kw_err node_say_rejected(struct node *n, const struct reading *r, struct kw_why *why);
+/* A receipt came. KW_EDENIED with a sentence: it is about nothing of ours. */
+KW_MUST_USE enum kw_err node_receipt_came(struct node *n, const struct reading *r, struct kw_why *why);
+
+#endif

@@ -1,0 +1,262 @@
+/* pstore_in: the inbox. */
+#include <string.h>
+
+#include "clients/partner/pstore_parts.h"
+
+#define IN_COLUMNS "seq, id, frame_hash, head, payload, lane, received_ms, rejected, bare, outdated, cancelled, superseded, mark, reason, receipt, at_once"
+
+enum kw_err
+pstore_in_add(uint64_t *seq, struct pstore *s, const struct in_new *i, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO inbox(id, sender, topic, type, lane, epoch, number, at_epoch, at_number, received_ms, frame_hash, cap_hash,"
+	                                " rejected, bare, outdated, mark, reason, receipt, at_once, content_until_ms, proof_until_ms, head, payload)"
+	                                " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", why);
+	const struct header *h = i->header;
+	enum kw_err err;
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	if (h != NULL) {
+		pstore_blob(q, 1, span_of(h->id, KW_ID_LEN));
+		pstore_text(q, 2, h->sender);
+		pstore_text(q, 3, h->topic);
+		pstore_u64(q, 4, (uint64_t)h->type);
+		pstore_u64(q, 6, h->sender_epoch > INT64_MAX ? INT64_MAX : h->sender_epoch);
+	}
+	pstore_u64(q, 5, (uint64_t)i->lane);
+	pstore_u64(q, 7, i->number > INT64_MAX ? 0 : i->number);
+	pstore_u64(q, 8, i->at.log_epoch);
+	pstore_u64(q, 9, i->at.number > INT64_MAX ? INT64_MAX : i->at.number);
+	pstore_u64(q, 10, i->received_ms);
+	pstore_blob(q, 11, span_of(i->frame_hash, i->frame_hash != NULL ? KW_HASH_LEN : 0));
+	pstore_blob(q, 12, span_of(i->cap_hash, i->cap_hash != NULL ? KW_HASH_LEN : 0));
+	pstore_u64(q, 13, i->rejected);
+	pstore_u64(q, 14, i->bare);
+	pstore_u64(q, 15, i->outdated);
+	pstore_text(q, 16, i->mark != NULL ? i->mark : "");
+	pstore_text(q, 17, i->reason != NULL ? i->reason : "");
+	pstore_u64(q, 18, (uint64_t)i->receipt);
+	pstore_u64(q, 19, i->receipt_at_once);
+	pstore_u64(q, 20, i->content_until_ms);
+	pstore_u64(q, 21, i->proof_until_ms);
+	(void)sqlite3_bind_blob64(q, 22, i->head.p != NULL ? i->head.p : (const uint8_t *)"", i->head.len, SQLITE_STATIC);
+	pstore_blob(q, 23, i->payload);
+	if ((err = pstore_run(s, q, why)) != KW_OK)
+		return err;
+	*seq = (uint64_t)sqlite3_last_insert_rowid(s->db);
+	return KW_OK;
+}
+
+enum kw_err
+pstore_in_known(struct in_known *out, struct pstore *s, const char *sender, const uint8_t id[KW_ID_LEN], const uint8_t frame_hash[KW_HASH_LEN],
+                struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT seq, frame_hash, bare FROM inbox WHERE sender = ? AND id = ? AND rejected = 0", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_text(q, 1, sender);
+	pstore_blob(q, 2, span_of(id, KW_ID_LEN));
+	if ((err = pstore_row(s, q, why)) != KW_OK)
+		return err;
+	out->seq = pstore_col_u64(q, 0);
+	out->same_frame = span_eq(pstore_col_blob(q, 1), span_of(frame_hash, KW_HASH_LEN));
+	out->bare = pstore_col_u64(q, 2) != 0;
+	(void)sqlite3_reset(q);
+	return KW_OK;
+}
+
+/* A statement of one number. */
+static enum kw_err
+one_number(uint64_t *out, struct pstore *s, sqlite3_stmt *q, struct kw_why *why)
+{
+	enum kw_err err = pstore_row(s, q, why);
+
+	if (err != KW_OK)
+		return err;
+	*out = pstore_col_u64(q, 0);
+	(void)sqlite3_reset(q);
+	return KW_OK;
+}
+
+enum kw_err
+pstore_in_original(uint64_t *seq, struct pstore *s, const char *partner, const struct about *about, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT seq FROM inbox WHERE id = ?1 AND frame_hash = ?2 AND rejected = 0 AND"
+	                                " substr(sender, 1, length(?3) + 1) = ?3 || '/'", why);
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_blob(q, 1, span_of(about->id, KW_ID_LEN));
+	pstore_blob(q, 2, span_of(about->frame_hash, KW_HASH_LEN));
+	pstore_text(q, 3, partner);
+	return one_number(seq, s, q, why);
+}
+
+enum kw_err
+pstore_in_mark(struct pstore *s, uint64_t seq, bool cancelled, bool superseded, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE inbox SET cancelled = max(cancelled, ?), superseded = max(superseded, ?) WHERE seq = ?", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, cancelled);
+	pstore_u64(q, 2, superseded);
+	pstore_u64(q, 3, seq);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_in_set_mark(struct pstore *s, uint64_t seq, const char *mark, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE inbox SET mark = ? WHERE seq = ?", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_text(q, 1, mark);
+	pstore_u64(q, 2, seq);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_in_by_number(uint64_t *seq, struct pstore *s, const char *sender, enum lane lane, uint64_t epoch, uint64_t number, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT seq FROM inbox WHERE sender = ? AND lane = ? AND epoch = ? AND number = ? AND number > 0 ORDER BY seq LIMIT 1", why);
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_text(q, 1, sender);
+	pstore_u64(q, 2, (uint64_t)lane);
+	pstore_u64(q, 3, epoch);
+	pstore_u64(q, 4, number);
+	return one_number(seq, s, q, why);
+}
+
+static void
+read_row(struct in_stored *out, sqlite3_stmt *q)
+{
+	struct span id = pstore_col_blob(q, 1), hash = pstore_col_blob(q, 2);
+
+	memset(out, 0, sizeof *out);
+	out->seq = pstore_col_u64(q, 0);
+	if (id.len == KW_ID_LEN)
+		memcpy(out->id, id.p, KW_ID_LEN);
+	if (hash.len == KW_HASH_LEN)
+		memcpy(out->frame_hash, hash.p, KW_HASH_LEN);
+	out->head = pstore_col_blob(q, 3);
+	out->payload = pstore_col_blob(q, 4);
+	out->lane = (enum lane)pstore_col_u64(q, 5);
+	out->received_ms = pstore_col_u64(q, 6);
+	out->rejected = pstore_col_u64(q, 7) != 0;
+	out->bare = pstore_col_u64(q, 8) != 0;
+	out->outdated = pstore_col_u64(q, 9) != 0;
+	out->cancelled = pstore_col_u64(q, 10) != 0;
+	out->superseded = pstore_col_u64(q, 11) != 0;
+	out->mark = pstore_col_text(q, 12);
+	out->reason = pstore_col_text(q, 13);
+	out->receipt = (enum receipt_state)pstore_col_u64(q, 14);
+	out->receipt_at_once = pstore_col_u64(q, 15) != 0;
+}
+
+static enum kw_err
+one_row(struct in_stored *out, struct pstore *s, sqlite3_stmt *q, struct kw_why *why)
+{
+	enum kw_err err = pstore_row(s, q, why);
+
+	if (err == KW_OK)
+		read_row(out, q);
+	return err;
+}
+
+enum kw_err
+pstore_in_next(struct in_stored *out, struct pstore *s, const struct inbox_query *query, uint64_t after_seq, struct kw_why *why)
+{
+	/* A question for one id has an index of its own; a void is bookkeeping and shown to nobody. */
+	static const char by_id[] = "SELECT " IN_COLUMNS " FROM inbox WHERE id = ?4 AND seq > ?1 AND received_ms >= ?2 AND rejected = ?3 ORDER BY seq LIMIT 1";
+	static const char all[] = "SELECT " IN_COLUMNS " FROM inbox WHERE seq > ?1 AND received_ms >= ?2 AND rejected = ?3 AND"
+	                          " (?4 OR rejected = 1 OR (type NOT BETWEEN 8 AND 17 AND type <> 6)) ORDER BY seq LIMIT 1";
+	sqlite3_stmt *q = pstore_sql(s, query->has_id ? by_id : all, why);
+
+	_Static_assert(TYPE_VOID == 6 && TYPE_DELIVERED == 8 && TYPE_REJECTED == 17, "the numbers in the statement");
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, after_seq > INT64_MAX ? INT64_MAX : after_seq);
+	pstore_u64(q, 2, query->since_ms > INT64_MAX ? INT64_MAX : query->since_ms);
+	pstore_u64(q, 3, query->rejected);
+	if (query->has_id)
+		pstore_blob(q, 4, span_of(query->id, KW_ID_LEN));
+	else
+		pstore_u64(q, 4, query->receipts);
+	return one_row(out, s, q, why);
+}
+
+enum kw_err
+pstore_in_get(struct in_stored *out, struct pstore *s, uint64_t seq, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT " IN_COLUMNS " FROM inbox WHERE seq = ?", why);
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, seq);
+	return one_row(out, s, q, why);
+}
+
+enum kw_err
+pstore_in_due(struct pstore *s, void (*each)(void *self, const struct in_stored *row), void *self, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT " IN_COLUMNS " FROM inbox WHERE receipt = 1 ORDER BY seq", why);
+	struct in_stored row;
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	while ((err = one_row(&row, s, q, why)) == KW_OK)
+		each(self, &row);
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
+enum kw_err
+pstore_in_receipt_said(struct pstore *s, uint64_t seq, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE inbox SET receipt = 2 WHERE seq = ? AND receipt = 1", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, seq);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_in_newest(uint64_t *seq, struct pstore *s, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT ifnull(max(seq), 0) FROM inbox", why);
+
+	return q != NULL ? one_number(seq, s, q, why) : KW_EIO;
+}
+
+enum kw_err
+pstore_by_cap(struct about *out, struct pstore *s, const uint8_t cap_hash[KW_HASH_LEN], struct kw_why *why)
+{
+	/* Refused ones never reached anybody; the newest of several is meant. */
+	sqlite3_stmt *q = pstore_sql(s, "SELECT id, frame_hash FROM outbox WHERE cap_hash = ?1 AND state < 2 UNION ALL"
+	                                " SELECT id, frame_hash FROM inbox WHERE cap_hash = ?1 AND rejected = 0 LIMIT 1", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_blob(q, 1, span_of(cap_hash, KW_HASH_LEN));
+	if ((err = pstore_row(s, q, why)) != KW_OK)
+		return err;
+	memset(out, 0, sizeof *out);
+	out->set = true;
+	err = pstore_col_exact(out->id, KW_ID_LEN, q, 0, why);
+	if (err == KW_OK)
+		err = pstore_col_exact(out->frame_hash, KW_HASH_LEN, q, 1, why);
+	(void)sqlite3_reset(q);
+	return err;
+}

@@ -1,0 +1,314 @@
+/* pstore_out: the outbox and who confirmed what. */
+#include <string.h>
+
+#include "clients/partner/pstore_parts.h"
+
+#define OUT_COLUMNS "seq, id, frame_hash, lane, state, type, created_ms, expires_ms, confirm_by_ms, frame, wraps, payload, reason, at_epoch, at_number," \
+	" commit_no, stored_ms, replacement, own"
+
+static enum kw_err
+add_reader(struct pstore *s, uint64_t seq, const struct out_reader *r, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO out_reader(seq, node, number) VALUES(?, ?, ?)", why);
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, seq);
+	pstore_text(q, 2, r->node);
+	pstore_u64(q, 3, r->number);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_out_add(uint64_t *seq, struct pstore *s, const struct out_new *o, const struct out_reader *readers, uint32_t count, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO outbox(id, lane, state, type, own, created_ms, expires_ms, confirm_by_ms, content_until_ms, proof_until_ms,"
+	                                " frame_hash, cap_hash, head_len, wraps, payload, frame) VALUES(?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", why);
+	enum kw_err err;
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_blob(q, 1, span_of(o->header->id, KW_ID_LEN));
+	pstore_u64(q, 2, (uint64_t)o->header->lane);
+	pstore_u64(q, 3, (uint64_t)o->header->type);
+	pstore_u64(q, 4, o->own);
+	pstore_u64(q, 5, o->header->created_ms);
+	pstore_u64(q, 6, o->header->expires_ms);
+	if (o->confirm_by_ms > 0)
+		pstore_u64(q, 7, o->confirm_by_ms);
+	pstore_u64(q, 8, o->content_until_ms);
+	pstore_u64(q, 9, o->proof_until_ms);
+	pstore_blob(q, 10, span_of(o->frame_hash, KW_HASH_LEN));
+	pstore_blob(q, 11, span_of(o->cap_hash, o->cap_hash != NULL ? KW_HASH_LEN : 0));
+	pstore_u64(q, 12, o->head_len);
+	pstore_blob(q, 13, o->wraps);
+	pstore_blob(q, 14, o->payload);
+	pstore_blob(q, 15, o->frame);
+	if ((err = pstore_run(s, q, why)) != KW_OK)
+		return err;
+	*seq = (uint64_t)sqlite3_last_insert_rowid(s->db);
+	for (uint32_t i = 0; i < count; i++)
+		if ((err = add_reader(s, *seq, &readers[i], why)) != KW_OK)
+			return err;
+	return KW_OK;
+}
+
+static enum kw_err
+read_row(struct out_row *out, sqlite3_stmt *q, struct kw_why *why)
+{
+	enum kw_err err;
+
+	memset(out, 0, sizeof *out);
+	out->seq = pstore_col_u64(q, 0);
+	if ((err = pstore_col_exact(out->id, KW_ID_LEN, q, 1, why)) != KW_OK)
+		return err;
+	if ((err = pstore_col_exact(out->frame_hash, KW_HASH_LEN, q, 2, why)) != KW_OK)
+		return err;
+	out->lane = (enum lane)pstore_col_u64(q, 3);
+	out->state = (enum outbox_state)pstore_col_u64(q, 4);
+	out->type = (enum notice_type)pstore_col_u64(q, 5);
+	out->created_ms = pstore_col_u64(q, 6);
+	out->expires_ms = pstore_col_u64(q, 7);
+	out->confirm_by_ms = pstore_col_u64(q, 8);
+	out->frame = pstore_col_blob(q, 9);
+	out->wraps = pstore_col_blob(q, 10);
+	out->payload = pstore_col_blob(q, 11);
+	out->reason = pstore_col_text(q, 12);
+	out->at = (struct position){(uint32_t)pstore_col_u64(q, 13), out->lane, pstore_col_u64(q, 14)};
+	out->commit = pstore_col_u64(q, 15);
+	out->stored_ms = pstore_col_u64(q, 16);
+	out->has_replacement = sqlite3_column_type(q, 17) != SQLITE_NULL;
+	out->own = pstore_col_u64(q, 18) != 0;
+	return out->has_replacement ? pstore_col_exact(out->replacement, KW_ID_LEN, q, 17, why) : KW_OK;
+}
+
+/* The one row of a statement whose values are bound. Stays open, so that its spans live. */
+static enum kw_err
+one_row(struct out_row *out, struct pstore *s, sqlite3_stmt *q, struct kw_why *why)
+{
+	enum kw_err err = pstore_row(s, q, why);
+
+	return err == KW_OK ? read_row(out, q, why) : err;
+}
+
+enum kw_err
+pstore_out_next(struct out_row *out, struct pstore *s, enum lane lane, uint64_t after_seq, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT " OUT_COLUMNS " FROM outbox WHERE state = 0 AND lane = ? AND seq > ? ORDER BY seq LIMIT 1", why);
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, (uint64_t)lane);
+	pstore_u64(q, 2, after_seq);
+	return one_row(out, s, q, why);
+}
+
+enum kw_err
+pstore_out_get(struct out_row *out, struct pstore *s, uint64_t seq, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT " OUT_COLUMNS " FROM outbox WHERE seq = ?", why);
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, seq);
+	return one_row(out, s, q, why);
+}
+
+enum kw_err
+pstore_out_find(struct out_row *out, struct pstore *s, const uint8_t id[KW_ID_LEN], struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT " OUT_COLUMNS " FROM outbox WHERE id = ?", why);
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_blob(q, 1, span_of(id, KW_ID_LEN));
+	return one_row(out, s, q, why);
+}
+
+enum kw_err
+pstore_out_expired(struct out_row *out, struct pstore *s, uint64_t after_seq, uint64_t now_ms, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT " OUT_COLUMNS " FROM outbox WHERE state = 0 AND expires_ms <= ? AND seq > ? ORDER BY seq LIMIT 1", why);
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, now_ms);
+	pstore_u64(q, 2, after_seq);
+	return one_row(out, s, q, why);
+}
+
+enum kw_err
+pstore_out_stored(struct pstore *s, uint64_t seq, const struct position *at, uint64_t commit, uint64_t now_ms, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE outbox SET state = 1, at_epoch = ?, at_number = ?, commit_no = ?, stored_ms = ifnull(stored_ms, ?)"
+	                                " WHERE seq = ?", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, at->log_epoch);
+	pstore_u64(q, 2, at->number);
+	pstore_u64(q, 3, commit);
+	pstore_u64(q, 4, now_ms);
+	pstore_u64(q, 5, seq);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_out_close(struct pstore *s, uint64_t seq, enum outbox_state state, const char *reason, const uint8_t *replacement, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE outbox SET state = ?, reason = ?, replacement = ?, confirm_by_ms = NULL WHERE seq = ?", why);
+
+	MUST(s->open_transaction);
+	MUST(state == OUTBOX_REFUSED || state == OUTBOX_EXPIRED);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, (uint64_t)state);
+	pstore_text(q, 2, reason);
+	pstore_blob(q, 3, span_of(replacement, replacement != NULL ? KW_ID_LEN : 0));
+	pstore_u64(q, 4, seq);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_out_reopen(struct pstore *s, uint64_t since_ms, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE outbox SET state = 0 WHERE state = 1 AND stored_ms >= ? AND wraps IS NOT NULL", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, since_ms);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_out_readers(struct pstore *s, uint64_t seq, void (*each)(void *self, const struct out_confirm *c), void *self, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT node, number, at_ms, receipt, rejected_ms, reason FROM out_reader WHERE seq = ? ORDER BY node", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, seq);
+	while ((err = pstore_row(s, q, why)) == KW_OK) {
+		struct out_confirm c = {.node = pstore_col_text(q, 0), .number = pstore_col_u64(q, 1), .at_ms = pstore_col_u64(q, 2),
+		                        .rejected_ms = pstore_col_u64(q, 4), .reason = pstore_col_text(q, 5)};
+		struct span receipt = pstore_col_blob(q, 3);
+
+		if (receipt.len == KW_ID_LEN)
+			memcpy(c.receipt, receipt.p, KW_ID_LEN);
+		each(self, &c);
+	}
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
+enum kw_err
+pstore_out_confirm(struct pstore *s, uint64_t seq, const char *node, uint64_t at_ms, const uint8_t receipt[KW_ID_LEN], struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE out_reader SET receipt = ifnull(receipt, ?4), at_ms = ifnull(at_ms, ?3) WHERE seq = ?1 AND node = ?2", why);
+	enum kw_err err;
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, seq);
+	pstore_text(q, 2, node);
+	pstore_u64(q, 3, at_ms);
+	pstore_blob(q, 4, span_of(receipt, KW_ID_LEN));
+	if ((err = pstore_run(s, q, why)) != KW_OK)
+		return err;
+	return sqlite3_changes(s->db) == 1 ? KW_OK : KW_ENOTFOUND;
+}
+
+enum kw_err
+pstore_out_rejected(struct pstore *s, uint64_t seq, const char *node, uint64_t at_ms, const char *reason, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE out_reader SET rejected_ms = ?3, reason = ?4 WHERE seq = ?1 AND node = ?2 AND at_ms IS NULL", why);
+	enum kw_err err;
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, seq);
+	pstore_text(q, 2, node);
+	pstore_u64(q, 3, at_ms);
+	pstore_text(q, 4, reason);
+	if ((err = pstore_run(s, q, why)) != KW_OK)
+		return err;
+	return sqlite3_changes(s->db) == 1 ? KW_OK : KW_ENOTFOUND;
+}
+
+enum kw_err
+pstore_out_missing(uint32_t *missing, uint32_t *readers, struct pstore *s, uint64_t seq, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT count(*), sum(at_ms IS NULL) FROM out_reader WHERE seq = ?", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, seq);
+	if ((err = pstore_row(s, q, why)) != KW_OK)
+		return err;
+	*readers = (uint32_t)pstore_col_u64(q, 0);
+	*missing = (uint32_t)pstore_col_u64(q, 1);
+	(void)sqlite3_reset(q);
+	return KW_OK;
+}
+
+enum kw_err
+pstore_out_unconfirmed(struct pstore *s, uint64_t before_ms, uint32_t limit, void (*each)(void *self, const struct out_row *row), void *self,
+                       struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT " OUT_COLUMNS " FROM outbox o WHERE confirm_by_ms IS NOT NULL AND confirm_by_ms <= ? AND EXISTS"
+	                                " (SELECT 1 FROM out_reader r WHERE r.seq = o.seq AND r.at_ms IS NULL) ORDER BY confirm_by_ms LIMIT ?", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, before_ms > INT64_MAX ? INT64_MAX : before_ms);
+	pstore_u64(q, 2, limit);
+	while ((err = pstore_row(s, q, why)) == KW_OK) {
+		struct out_row row;
+
+		if ((err = read_row(&row, q, why)) != KW_OK)
+			break;
+		each(self, &row);
+	}
+	(void)sqlite3_reset(q);
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
+enum kw_err
+pstore_out_last_stored(bool *has, uint8_t id[KW_ID_LEN], struct pstore *s, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT id FROM outbox WHERE commit_no IS NOT NULL ORDER BY commit_no DESC, at_number DESC LIMIT 1", why);
+	enum kw_err err;
+
+	*has = false;
+	if (q == NULL)
+		return KW_EIO;
+	err = pstore_row(s, q, why);
+	if (err != KW_OK)
+		return err == KW_ENOTFOUND ? KW_OK : err;
+	err = pstore_col_exact(id, KW_ID_LEN, q, 0, why);
+	*has = err == KW_OK;
+	(void)sqlite3_reset(q);
+	return err;
+}
+
+enum kw_err
+pstore_out_waiting(uint64_t *count, struct pstore *s, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT count(*) FROM outbox WHERE state = 0", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	if ((err = pstore_row(s, q, why)) != KW_OK)
+		return err;
+	*count = pstore_col_u64(q, 0);
+	(void)sqlite3_reset(q);
+	return KW_OK;
+}

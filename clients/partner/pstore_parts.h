@@ -1,0 +1,35 @@
+/* pstore_parts: what the files of pstore share: the connection, its statements, and reading columns. */
+#ifndef KW_PARTNER_PSTORE_PARTS_H
+#define KW_PARTNER_PSTORE_PARTS_H
+
+#include <sqlite3.h>
+
+#include "clients/partner/pstore.h"
+
+#define PSTORE_STATEMENTS 64
+
+struct pstore {
+	sqlite3 *db;
+	int lock;
+	bool open_transaction;
+	struct { const char *sql; sqlite3_stmt *stmt; } cache[PSTORE_STATEMENTS]; /* by the address of the text */
+};
+
+/* The statement for sql (a literal, its address is its name), reset and without values; NULL: why is filled. */
+sqlite3_stmt *pstore_sql(struct pstore *s, const char *sql, struct kw_why *why);
+/* Runs a statement that gives no rows. */
+KW_MUST_USE enum kw_err pstore_run(struct pstore *s, sqlite3_stmt *q, struct kw_why *why);
+/* The next row: KW_OK, or KW_ENOTFOUND when there is none more (the statement is reset then). */
+KW_MUST_USE enum kw_err pstore_row(struct pstore *s, sqlite3_stmt *q, struct kw_why *why);
+/* What SQLite said, as our code and one sentence. */
+KW_MUST_USE enum kw_err pstore_failed(struct pstore *s, int rc, struct kw_why *why);
+
+void pstore_u64(sqlite3_stmt *q, int i, uint64_t v); /* numbers up to INT64_MAX; MUST */
+void pstore_blob(sqlite3_stmt *q, int i, struct span b);   /* empty: NULL; borrowed until the statement ran */
+void pstore_text(sqlite3_stmt *q, int i, const char *t);
+uint64_t pstore_col_u64(sqlite3_stmt *q, int i);
+struct span pstore_col_blob(sqlite3_stmt *q, int i);
+const char *pstore_col_text(sqlite3_stmt *q, int i);       /* "" for NULL */
+KW_MUST_USE enum kw_err pstore_col_exact(uint8_t *out, size_t len, sqlite3_stmt *q, int i, struct kw_why *why);
+
+#endif

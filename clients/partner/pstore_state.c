@@ -1,0 +1,333 @@
+/* pstore_state: values, agreements, commits, evidence, cursors, handlers, retention and counts. */
+#include <string.h>
+
+#include "clients/partner/pstore_parts.h"
+
+#define COMMITS_KEPT 10000u
+
+enum kw_err
+pstore_value(uint64_t *out, struct pstore *s, enum pstore_value v, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT v FROM value WHERE key = ?", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, (uint64_t)v);
+	err = pstore_row(s, q, why);
+	if (err == KW_ENOTFOUND) {
+		*out = 0;
+		return KW_OK;
+	}
+	if (err != KW_OK)
+		return err;
+	*out = pstore_col_u64(q, 0);
+	(void)sqlite3_reset(q);
+	return KW_OK;
+}
+
+enum kw_err
+pstore_set_value(struct pstore *s, enum pstore_value v, uint64_t to, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "INSERT OR REPLACE INTO value VALUES(?, ?)", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, (uint64_t)v);
+	pstore_u64(q, 2, to);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_agreement_add(struct pstore *s, uint32_t version, struct span text, struct span sigs, uint64_t now_ms, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO agreement VALUES(?, ?, ?, ?)", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, version);
+	pstore_u64(q, 2, now_ms);
+	pstore_blob(q, 3, text);
+	pstore_blob(q, 4, sigs);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_agreements(struct pstore *s, enum kw_err (*each)(void *self, struct span text, struct span sigs, struct kw_why *why), void *self,
+                  struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT text, sigs FROM agreement ORDER BY version", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	while ((err = pstore_row(s, q, why)) == KW_OK)
+		if ((err = each(self, pstore_col_blob(q, 0), pstore_col_blob(q, 1), why)) != KW_OK)
+			break;
+	(void)sqlite3_reset(q);
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
+enum kw_err
+pstore_commit_get(struct pstore_seen *out, struct pstore *s, uint32_t log_epoch, uint64_t number, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT hash, record FROM commits WHERE epoch = ? AND number = ?", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	memset(out, 0, sizeof *out);
+	pstore_u64(q, 1, log_epoch);
+	pstore_u64(q, 2, number);
+	err = pstore_row(s, q, why);
+	if (err == KW_ENOTFOUND)
+		return KW_OK;
+	if (err != KW_OK)
+		return err;
+	out->known = true;
+	out->commit.number = number;
+	out->heard = sqlite3_column_type(q, 1) == SQLITE_NULL;
+	out->has_record = !out->heard;
+	err = pstore_col_exact(out->commit.hash, KW_HASH_LEN, q, 0, why);
+	if (err == KW_OK && out->has_record)
+		err = pstore_col_exact(out->record, WIRE_COMMIT_LEN, q, 1, why);
+	(void)sqlite3_reset(q);
+	return err;
+}
+
+enum kw_err
+pstore_commit_add(struct pstore *s, uint32_t log_epoch, const struct commit_seen *c, const uint8_t *record, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "INSERT OR REPLACE INTO commits VALUES(?, ?, ?, ?)", why);
+	enum kw_err err;
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, log_epoch);
+	pstore_u64(q, 2, c->number);
+	pstore_blob(q, 3, span_of(c->hash, KW_HASH_LEN));
+	pstore_blob(q, 4, span_of(record, record != NULL ? WIRE_COMMIT_LEN : 0));
+	if ((err = pstore_run(s, q, why)) != KW_OK || c->number <= COMMITS_KEPT)
+		return err;
+	if ((q = pstore_sql(s, "DELETE FROM commits WHERE epoch = ? AND number < ?", why)) == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, log_epoch);
+	pstore_u64(q, 2, record != NULL ? c->number - COMMITS_KEPT : 0); /* hearsay pushes nothing out */
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_commit_newest(struct commit_seen *out, struct pstore *s, uint32_t log_epoch, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT number, hash FROM commits WHERE epoch = ? AND record IS NOT NULL ORDER BY number DESC LIMIT 1", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	memset(out, 0, sizeof *out);
+	pstore_u64(q, 1, log_epoch);
+	err = pstore_row(s, q, why);
+	if (err == KW_ENOTFOUND)
+		return KW_OK;
+	if (err != KW_OK)
+		return err;
+	out->number = pstore_col_u64(q, 0);
+	err = pstore_col_exact(out->hash, KW_HASH_LEN, q, 1, why);
+	(void)sqlite3_reset(q);
+	return err;
+}
+
+enum kw_err
+pstore_evidence_add(struct pstore *s, const char *kind, const char *text, struct span a, struct span b, uint64_t now_ms, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO evidence(at_ms, kind, text, a, b) VALUES(?, ?, ?, ?, ?)", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, now_ms);
+	pstore_text(q, 2, kind);
+	pstore_text(q, 3, text);
+	pstore_blob(q, 4, a);
+	pstore_blob(q, 5, b);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_evidence(struct pstore *s, uint32_t newest, void (*each)(void *self, const struct pstore_evidence *e), void *self, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT seq, at_ms, kind, text FROM evidence ORDER BY seq DESC LIMIT ?", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, newest);
+	while ((err = pstore_row(s, q, why)) == KW_OK) {
+		struct pstore_evidence e = {pstore_col_u64(q, 0), pstore_col_u64(q, 1), pstore_col_text(q, 2), pstore_col_text(q, 3)};
+
+		each(self, &e);
+	}
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
+enum kw_err
+pstore_cursors(struct lane_cursor out[KW_LANES], struct pstore *s, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT lane, epoch, number FROM cursor", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	memset(out, 0, KW_LANES * sizeof out[0]);
+	while ((err = pstore_row(s, q, why)) == KW_OK) {
+		uint64_t lane = pstore_col_u64(q, 0);
+
+		if (lane < KW_LANES)
+			out[lane] = (struct lane_cursor){(uint32_t)pstore_col_u64(q, 1), pstore_col_u64(q, 2)};
+	}
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
+enum kw_err
+pstore_set_cursor(struct pstore *s, enum lane lane, struct lane_cursor to, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "INSERT OR REPLACE INTO cursor VALUES(?, ?, ?)", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, (uint64_t)lane);
+	pstore_u64(q, 2, to.log_epoch);
+	pstore_u64(q, 3, to.number);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_handler_seq(uint64_t *seq, struct pstore *s, const char *handler, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT seq FROM handler WHERE name = ?", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_text(q, 1, handler);
+	*seq = 0;
+	err = pstore_row(s, q, why);
+	if (err != KW_OK)
+		return err == KW_ENOTFOUND ? KW_OK : err;
+	*seq = pstore_col_u64(q, 0);
+	(void)sqlite3_reset(q);
+	return KW_OK;
+}
+
+enum kw_err
+pstore_handler_done(struct pstore *s, const char *handler, uint64_t seq, bool set_aside, const char *reason, uint64_t now_ms, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO handler VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET seq = max(seq, ?2)", why);
+	enum kw_err err;
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_text(q, 1, handler);
+	pstore_u64(q, 2, seq);
+	if ((err = pstore_run(s, q, why)) != KW_OK || !set_aside)
+		return err;
+	if ((q = pstore_sql(s, "INSERT OR REPLACE INTO set_aside VALUES(?, ?, ?, ?)", why)) == NULL)
+		return KW_EIO;
+	pstore_text(q, 1, handler);
+	pstore_u64(q, 2, seq);
+	pstore_u64(q, 3, now_ms);
+	pstore_text(q, 4, reason);
+	return pstore_run(s, q, why);
+}
+
+static enum kw_err
+sweep_step(uint32_t *done, struct pstore *s, const char *sql, uint64_t now_ms, uint32_t limit, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, sql, why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, now_ms);
+	pstore_u64(q, 2, limit);
+	if ((err = pstore_run(s, q, why)) != KW_OK)
+		return err;
+	*done += (uint32_t)sqlite3_changes(s->db);
+	return KW_OK;
+}
+
+enum kw_err
+pstore_sweep(uint32_t *done, struct pstore *s, uint64_t now_ms, uint32_t limit, struct kw_why *why)
+{
+	uint64_t week_ago = now_ms > KW_OUTBOX_KEEP_MS ? now_ms - KW_OUTBOX_KEEP_MS : 0;
+	enum kw_err err;
+
+	MUST(s->open_transaction);
+	*done = 0;
+	/* Content: heads stay for the proof. What still waits in the outbox is expired first, by the sender's rules. */
+	if ((err = sweep_step(done, s, "UPDATE inbox SET payload = NULL, bare = 1, mark = CASE WHEN mark = '' THEN 'purged' ELSE mark END WHERE seq IN"
+	                               " (SELECT seq FROM inbox WHERE payload IS NOT NULL AND content_until_ms <= ? LIMIT ?)", now_ms, limit, why)) != KW_OK)
+		return err;
+	if ((err = sweep_step(done, s, "UPDATE outbox SET payload = NULL, wraps = NULL, frame = substr(frame, 1, head_len) WHERE seq IN"
+	                               " (SELECT seq FROM outbox WHERE payload IS NOT NULL AND content_until_ms <= ? AND state <> 0 LIMIT ?)", now_ms, limit, why)) != KW_OK)
+		return err;
+	if ((err = sweep_step(done, s, "UPDATE outbox SET wraps = NULL, frame = substr(frame, 1, head_len) WHERE seq IN"
+	                               " (SELECT seq FROM outbox WHERE wraps IS NOT NULL AND stored_ms <= ? LIMIT ?)", week_ago, limit, why)) != KW_OK)
+		return err;
+	if ((err = sweep_step(done, s, "DELETE FROM out_reader WHERE seq IN (SELECT seq FROM outbox WHERE state <> 0 AND proof_until_ms <= ?"
+	                               " ORDER BY proof_until_ms, seq LIMIT ?)", now_ms, limit, why)) != KW_OK)
+		return err;
+	if ((err = sweep_step(done, s, "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE state <> 0 AND proof_until_ms <= ?"
+	                               " ORDER BY proof_until_ms, seq LIMIT ?)", now_ms, limit, why)) != KW_OK)
+		return err;
+	return sweep_step(done, s, "DELETE FROM inbox WHERE seq IN (SELECT seq FROM inbox WHERE proof_until_ms <= ? LIMIT ?)", now_ms, limit, why);
+}
+
+static enum kw_err
+count(uint64_t *out, struct pstore *s, const char *sql, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, sql, why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	if ((err = pstore_row(s, q, why)) != KW_OK)
+		return err;
+	*out = pstore_col_u64(q, 0);
+	(void)sqlite3_reset(q);
+	return KW_OK;
+}
+
+enum kw_err
+pstore_counts(struct pstore_counts *out, struct pstore *s, struct kw_why *why)
+{
+	const struct { uint64_t *to; const char *sql; } all[] = {
+		{&out->out_waiting, "SELECT count(*) FROM outbox WHERE state = 0"},
+		{&out->out_stored, "SELECT count(*) FROM outbox WHERE state = 1"},
+		{&out->out_refused, "SELECT count(*) FROM outbox WHERE state = 2"},
+		{&out->out_expired, "SELECT count(*) FROM outbox WHERE state = 3"},
+		{&out->out_oldest_ms, "SELECT ifnull(min(created_ms), 0) FROM outbox WHERE state = 0"},
+		{&out->in_total, "SELECT count(*) FROM inbox"},
+		{&out->in_rejected, "SELECT count(*) FROM inbox WHERE rejected = 1"},
+		{&out->in_bare, "SELECT count(*) FROM inbox WHERE bare = 1 AND rejected = 0"},
+		{&out->in_newest, "SELECT ifnull(max(seq), 0) FROM inbox"},
+		{&out->gaps, "SELECT ifnull(sum(last - first + 1), 0) FROM gap"},
+		{&out->evidence, "SELECT count(*) FROM evidence"},
+		{&out->handlers_set_aside, "SELECT count(*) FROM set_aside"},
+		{&out->bytes, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"},
+	};
+
+	memset(out, 0, sizeof *out);
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		enum kw_err err = count(all[i].to, s, all[i].sql, why);
+
+		if (err != KW_OK)
+			return err;
+	}
+	return KW_OK;
+}

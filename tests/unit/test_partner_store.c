@@ -1,0 +1,466 @@
+/* A node's store: whole transactions or none, gaps as intervals, duplicates, a full disk, owners and locks. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "clients/partner/pstore.h"
+
+static const struct pstore_owner owner = {"musterstadt", "police/control-room", MODE_LIVE};
+
+struct place {
+	char folder[64];
+	struct pstore *s;
+};
+
+static struct pstore *
+open_store(const char *folder, uint32_t pages)
+{
+	struct pstore *s = NULL;
+	struct kw_why why;
+
+	if (pstore_open(&s, folder, &owner, pages, &why) != KW_OK)
+		fail_msg("%s", why.text);
+	return s;
+}
+
+static int
+set_up(void **state)
+{
+	struct place *p = calloc(1, sizeof *p);
+
+	(void)snprintf(p->folder, sizeof p->folder, "/tmp/kw-pstore-XXXXXX");
+	if (mkdtemp(p->folder) == NULL)
+		return -1;
+	p->s = open_store(p->folder, 0);
+	*state = p;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	static const char *const files[] = {"partner.db", "partner.db-wal", "partner.db-shm", "lock"};
+	struct place *p = *state;
+	char path[128];
+
+	pstore_close(&p->s);
+	for (size_t i = 0; i < 4; i++) {
+		(void)snprintf(path, sizeof path, "%s/%s", p->folder, files[i]);
+		(void)unlink(path);
+	}
+	(void)rmdir(p->folder);
+	free(p);
+	return 0;
+}
+
+static void
+begin(struct pstore *s)
+{
+	assert_int_equal(pstore_begin(s, NULL), KW_OK);
+}
+
+static void
+commit(struct pstore *s)
+{
+	assert_int_equal(pstore_commit(s, NULL), KW_OK);
+}
+
+static struct header
+header_of(uint64_t n)
+{
+	struct header h = {.lane = LANE_URGENT, .type = TYPE_NOTICE, .sender_epoch = 5, .created_ms = 1000, .expires_ms = 100000, .payload_type = PAYLOAD_ALERT};
+
+	memcpy(h.id, &n, sizeof n);
+	(void)snprintf(h.sender, sizeof h.sender, "city/public-order");
+	(void)snprintf(h.topic, sizeof h.topic, "alert/flood");
+	return h;
+}
+
+static enum kw_err
+add_in(struct pstore *s, uint64_t n, struct span payload, uint64_t *seq)
+{
+	struct header h = header_of(n);
+	uint8_t hash[KW_HASH_LEN] = {(uint8_t)n};
+	struct in_new row = {.header = &h, .frame_hash = hash, .head = span_str("head"), .lane = h.lane, .number = n, .received_ms = 2000, .payload = payload,
+	                     .receipt = RECEIPT_DUE, .content_until_ms = 50000, .proof_until_ms = 90000};
+
+	return pstore_in_add(seq, s, &row, NULL);
+}
+
+static enum kw_err
+add_out(struct pstore *s, uint64_t n, struct span payload, uint64_t *seq)
+{
+	struct header h = header_of(n);
+	uint8_t hash[KW_HASH_LEN] = {(uint8_t)n};
+	struct out_reader readers[2] = {{"city/public-order", n}, {"youth-house/office", n}};
+	struct out_new row = {.header = &h, .frame_hash = hash, .frame = span_str("headbody"), .head_len = 4, .wraps = span_str("wraps"), .payload = payload,
+	                      .confirm_by_ms = 5000, .content_until_ms = 50000, .proof_until_ms = 90000};
+
+	return pstore_out_add(seq, s, &row, readers, 2, NULL);
+}
+
+static void
+what_was_not_committed_is_not_there_after_a_new_start(void **state)
+{
+	struct place *p = *state;
+	struct out_row row;
+	uint64_t seq, value;
+
+	begin(p->s);
+	assert_int_equal(add_out(p->s, 1, span_str("secret"), &seq), KW_OK);
+	assert_int_equal(pstore_set_value(p->s, VALUE_SENDER_EPOCH, 7, NULL), KW_OK);
+	commit(p->s);
+	begin(p->s);
+	assert_int_equal(add_out(p->s, 2, span_str("secret"), &seq), KW_OK);
+	assert_int_equal(pstore_set_value(p->s, VALUE_SENDER_EPOCH, 8, NULL), KW_OK);
+	pstore_close(&p->s); /* as if the process had ended here */
+	p->s = open_store(p->folder, 0);
+	assert_int_equal(pstore_value(&value, p->s, VALUE_SENDER_EPOCH, NULL), KW_OK);
+	assert_int_equal(value, 7);
+	assert_int_equal(pstore_out_next(&row, p->s, LANE_URGENT, 0, NULL), KW_OK);
+	assert_int_equal(row.id[0], 1);
+	assert_int_equal(pstore_out_next(&row, p->s, LANE_URGENT, row.seq, NULL), KW_ENOTFOUND);
+}
+
+static void
+a_mark_undoes_what_came_behind_it_alone(void **state)
+{
+	struct place *p = *state;
+	uint64_t number;
+
+	begin(p->s);
+	assert_int_equal(pstore_take_number(&number, p->s, "a/b", LANE_FLASH, NULL), KW_OK);
+	assert_int_equal(number, 1);
+	assert_int_equal(pstore_mark(p->s, NULL), KW_OK);
+	assert_int_equal(pstore_take_number(&number, p->s, "a/b", LANE_FLASH, NULL), KW_OK);
+	assert_int_equal(number, 2);
+	pstore_mark_undo(p->s);
+	assert_int_equal(pstore_take_number(&number, p->s, "a/b", LANE_FLASH, NULL), KW_OK);
+	assert_int_equal(number, 2);
+	assert_int_equal(pstore_take_number(&number, p->s, "a/b", LANE_ROUTINE, NULL), KW_OK);
+	assert_int_equal(number, 1);
+	commit(p->s);
+}
+
+static void
+a_second_daemon_on_one_folder_is_refused(void **state)
+{
+	struct place *p = *state;
+	struct pstore *other = NULL;
+	struct kw_why why;
+
+	assert_int_equal(pstore_open(&other, p->folder, &owner, 0, &why), KW_EEXISTS);
+	assert_null(other);
+}
+
+static void
+another_node_or_partnership_or_kind_is_refused(void **state)
+{
+	const struct pstore_owner others[] = {{"anderstadt", "police/control-room", MODE_LIVE}, {"musterstadt", "city/public-order", MODE_LIVE},
+	                                      {"musterstadt", "police/control-room", MODE_EXERCISE}};
+	struct place *p = *state;
+	struct pstore *s = NULL;
+	struct kw_why why;
+
+	pstore_close(&p->s);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(pstore_open(&s, p->folder, &others[i], 0, &why), KW_EDENIED);
+		assert_non_null(strstr(why.text, "police/control-room"));
+	}
+}
+
+static void
+a_full_disk_says_so_keeps_what_was_and_goes_on_afterwards(void **state)
+{
+	static uint8_t big[100000];
+	struct place *p = *state;
+	struct pstore_counts before, after;
+	enum kw_err err = KW_OK;
+	uint64_t n = 0, seq;
+
+	pstore_close(&p->s);
+	p->s = open_store(p->folder, 400);
+	while (err == KW_OK && n < 100) {
+		assert_int_equal(pstore_counts(&before, p->s, NULL), KW_OK);
+		begin(p->s);
+		n++;
+		if ((err = add_in(p->s, n, span_of(big, sizeof big), &seq)) == KW_OK)
+			err = add_out(p->s, n, span_of(big, sizeof big), &seq);
+		if (err == KW_OK)
+			err = pstore_commit(p->s, NULL);
+	}
+	assert_int_equal(err, KW_EFULL);
+	pstore_rollback(p->s);
+	assert_int_equal(pstore_counts(&after, p->s, NULL), KW_OK);
+	assert_int_equal(after.in_total, before.in_total);
+	assert_int_equal(after.out_waiting, before.out_waiting);
+	pstore_close(&p->s);
+	p->s = open_store(p->folder, 100000);
+	begin(p->s);
+	assert_int_equal(add_in(p->s, n, span_of(big, sizeof big), &seq), KW_OK);
+	commit(p->s);
+}
+
+static void
+an_id_of_one_sender_stands_once_unless_it_was_rejected(void **state)
+{
+	struct place *p = *state;
+	struct in_known known;
+	uint8_t id[KW_ID_LEN] = {9}, same[KW_HASH_LEN] = {9}, other[KW_HASH_LEN] = {1};
+	uint64_t seq;
+
+	begin(p->s);
+	assert_int_equal(pstore_in_known(&known, p->s, "city/public-order", id, same, NULL), KW_ENOTFOUND);
+	assert_int_equal(add_in(p->s, 9, span_str("x"), &seq), KW_OK);
+	assert_int_equal(pstore_in_known(&known, p->s, "city/public-order", id, same, NULL), KW_OK);
+	assert_true(known.same_frame);
+	assert_int_equal(pstore_in_known(&known, p->s, "city/public-order", id, other, NULL), KW_OK);
+	assert_false(known.same_frame);
+	assert_int_equal(pstore_in_known(&known, p->s, "police/control-room", id, same, NULL), KW_ENOTFOUND);
+	assert_int_not_equal(add_in(p->s, 9, span_str("x"), &seq), KW_OK); /* the index is the last word */
+	pstore_rollback(p->s);
+}
+
+struct gaps { int count; uint64_t first[8], last[8]; };
+
+static void
+take_gap(void *self, const struct pstore_gap *g)
+{
+	struct gaps *all = self;
+
+	assert_true(all->count < 8);
+	all->first[all->count] = g->first;
+	all->last[all->count++] = g->last;
+}
+
+static struct gaps
+gaps_now(struct pstore *s)
+{
+	struct gaps all = {0};
+
+	assert_int_equal(pstore_gaps(s, 8, take_gap, &all, NULL), KW_OK);
+	return all;
+}
+
+static enum number_verdict
+meet(struct pstore *s, uint64_t epoch, uint64_t number)
+{
+	struct numbers known;
+	enum number_place place;
+	struct number_step step;
+
+	assert_int_equal(pstore_sender(&known, &place, s, "city/public-order", LANE_URGENT, epoch, number, NULL), KW_OK);
+	step = numbers_judge(known, epoch, number, place);
+	assert_int_equal(pstore_sender_step(s, "city/public-order", LANE_URGENT, epoch, number, &step, 1000, NULL), KW_OK);
+	return step.verdict;
+}
+
+static void
+a_gap_shows_until_it_is_filled_from_any_side(void **state)
+{
+	struct place *p = *state;
+	struct gaps g;
+
+	begin(p->s);
+	assert_int_equal(meet(p->s, 5, 1), NUMBER_NEXT);
+	assert_int_equal(meet(p->s, 5, 10), NUMBER_AHEAD);
+	g = gaps_now(p->s);
+	assert_int_equal(g.count, 1);
+	assert_int_equal(g.first[0], 2);
+	assert_int_equal(g.last[0], 9);
+	assert_int_equal(meet(p->s, 5, 5), NUMBER_FILLS);
+	assert_int_equal(gaps_now(p->s).count, 2);
+	assert_int_equal(meet(p->s, 5, 5), NUMBER_TWICE);
+	for (uint64_t n = 2; n < 10; n++)
+		if (n != 5)
+			assert_int_equal(meet(p->s, 5, n), NUMBER_FILLS);
+	assert_int_equal(gaps_now(p->s).count, 0);
+	assert_int_equal(meet(p->s, 5, 10), NUMBER_TWICE);
+	assert_int_equal(meet(p->s, 4, 11), NUMBER_OLD_EPOCH);
+	commit(p->s);
+}
+
+static void
+a_void_closes_the_gap_before_and_after_it_shows(void **state)
+{
+	struct place *p = *state;
+
+	begin(p->s);
+	assert_int_equal(meet(p->s, 5, 4), NUMBER_AHEAD); /* 1..3 */
+	assert_int_equal(pstore_void(p->s, "city/public-order", LANE_URGENT, 5, 2, 1000, NULL), KW_OK);
+	assert_int_equal(gaps_now(p->s).count, 2);
+	assert_int_equal(meet(p->s, 5, 2), NUMBER_VOID);
+	assert_int_equal(pstore_void(p->s, "city/public-order", LANE_URGENT, 5, 6, 1000, NULL), KW_OK); /* not missed yet */
+	assert_int_equal(meet(p->s, 5, 7), NUMBER_AHEAD);                                              /* 5 and 6 */
+	assert_int_equal(gaps_now(p->s).count, 3);
+	assert_int_equal(meet(p->s, 5, 5), NUMBER_FILLS);
+	assert_int_equal(gaps_now(p->s).count, 2);
+	assert_int_equal(pstore_void(p->s, "city/public-order", LANE_URGENT, 5, 4, 1000, NULL), KW_OK); /* it came: that counts */
+	assert_int_equal(meet(p->s, 5, 4), NUMBER_TWICE);
+	commit(p->s);
+}
+
+static void
+confirmations_are_counted_once_for_each_reader(void **state)
+{
+	struct place *p = *state;
+	uint8_t receipt[KW_ID_LEN] = {1};
+	uint32_t missing, readers;
+	uint64_t seq;
+
+	begin(p->s);
+	assert_int_equal(add_out(p->s, 3, span_str("x"), &seq), KW_OK);
+	assert_int_equal(pstore_out_confirm(p->s, seq, "youth-house/office", 3000, receipt, NULL), KW_OK);
+	assert_int_equal(pstore_out_confirm(p->s, seq, "youth-house/office", 4000, receipt, NULL), KW_OK);
+	assert_int_equal(pstore_out_confirm(p->s, seq, "shelter/desk", 4000, receipt, NULL), KW_ENOTFOUND);
+	assert_int_equal(pstore_out_missing(&missing, &readers, p->s, seq, NULL), KW_OK);
+	assert_int_equal(missing, 1);
+	assert_int_equal(readers, 2);
+	commit(p->s);
+}
+
+static void
+content_goes_when_its_time_is_over_and_what_still_waits_stays(void **state)
+{
+	struct place *p = *state;
+	struct position at = {1, LANE_URGENT, 4};
+	struct in_stored in;
+	struct out_row out;
+	uint32_t done;
+	uint64_t a, b, c;
+
+	begin(p->s);
+	assert_int_equal(add_in(p->s, 1, span_str("readable"), &a), KW_OK);
+	assert_int_equal(add_out(p->s, 2, span_str("readable"), &b), KW_OK);
+	assert_int_equal(add_out(p->s, 3, span_str("readable"), &c), KW_OK);
+	assert_int_equal(pstore_out_stored(p->s, b, &at, 1, 2000, NULL), KW_OK);
+	assert_int_equal(pstore_sweep(&done, p->s, 49999, 100, NULL), KW_OK);
+	assert_int_equal(done, 0);
+	assert_int_equal(pstore_sweep(&done, p->s, 50000, 100, NULL), KW_OK);
+	assert_int_equal(pstore_in_get(&in, p->s, a, NULL), KW_OK);
+	assert_true(in.bare);
+	assert_int_equal(in.payload.len, 0);
+	assert_int_equal(pstore_out_get(&out, p->s, b, NULL), KW_OK);
+	assert_int_equal(out.payload.len, 0);
+	assert_int_equal(out.frame.len, 4);
+	assert_int_equal(pstore_out_get(&out, p->s, c, NULL), KW_OK);
+	assert_int_equal(out.payload.len, 8);
+	assert_int_equal(pstore_sweep(&done, p->s, 90000, 100, NULL), KW_OK);
+	assert_int_equal(pstore_in_get(&in, p->s, a, NULL), KW_ENOTFOUND);
+	assert_int_equal(pstore_out_get(&out, p->s, b, NULL), KW_ENOTFOUND);
+	assert_int_equal(pstore_out_get(&out, p->s, c, NULL), KW_OK);
+	commit(p->s);
+}
+
+static void
+a_new_log_epoch_offers_the_stored_ones_of_late_again_and_in_order(void **state)
+{
+	struct place *p = *state;
+	struct position at = {1, LANE_URGENT, 4};
+	struct out_row row;
+	uint64_t a, b, c;
+
+	begin(p->s);
+	assert_int_equal(add_out(p->s, 1, span_str("x"), &a), KW_OK);
+	assert_int_equal(add_out(p->s, 2, span_str("x"), &b), KW_OK);
+	assert_int_equal(add_out(p->s, 3, span_str("x"), &c), KW_OK);
+	assert_int_equal(pstore_out_stored(p->s, a, &at, 1, 1000, NULL), KW_OK);
+	assert_int_equal(pstore_out_stored(p->s, b, &at, 1, 5000, NULL), KW_OK);
+	assert_int_equal(pstore_out_reopen(p->s, 5000, NULL), KW_OK);
+	assert_int_equal(pstore_out_next(&row, p->s, LANE_URGENT, 0, NULL), KW_OK);
+	assert_int_equal(row.seq, b);
+	assert_int_equal(pstore_out_next(&row, p->s, LANE_URGENT, b, NULL), KW_OK);
+	assert_int_equal(row.seq, c);
+	commit(p->s);
+}
+
+static void
+commits_are_kept_by_log_epoch_and_hearsay_gives_way(void **state)
+{
+	struct place *p = *state;
+	struct commit_seen c = {.number = 8, .hash = {1}}, newest;
+	uint8_t record[WIRE_COMMIT_LEN] = {2};
+	struct pstore_seen seen;
+
+	begin(p->s);
+	assert_int_equal(pstore_commit_add(p->s, 1, &c, NULL, NULL), KW_OK);
+	assert_int_equal(pstore_commit_newest(&newest, p->s, 1, NULL), KW_OK);
+	assert_int_equal(newest.number, 0); /* heard of is not seen */
+	assert_int_equal(pstore_commit_get(&seen, p->s, 1, 8, NULL), KW_OK);
+	assert_true(seen.known && seen.heard);
+	assert_int_equal(pstore_commit_add(p->s, 1, &c, record, NULL), KW_OK);
+	assert_int_equal(pstore_commit_newest(&newest, p->s, 1, NULL), KW_OK);
+	assert_int_equal(newest.number, 8);
+	assert_int_equal(pstore_commit_get(&seen, p->s, 2, 8, NULL), KW_OK);
+	assert_false(seen.known);
+	commit(p->s);
+}
+
+static void
+a_handler_never_goes_back(void **state)
+{
+	struct place *p = *state;
+	uint64_t seq;
+
+	assert_int_equal(pstore_handler_seq(&seq, p->s, "mail", NULL), KW_OK);
+	assert_int_equal(seq, 0);
+	begin(p->s);
+	assert_int_equal(pstore_handler_done(p->s, "mail", 5, false, "", 1, NULL), KW_OK);
+	assert_int_equal(pstore_handler_done(p->s, "mail", 3, true, "exit 1", 1, NULL), KW_OK);
+	commit(p->s);
+	assert_int_equal(pstore_handler_seq(&seq, p->s, "mail", NULL), KW_OK);
+	assert_int_equal(seq, 5);
+}
+
+static void
+a_damaged_file_is_refused_and_not_read(void **state)
+{
+	struct place *p = *state;
+	struct pstore *s = NULL;
+	struct kw_why why;
+	char path[128];
+	FILE *f;
+
+	pstore_close(&p->s);
+	(void)snprintf(path, sizeof path, "%s/partner.db", p->folder);
+	f = fopen(path, "r+");
+	assert_non_null(f);
+	for (long at = 0; at < 64; at++) {
+		(void)fseek(f, at, SEEK_SET);
+		(void)fputc('x', f);
+	}
+	(void)fclose(f);
+	assert_int_equal(pstore_open(&s, p->folder, &owner, 0, &why), KW_ECORRUPT);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(what_was_not_committed_is_not_there_after_a_new_start),
+		T(a_mark_undoes_what_came_behind_it_alone),
+		T(a_second_daemon_on_one_folder_is_refused),
+		T(another_node_or_partnership_or_kind_is_refused),
+		T(a_full_disk_says_so_keeps_what_was_and_goes_on_afterwards),
+		T(an_id_of_one_sender_stands_once_unless_it_was_rejected),
+		T(a_gap_shows_until_it_is_filled_from_any_side),
+		T(a_void_closes_the_gap_before_and_after_it_shows),
+		T(confirmations_are_counted_once_for_each_reader),
+		T(content_goes_when_its_time_is_over_and_what_still_waits_stays),
+		T(a_new_log_epoch_offers_the_stored_ones_of_late_again_and_in_order),
+		T(commits_are_kept_by_log_epoch_and_hearsay_gives_way),
+		T(a_handler_never_goes_back),
+		T(a_damaged_file_is_refused_and_not_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
