@@ -387,7 +387,22 @@ note_own(struct import *im, xmlNode *root)
 	return KW_OK;
 }
 
-/* The element that a path like Alert.info[1].area[0].polygon means, or the last one of its way that is there. */
+/* The index-th element of that name that was taken, which empty ones are not; the first empty one when there is none. */
+static xmlNode *
+nth_taken(xmlNode *parent, const char *name, unsigned long index)
+{
+	xmlNode *first = next_named(parent->children, name);
+
+	for (xmlNode *node = first; node != NULL; node = next_named(node->next, name)) {
+		bool empty = node->children == NULL || (node->children->next == NULL && xmlIsBlankNode(node->children));
+
+		if (!empty && index-- == 0)
+			return node;
+	}
+	return first;
+}
+
+/* The element that a path like Alert.info[1].area[0].polygon[2] means, or the last one of its way that is there. */
 static const xmlNode *
 node_at(xmlNode *root, const char *path)
 {
@@ -402,13 +417,7 @@ node_at(xmlNode *root, const char *path)
 		(void)snprintf(name, sizeof name, "%.*s", (int)len, path);
 		if (path[len] == '[')
 			index = strtoul(path + len + 1, NULL, 10);
-		node = next_named(at->children, name);
-		for (unsigned long i = 0; i < index && node != NULL;) {
-			node = next_named(node->next, name);
-			if (node != NULL && node->children != NULL) /* empty ones were not taken */
-				i++;
-		}
-		if (node == NULL)
+		if ((node = nth_taken(at, name, index)) == NULL)
 			break;
 		at = node;
 	}

@@ -42,7 +42,7 @@ payload_open(ProtobufCMessage **out, struct capped *memory, enum payload_type ty
 
 	if (desc == NULL)
 		return kw_refuse(why, KW_EPROTO, "payload type %u has no schema", (unsigned)type);
-	if (in.len == 0)
+	if (in.len == 0 && type != PAYLOAD_RECEIPT) /* a receipt may say no more than its type */
 		return kw_refuse(why, KW_EPROTO, "%s: the payload is empty", desc->short_name);
 	if (in.len > KW_OPENED_MAX)
 		return kw_refuse(why, KW_ELIMIT, "%s: the payload has %zu bytes, at most %u are allowed", desc->short_name, in.len, KW_OPENED_MAX);
