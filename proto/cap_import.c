@@ -1,4 +1,5 @@
 /* cap_import: a CAP file's tree to an alert's bytes, element by element as the schema names them, in any order. */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -402,6 +403,21 @@ nth_taken(xmlNode *parent, const char *name, unsigned long index)
 	return first;
 }
 
+/* A scan names fields as the schema does, sender_name; CAP's element is senderName. */
+static void
+element_name(char out[PAYLOAD_NAME_MAX], const char *name, size_t len)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len && n < PAYLOAD_NAME_MAX - 1; i++) {
+		if (name[i] == '_' && i + 1 < len)
+			out[n++] = (char)toupper((unsigned char)name[++i]);
+		else
+			out[n++] = name[i];
+	}
+	out[n] = '\0';
+}
+
 /* The element that a path like Alert.info[1].area[0].polygon[2] means, or the last one of its way that is there. */
 static const xmlNode *
 node_at(xmlNode *root, const char *path)
@@ -414,7 +430,7 @@ node_at(xmlNode *root, const char *path)
 		xmlNode *node;
 		size_t len = strcspn(++path, ".[");
 
-		(void)snprintf(name, sizeof name, "%.*s", (int)len, path);
+		element_name(name, path, len);
 		if (path[len] == '[')
 			index = strtoul(path + len + 1, NULL, 10);
 		if ((node = nth_taken(at, name, index)) == NULL)
@@ -432,8 +448,13 @@ check_taken(struct import *im, xmlNode *root, struct span bytes)
 	ProtobufCMessage *msg;
 	enum kw_err err;
 
-	if ((err = payload_open(&msg, &memory, PAYLOAD_ALERT, bytes, im->why)) != KW_OK)
+	if ((err = payload_open(&msg, &memory, PAYLOAD_ALERT, bytes, im->why)) != KW_OK) {
+		if (im->why != NULL) { /* a scan's sentence begins with the path */
+			(void)snprintf(c.at.text, sizeof c.at.text, "%.*s", (int)strcspn(im->why->text, ": "), im->why->text);
+			kw_why_prefix(im->why, "line %ld", xmlGetLineNo(node_at(root, c.at.text)));
+		}
 		return err;
+	}
 	if ((err = check_message(&c, PAYLOAD_ALERT, msg)) != KW_OK)
 		kw_why_prefix(im->why, "line %ld", xmlGetLineNo(node_at(root, c.at.text)));
 	payload_close(msg, &memory);
