@@ -226,7 +226,7 @@ sweep_bodies(struct work *w, struct store_op *op, uint64_t *upto)
 		return lmdb_failed(&w->s->db, rc, "index", w->why);
 	while (op->done < op->sweep.limit) {
 		struct key body;
-		uint64_t number;
+		uint64_t number = 0;
 
 		if ((err = next_of_set(w, c, op, *upto, &number)) != KW_OK)
 			break;
