@@ -79,7 +79,7 @@ want_windows(struct lane_window out[KW_LANES], size_t n, Kurzweg__LaneWindow **i
 }
 
 static enum kw_err
-want_position(struct position *out, const Kurzweg__Position *in, struct kw_why *why)
+want_position(struct position *out, const Kurzweg__LogPosition *in, struct kw_why *why)
 {
 	if (in == NULL)
 		return kw_refuse(why, KW_EPROTO, "the position is missing");

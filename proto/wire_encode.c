@@ -123,9 +123,9 @@ encode_welcome(struct buf *out, Kurzweg__Control *c, const struct wire_welcome *
 }
 
 static void
-position_fill(Kurzweg__Position *m, const struct position *at)
+position_fill(Kurzweg__LogPosition *m, const struct position *at)
 {
-	kurzweg__position__init(m);
+	kurzweg__log_position__init(m);
 	m->log_epoch = at->log_epoch;
 	m->lane = at->lane;
 	m->number = at->number;
@@ -136,7 +136,7 @@ encode_stored(struct buf *out, Kurzweg__Control *c, const struct wire_stored *s)
 {
 	Kurzweg__Stored m = KURZWEG__STORED__INIT;
 	Kurzweg__StoredItem item[WIRE_STORED_MAX], *item_at[WIRE_STORED_MAX];
-	Kurzweg__Position at[WIRE_STORED_MAX];
+	Kurzweg__LogPosition at[WIRE_STORED_MAX];
 
 	MUST(s->count >= 1 && s->count <= WIRE_STORED_MAX);
 	for (uint32_t i = 0; i < s->count; i++) {
@@ -176,7 +176,7 @@ static enum kw_err
 encode_deliver(struct buf *out, Kurzweg__Control *c, const struct wire_deliver *d)
 {
 	Kurzweg__Deliver m = KURZWEG__DELIVER__INIT;
-	Kurzweg__Position at;
+	Kurzweg__LogPosition at;
 
 	position_fill(&at, &d->at);
 	m.at = &at;
