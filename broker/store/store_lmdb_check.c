@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -136,6 +137,7 @@ await(pid_t pid, int from, const char *folder, struct kw_why *why)
 static enum kw_err
 do_apart(job_fn fn, const struct job *job, struct kw_why *why)
 {
+	static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
 	struct verdict v = {.err = KW_OK};
 	enum kw_err err;
 	int pipes[2];
@@ -145,6 +147,8 @@ do_apart(job_fn fn, const struct job *job, struct kw_why *why)
 		return kw_refuse(why, KW_EIO, "the store in %s cannot be checked: %s", job->folder, strerror(errno));
 	pid = fork();
 	if (pid == 0) {
+		for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++)
+			(void)signal(fatal[i], SIG_DFL); /* whatever our parent does about them, it is not to be done twice */
 		v.err = fn(job, &v.why);
 		_exit(write(pipes[1], &v, sizeof v) == (ssize_t)sizeof v ? 0 : 1);
 	}

@@ -24,6 +24,7 @@
 #define OFF_ROOT_FREE 64u
 #define OFF_ROOT_MAIN 112u
 #define OFF_LAST_PAGE 120u
+#define OFF_TXN 128u
 #define PAGE_FLAG_META 0x08u
 #define NO_PAGE UINT64_MAX
 
@@ -75,14 +76,13 @@ check_data_file(const char *path, uint64_t *size, struct kw_why *why)
 
 /* ---- sizes ---- */
 
-struct meta { uint32_t page_size; uint64_t last_page; bool valid; };
+struct meta { uint32_t page_size; uint64_t root_free, root_main, last_page, txn; bool valid; };
 
 static struct meta
 read_meta(int fd, uint64_t at)
 {
 	uint8_t page[META_AT + META_LEN];
 	struct meta m = {0};
-	uint64_t root_free, root_main;
 	uint32_t magic, version;
 	uint16_t flags;
 
@@ -92,17 +92,23 @@ read_meta(int fd, uint64_t at)
 	memcpy(&magic, page + META_AT, sizeof magic);
 	memcpy(&version, page + META_AT + 4, sizeof version);
 	memcpy(&m.page_size, page + META_AT + OFF_PAGE_SIZE, sizeof m.page_size);
-	memcpy(&root_free, page + META_AT + OFF_ROOT_FREE, sizeof root_free);
-	memcpy(&root_main, page + META_AT + OFF_ROOT_MAIN, sizeof root_main);
+	memcpy(&m.root_free, page + META_AT + OFF_ROOT_FREE, sizeof m.root_free);
+	memcpy(&m.root_main, page + META_AT + OFF_ROOT_MAIN, sizeof m.root_main);
 	memcpy(&m.last_page, page + META_AT + OFF_LAST_PAGE, sizeof m.last_page);
+	memcpy(&m.txn, page + META_AT + OFF_TXN, sizeof m.txn);
 	m.valid = (flags & PAGE_FLAG_META) != 0 && magic == META_MAGIC && version == META_VERSION;
 	if (m.page_size < 512 || m.page_size > 65536 || (m.page_size & (m.page_size - 1)) != 0)
 		m.valid = false;
 	if (m.last_page < 1 || m.last_page >= STORE_MAP_BYTES / 512)
 		m.valid = false;
-	if ((root_free != NO_PAGE && root_free > m.last_page) || (root_main != NO_PAGE && root_main > m.last_page))
-		m.valid = false;
 	return m;
+}
+
+/* Of the newer meta alone: LMDB leaves mixed numbers in the other one when writing it failed. */
+static bool
+roots_inside(const struct meta *m)
+{
+	return (m->root_free == NO_PAGE || m->root_free <= m->last_page) && (m->root_main == NO_PAGE || m->root_main <= m->last_page);
 }
 
 enum kw_err
@@ -127,7 +133,7 @@ files_check_sizes(const char *folder, uint64_t *last_page, struct kw_why *why)
 	(void)close(fd);
 	if (err != KW_OK)
 		return err;
-	if (!m[0].valid || !m[1].valid || m[0].page_size != m[1].page_size)
+	if (!m[0].valid || !m[1].valid || m[0].page_size != m[1].page_size || !roots_inside(m[0].txn > m[1].txn ? &m[0] : &m[1]))
 		return kw_refuse(why, KW_ECORRUPT, "%s is not a store of a Kurzweg broker, or its first pages are damaged; use another folder or restore this one from the last backup",
 		                 path);
 	*last_page = m[0].last_page > m[1].last_page ? m[0].last_page : m[1].last_page;
