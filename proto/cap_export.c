@@ -3,10 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kurzweg/notice.pb-c.h"
 #include "proto/base64.h"
 #include "proto/payload.h"
-#include "proto/payload_parts.h"
+#include "proto/payload_check.h"
 
 #define NS_CAP "urn:oasis:names:tc:emergency:cap:1.2"
 
@@ -107,9 +106,7 @@ cap_export(struct buf *out, struct span alert, struct kw_why *why)
 	ProtobufCMessage *msg;
 	enum kw_err err;
 
-	if ((err = payload_check(PAYLOAD_ALERT, alert, why)) != KW_OK)
-		return err;
-	if ((err = payload_open(&msg, &memory, PAYLOAD_ALERT, alert, why)) != KW_OK)
+	if ((err = payload_open_checked(&msg, &memory, PAYLOAD_ALERT, alert, why)) != KW_OK)
 		return err;
 	err = write_out(out, msg, why);
 	payload_close(msg, &memory);

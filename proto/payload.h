@@ -35,7 +35,7 @@ struct payload_brief {
 	char msg_type[16];   /* alerts: Alert, Update, Cancel … */
 	uint64_t until_ms;   /* alerts: the latest expires of its infos; 0: none */
 };
-/* language: preferred, as "de" or "en-US"; falls back to the first info. The payload has passed payload_check. */
+/* language: preferred, as "de" or "en-US"; falls back to the first info. Checks as payload_check does. */
 KW_MUST_USE enum kw_err payload_brief(struct payload_brief *out, enum payload_type type, struct span in, const char *language,
                                       struct kw_why *why);
 /* The whole, for a person at a terminal, in labelled lines; language as above; german: the labels' language. */

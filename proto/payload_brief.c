@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "proto/payload.h"
+#include "proto/payload_check.h"
 #include "proto/payload_show.h"
 #include "proto/payload_values.h"
 
@@ -204,7 +205,7 @@ payload_brief(struct payload_brief *out, enum payload_type type, struct span in,
 	ProtobufCMessage *msg;
 	enum kw_err err;
 
-	if ((err = payload_open(&msg, &memory, type, in, why)) != KW_OK)
+	if ((err = payload_open_checked(&msg, &memory, type, in, why)) != KW_OK)
 		return err;
 	memset(out, 0, sizeof *out);
 	if (type == PAYLOAD_ALERT)

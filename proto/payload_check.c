@@ -105,16 +105,26 @@ check_message(struct check *c, enum payload_type type, const ProtobufCMessage *m
 }
 
 enum kw_err
-payload_check(enum payload_type type, struct span in, struct kw_why *why)
+payload_open_checked(ProtobufCMessage **out, struct capped *memory, enum payload_type type, struct span in, struct kw_why *why)
 {
 	struct check c = {.why = why};
-	struct capped memory;
-	ProtobufCMessage *msg;
 	enum kw_err err;
 
-	if ((err = payload_open(&msg, &memory, type, in, why)) != KW_OK)
+	if ((err = payload_open(out, memory, type, in, why)) != KW_OK)
 		return err;
-	err = check_message(&c, type, msg);
-	payload_close(msg, &memory);
+	if ((err = check_message(&c, type, *out)) != KW_OK)
+		payload_close(*out, memory);
+	return err;
+}
+
+enum kw_err
+payload_check(enum payload_type type, struct span in, struct kw_why *why)
+{
+	struct capped memory;
+	ProtobufCMessage *msg;
+	enum kw_err err = payload_open_checked(&msg, &memory, type, in, why);
+
+	if (err == KW_OK)
+		payload_close(msg, &memory);
 	return err;
 }

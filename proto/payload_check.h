@@ -32,6 +32,10 @@ KW_MUST_USE enum kw_err check_note(struct check *c, const Kurzweg__Note *n);
 KW_MUST_USE enum kw_err check_receipt(struct check *c, const Kurzweg__Receipt *r);
 KW_MUST_USE enum kw_err check_void(struct check *c, const Kurzweg__Void *v);
 
+/* Scanned, unpacked and checked: what every function that shows a payload begins with. Close it with payload_close. */
+KW_MUST_USE enum kw_err payload_open_checked(ProtobufCMessage **out, struct capped *memory, enum payload_type type, struct span in,
+                                             struct kw_why *why);
+
 /* By type; msg is of that type's schema. c->at is set here. */
 KW_MUST_USE enum kw_err check_message(struct check *c, enum payload_type type, const ProtobufCMessage *msg);
 

@@ -53,6 +53,15 @@ lines_put(struct lines *l, const char *field, const char *value)
 }
 
 void
+lines_put_title(struct lines *l, const char *before, const char *title)
+{
+	buf_put_str(l->out, before);
+	for (; *title != '\0'; title++)
+		buf_put_u8(l->out, *title == '\r' || *title == '\n' || *title == '\t' ? ' ' : (uint8_t)*title);
+	buf_put_u8(l->out, '\n');
+}
+
+void
 lines_put_time(struct lines *l, const char *field, const char *value)
 {
 	char text[TEXT_TIME_MAX];
@@ -119,6 +128,8 @@ lines_put_message(struct lines *l, const ProtobufCMessage *msg)
 		char name[PAYLOAD_NAME_MAX];
 
 		field_name(name, f);
+		if (strcmp(msg->descriptor->short_name, "Place") == 0 && strcmp(name, "description") == 0)
+			memcpy(name, "place", sizeof "place"); /* "Description" would be the matter's */
 		for (size_t k = 0; k < field_count(msg, f); k++)
 			put_value(l, f, name, field_at(msg, f, k));
 	}

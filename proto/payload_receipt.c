@@ -66,15 +66,13 @@ take_receipt(struct receipt_payload *out, const Kurzweg__Receipt *r)
 enum kw_err
 receipt_decode(struct receipt_payload *out, struct span in, struct kw_why *why)
 {
-	struct check c = {.why = why};
 	struct capped memory;
 	ProtobufCMessage *msg;
 	enum kw_err err;
 
-	if ((err = payload_open(&msg, &memory, PAYLOAD_RECEIPT, in, why)) != KW_OK)
+	if ((err = payload_open_checked(&msg, &memory, PAYLOAD_RECEIPT, in, why)) != KW_OK)
 		return err;
-	if ((err = check_message(&c, PAYLOAD_RECEIPT, msg)) == KW_OK)
-		take_receipt(out, (const Kurzweg__Receipt *)msg);
+	take_receipt(out, (const Kurzweg__Receipt *)msg);
 	payload_close(msg, &memory);
 	return err;
 }
@@ -122,15 +120,13 @@ find_number(uint64_t *number, const Kurzweg__Void *v, const char *node, struct k
 enum kw_err
 void_decode(uint64_t *number, struct span in, const char *node, struct kw_why *why)
 {
-	struct check c = {.why = why};
 	struct capped memory;
 	ProtobufCMessage *msg;
 	enum kw_err err;
 
-	if ((err = payload_open(&msg, &memory, PAYLOAD_VOID, in, why)) != KW_OK)
+	if ((err = payload_open_checked(&msg, &memory, PAYLOAD_VOID, in, why)) != KW_OK)
 		return err;
-	if ((err = check_message(&c, PAYLOAD_VOID, msg)) == KW_OK)
-		err = find_number(number, (const Kurzweg__Void *)msg, node, why);
+	err = find_number(number, (const Kurzweg__Void *)msg, node, why);
 	payload_close(msg, &memory);
 	return err;
 }

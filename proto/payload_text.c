@@ -1,12 +1,11 @@
 /* payload_text: a payload as a person at a terminal reads it, the most urgent first. */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "proto/payload.h"
+#include "proto/payload_check.h"
 #include "proto/payload_lines.h"
 #include "proto/payload_show.h"
-#include "proto/payload_values.h"
 
 #define JOINED_MAX (64u * 1024u)
 
@@ -198,13 +197,13 @@ put_alert(struct lines *l, const Kurzweg__Alert *a, const char *language)
 
 	put_banner(l, a);
 	if (a->n_info == 0)
-		buf_printf(l->out, "%s\n", a->note[0] != '\0' ? a->note : a->identifier);
+		lines_put_title(l, "", a->note[0] != '\0' ? a->note : a->identifier);
 	for (size_t i = 0; i < a->n_info; i++) {
 		const Kurzweg__Info *info = a->info[i];
 
 		if (!alert_same_language(a, i, chosen))
 			continue;
-		buf_printf(l->out, "%s%s\n", first ? "" : "\n", info->headline[0] != '\0' ? info->headline : info->event);
+		lines_put_title(l, first ? "" : "\n", info->headline[0] != '\0' ? info->headline : info->event);
 		put_info(l, a, info);
 		first = false;
 	}
@@ -219,7 +218,7 @@ put_statement(struct lines *l, const Kurzweg__Statement *s, const char *language
 	const Kurzweg__StatementText *t = s->text[statement_choose(s, language)];
 	struct buf others = BUF_INIT(JOINED_MAX);
 
-	buf_printf(l->out, "%s\n", t->headline);
+	lines_put_title(l, "", t->headline);
 	lines_put(l, "issuer", s->issuer);
 	lines_put(l, "occasion", s->occasion);
 	lines_put_time(l, "notBefore", s->not_before);
@@ -236,7 +235,7 @@ put_statement(struct lines *l, const Kurzweg__Statement *s, const char *language
 static void
 put_handled(struct lines *l, const ProtobufCMessage *msg, const char *headline, Kurzweg__Handling *handling)
 {
-	buf_printf(l->out, "%s\n", headline);
+	lines_put_title(l, "", headline);
 	if (handling->mark != KURZWEG__MARK__IS__Open)
 		buf_printf(l->out, "*** %s ***\n", lines_word(l, &kurzweg__mark__is__descriptor, (int)handling->mark));
 	lines_put_message(l, msg);
@@ -251,7 +250,7 @@ payload_to_text(struct buf *out, enum payload_type type, struct span in, const c
 	ProtobufCMessage *msg;
 	enum kw_err err;
 
-	if ((err = payload_check(type, in, why)) != KW_OK || (err = payload_open(&msg, &memory, type, in, why)) != KW_OK)
+	if ((err = payload_open_checked(&msg, &memory, type, in, why)) != KW_OK)
 		return err;
 	if (type == PAYLOAD_ALERT)
 		put_alert(&l, (const Kurzweg__Alert *)msg, language);
