@@ -316,7 +316,7 @@ earlier(uint64_t a, uint64_t b)
 }
 
 static long
-wait_ms(struct node *n)
+wait_ms(struct node *n, uint32_t most)
 {
 	uint64_t wake = earlier(link_wake_ms(&n->link), receipts_wake_ms(n->receipts)), late = confirmations_wake_ms(n->confirmations);
 
@@ -329,7 +329,7 @@ wait_ms(struct node *n)
 	node_now(n);
 	if (wake <= n->mono_ms)
 		return 1; /* what is due and cannot be done yet must not turn the loop into a spin */
-	return wake - n->mono_ms > TURN_MS_MAX ? TURN_MS_MAX : (long)(wake - n->mono_ms);
+	return wake - n->mono_ms > most ? (long)most : (long)(wake - n->mono_ms);
 }
 
 struct waiting {
@@ -346,7 +346,7 @@ wait_for(struct waiting *w, void *socket, int fd, short events, int handle)
 }
 
 static enum kw_err
-wait(struct node *n, int stop_fd, struct kw_why *why)
+wait(struct node *n, int stop_fd, uint32_t most, struct kw_why *why)
 {
 	struct waiting w = {.count = 0};
 
@@ -359,7 +359,7 @@ wait(struct node *n, int stop_fd, struct kw_why *why)
 			wait_for(&w, n->pollers[i].poller.socket, n->pollers[i].poller.fd, n->pollers[i].poller.events, i);
 	if (stop_fd >= 0)
 		wait_for(&w, NULL, stop_fd, ZMQ_POLLIN, -2);
-	if (zmq_poll(w.items, w.count, wait_ms(n)) < 0 && errno != EINTR)
+	if (zmq_poll(w.items, w.count, wait_ms(n, most)) < 0 && errno != EINTR)
 		return kw_refuse(why, KW_EIO, "waiting failed: %s", zmq_strerror(errno));
 	node_now(n);
 	for (int i = 0; i < w.count; i++) {
@@ -373,20 +373,34 @@ wait(struct node *n, int stop_fd, struct kw_why *why)
 	return KW_OK;
 }
 
+static enum kw_err
+step(struct node *n, int stop_fd, uint32_t wait_ms_max, struct kw_why *why)
+{
+	enum kw_err err = KW_OK;
+
+	turn(n);
+	if (n->running && n->fatal == KW_OK)
+		err = wait(n, stop_fd, wait_ms_max, why);
+	if (n->fatal == KW_OK)
+		return err;
+	*why = n->fatal_why;
+	return n->fatal;
+}
+
+enum kw_err
+node_step(struct node *n, uint32_t wait_ms_max, struct kw_why *why)
+{
+	return step(n, -1, wait_ms_max, why);
+}
+
 enum kw_err
 node_run(struct node *n, int stop_fd, struct kw_why *why)
 {
 	enum kw_err err = KW_OK;
 
-	while (n->running && err == KW_OK && n->fatal == KW_OK) {
-		turn(n);
-		if (n->running && n->fatal == KW_OK)
-			err = wait(n, stop_fd, why);
-	}
-	if (n->fatal == KW_OK)
-		return err;
-	*why = n->fatal_why;
-	return n->fatal;
+	while (n->running && err == KW_OK)
+		err = step(n, stop_fd, TURN_MS_MAX, why);
+	return err;
 }
 
 void

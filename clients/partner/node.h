@@ -24,6 +24,8 @@ void node_close(struct node **n);
  */
 KW_MUST_USE enum kw_err node_run(struct node *n, int stop_fd, struct kw_why *why);
 void node_stop(struct node *n);
+/* One turn of that loop, waiting at most so long: for a test that plays the broker in the same thread. */
+KW_MUST_USE enum kw_err node_step(struct node *n, uint32_t wait_ms_max, struct kw_why *why);
 
 /* ---- for local socket, handlers, spool ---- */
 struct node_poller {
