@@ -217,20 +217,25 @@ mend_web(struct buf *out, const char *text)
 	return "https:// was put before the address";
 }
 
+/* Does text begin with word and a comma? Gives the place behind them, or NULL. */
+static const char *
+behind_word(const char *text, const char *word)
+{
+	size_t n = strlen(word);
+
+	return strncmp(text, word, n) == 0 && text[n] == ',' ? text + n + 1 : NULL;
+}
+
 /* Is item (sender,identifier,sent) this alert itself, or one sent later? */
 static bool
 is_own_or_later(const char *item, const struct own_reference *own)
 {
-	const char *comma = strrchr(item, ',');
+	const char *comma = strrchr(item, ','), *rest = behind_word(item, own->sender);
 	int64_t ms, own_ms;
-	char self[1024];
 
-	if (comma == NULL)
-		return false;
-	(void)snprintf(self, sizeof self, "%s,%s,", own->sender, own->identifier);
-	if (strncmp(item, self, strlen(self)) == 0)
+	if (rest != NULL && behind_word(rest, own->identifier) != NULL)
 		return true;
-	return value_time(&ms, comma + 1) && value_time(&own_ms, own->sent) && ms > own_ms;
+	return comma != NULL && value_time(&ms, comma + 1) && value_time(&own_ms, own->sent) && ms > own_ms;
 }
 
 const char *

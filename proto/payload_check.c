@@ -25,7 +25,7 @@ check_fault(struct check *c, const char *name, const char *fmt, ...)
 enum kw_err
 check_text(struct check *c, const char *name, const char *text)
 {
-	return text[0] != '\0' ? KW_OK : check_fault(c, name, "is missing");
+	return text[strspn(text, " \t\r\n")] != '\0' ? KW_OK : check_fault(c, name, "is missing");
 }
 
 static void

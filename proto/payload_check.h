@@ -16,7 +16,7 @@ struct check {
 /* at.name: sentence. name may be NULL: the fault is at's own. KW_EINVAL, always. */
 enum kw_err check_fault(struct check *c, const char *name, const char *fmt, ...) KW_PRINTF(3, 4);
 
-KW_MUST_USE enum kw_err check_text(struct check *c, const char *name, const char *text);      /* must be there */
+KW_MUST_USE enum kw_err check_text(struct check *c, const char *name, const char *text);      /* more than blanks must be there */
 KW_MUST_USE enum kw_err check_choice(struct check *c, const char *name, int value, const ProtobufCEnumDescriptor *of);
 KW_MUST_USE enum kw_err check_time(struct check *c, const char *name, const char *text, int64_t *ms); /* "" holds, ms untouched */
 KW_MUST_USE enum kw_err check_language(struct check *c, const char *text);                    /* "" holds */

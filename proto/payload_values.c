@@ -1,6 +1,8 @@
 /* payload_values: the grammar of single values. */
 #include "proto/payload_values.h"
 
+#include <libxml/uri.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool
@@ -164,11 +166,31 @@ is_hex(char c)
 	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+/* As libxml2 parses it, which is also how CAP's schema is applied; letters beyond ASCII count as any other. */
+static bool
+parses_as_uri(const char *text)
+{
+	char *ascii = strdup(text);
+	xmlURI *uri;
+
+	if (ascii == NULL)
+		return false;
+	for (char *p = ascii; *p != '\0'; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '_';
+	uri = xmlParseURI(ascii);
+	free(ascii);
+	xmlFreeURI(uri);
+	return uri != NULL;
+}
+
 bool
 value_uri(const char *text)
 {
 	unsigned hashes = 0;
 
+	if (strlen(text) > VALUE_URI_MAX)
+		return false;
 	for (const char *p = text; *p != '\0'; p++) {
 		if ((unsigned char)*p >= 0x80) /* an IRI; that the text is clean was seen before */
 			continue;
@@ -179,7 +201,7 @@ value_uri(const char *text)
 		if (!is_letter(*p) && !is_digit(*p) && !is_one_of(*p, "-._~:/?#[]@!$&'()*+,;=%"))
 			return false;
 	}
-	return *text != '\0';
+	return *text != '\0' && parses_as_uri(text);
 }
 
 bool

@@ -18,6 +18,7 @@ const char *value_decimal(double *out, const char *text);
 
 bool value_language(const char *text);  /* RFC 3066: letters{1,8}(-letters or digits{1,8})* */
 bool value_mime(const char *text);      /* type/subtype, parameters allowed */
+#define VALUE_URI_MAX 2048
 bool value_uri(const char *text);       /* characters of a URI or IRI only, whole % escapes, no blanks */
 bool value_uri_absolute(const char *text); /* the same, with a scheme */
 bool value_cap_id(const char *text);    /* identifier, sender: not empty, no blanks, commas, '<', '&' */

@@ -199,6 +199,33 @@ every_file_to_be_rejected_is_rejected_with_its_line(void **state)
 	}
 }
 
+static void
+examples_made_fresh_stay_valid_and_keep_their_references(void **state)
+{
+	static const char command[] = "d=$(mktemp -d) && cd \"${KW_SOURCE_DIR:-.}\" && examples/fresh --at 2030-01-02T03:04:05+00:00 --to \"$d\" examples/flood-neckar.cap.xml "
+	                              "examples/all-clear.cap.xml && cat \"$d/all-clear.cap.xml\" && rm -r \"$d\"";
+	struct buf xml = BUF_INIT(ROOM), bytes = BUF_INIT(ROOM), json = BUF_INIT(ROOM);
+	struct kw_why why = {""};
+	char chunk[4096];
+	size_t n;
+	FILE *f = popen(command, "r");
+
+	(void)state;
+	assert_non_null(f);
+	while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
+		buf_put(&xml, chunk, n);
+	assert_int_equal(pclose(f), 0);
+	if (cap_import(&bytes, NULL, buf_span(&xml), &why) != KW_OK)
+		fail_msg("%s", why.text);
+	assert_int_equal(payload_to_json(&json, PAYLOAD_ALERT, buf_span(&bytes), false, &why), KW_OK);
+	assert_non_null(strstr(buf_text(&json), "\"sent\":\"2030-01-02T04:04:05+01:00\""));
+	assert_non_null(strstr(buf_text(&json), ",musterstadt-2026-hochwasser-017,2030-01-02T04:04:05+01:00\""));
+	assert_non_null(strstr(buf_text(&json), "\"expires\":\"2030-01-02T09:34:05+01:00\""));
+	buf_free(&xml);
+	buf_free(&bytes);
+	buf_free(&json);
+}
+
 /* ---- what is mended, and what is not ---- */
 
 /* simple with the first from replaced by to; free it. */
@@ -254,6 +281,11 @@ slips_of_real_files_are_mended_with_a_warning(void **state)
 		{"urn:oasis:names:tc:emergency:cap:1.2", "urn:oasis:names:tc:emergency:cap:1.1", "", "\"identifier\":\"kw-1\""},
 		{"</alert>", "<Signature xmlns=\"http://www.w3.org/2000/09/xmldsig#\"><SignedInfo/></Signature></alert>", "signature was not checked", "kw-1"},
 		{"encoding=\"UTF-8\"", "encoding=\"ISO-8859-1\"", "", "kw-1"},
+		{"<?xml", "\xEF\xBB\xBF<?xml", "", "kw-1"},
+		{"<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "", "", "kw-1"},
+		{"?>", "?><!-- <!DOCTYPE x> > -->", "", "kw-1"},
+		{"Keller meiden.", "<![CDATA[<!DOCTYPE x>]]>", "", "<!DOCTYPE x>"},
+		{"Keller meiden.", "a&#13;&#10;b\r\nc\td", "", "a\\r\\nb\\nc\\td"},
 	};
 
 	(void)state;
@@ -471,6 +503,7 @@ main(void)
 		cmocka_unit_test(every_real_file_is_imported_and_comes_back_the_same),
 		cmocka_unit_test(every_example_is_imported_without_a_warning),
 		cmocka_unit_test(every_file_to_be_rejected_is_rejected_with_its_line),
+		cmocka_unit_test(examples_made_fresh_stay_valid_and_keep_their_references),
 		cmocka_unit_test(slips_of_real_files_are_mended_with_a_warning),
 		cmocka_unit_test(what_has_no_clear_meaning_is_refused_with_line_and_element),
 		cmocka_unit_test(latin_1_keeps_its_umlauts_and_its_quotes),

@@ -408,7 +408,7 @@ languages_types_and_addresses_have_their_grammar(void **state)
 	assert_false(value_mime("image") || value_mime("/png") || value_mime("image/png/x") || value_mime("ima ge/png"));
 	assert_true(value_uri_absolute("https://a.example/?a=b&c=%20#d") && value_uri_absolute("mailto:a@b") && value_uri_absolute("https://ä.example/"));
 	assert_false(value_uri_absolute("//a/b") || value_uri_absolute("1http://a") || value_uri_absolute("https:") || value_uri_absolute("http://a/%2") || value_uri_absolute("http://a/#b#c") ||
-	             value_uri_absolute("http://a/\"") || value_uri_absolute("http://a/<"));
+	             value_uri_absolute("http://a/\"") || value_uri_absolute("http://a/<") || value_uri_absolute("https://a.ex]ample/"));
 	assert_true(value_purpose("danger-prevention"));
 	assert_false(value_purpose("") || value_purpose("Danger") || value_purpose("a b"));
 }
