@@ -12,6 +12,7 @@
 
 #define PAGE_MAX 256u
 #define SIZES_EVERY_MS 1000u
+#define SCRUB_RECORDS 64u /* each time: some millions a day */
 
 enum kw_err
 outgoing_init(struct outgoing *o)
@@ -311,12 +312,15 @@ static void
 ask_sizes(struct relay *r, uint64_t now_ms)
 {
 	struct store_sizes sizes;
+	struct kw_why why;
 
 	if (r->sizes_asked_ms != 0 && now_ms - r->sizes_asked_ms < SIZES_EVERY_MS)
 		return;
 	r->sizes_asked_ms = now_ms;
 	r->parts.store->ops->sizes(r->parts.store, &sizes);
 	core_sizes(r->parts.core, &sizes);
+	if (r->parts.store->ops->scrub(r->parts.store, SCRUB_RECORDS, &why) != KW_OK)
+		log_event(LOG_ERROR, "store.damaged", "why=\"%s\"", why.text);
 }
 
 bool

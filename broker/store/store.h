@@ -135,6 +135,11 @@ struct store_ops {
 	/* The hash of a commit by number; KW_ENOTFOUND: not kept, or newer than all. */
 	enum kw_err (*commit_hash)(struct store *s, uint64_t number, uint8_t hash[KW_HASH_LEN]);
 	void (*sizes)(struct store *s, struct store_sizes *out);
+	/*
+	 * Looks for damage in the next few records, at most so many, round and round through the whole store: for the reading thread,
+	 * about once a second. KW_ECORRUPT names the record, the next call goes on behind it; nothing else is changed by it.
+	 */
+	enum kw_err (*scrub)(struct store *s, uint32_t most, struct kw_why *why);
 	void (*close)(struct store *s);
 };
 struct store { const struct store_ops *ops; };

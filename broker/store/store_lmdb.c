@@ -9,6 +9,9 @@
 #include "base/log.h"
 #include "broker/store/store_lmdb_parts.h"
 
+/* A store that a deep damage ends again and again is looked at as a whole after so many starts without a clean end. */
+#define STARTS_BEFORE_WHOLE 5u
+
 static void
 close_store(struct store *base)
 {
@@ -31,6 +34,7 @@ static const struct store_ops ops = {
 	.proof = store_lmdb_proof,
 	.commit_hash = store_lmdb_commit_hash,
 	.sizes = store_lmdb_sizes,
+	.scrub = store_lmdb_scrub,
 	.close = close_store,
 };
 
@@ -91,8 +95,10 @@ open_env(struct store_lmdb *s, const struct store_lmdb_config *config, struct kw
 	if (s->files.fresh)
 		return write_first(s, config->partnership, why);
 	env_close(&s->db);
-	if ((err = check_apart(s->path, config->partnership, why)) != KW_OK)
+	if ((err = check_apart(s->path, config->partnership, s->files.starts >= STARTS_BEFORE_WHOLE, why)) != KW_OK)
 		return err;
+	if (s->files.starts >= STARTS_BEFORE_WHOLE)
+		s->files.starts = 0;
 	if ((err = env_open(&s->db, s->path, true, why)) != KW_OK)
 		return err;
 	return env_tables(&s->db, why);

@@ -6,7 +6,7 @@
  * file system (KW_EDENIED, unless forced), file size against the last page of both metas (KW_ECORRUPT instead of SIGBUS).
  * Then a process of its own reads format, partnership, state, cursors, and the newest 1,000 records of what grows with the log, so
  * that a damaged page ends that process; the whole log is never walked. That much is enough after a kill or a power cut, which leave the
- * file as one of the last two commits made it.
+ * file as one of the last two commits made it. Every fifth start in a row without a clean end looks at every record.
  *
  * After a failed sync or write it is not: the system may keep pages as clean that never reached the disk. The store is lost then, the file
  * "mark" in the folder says so, and the next open copies the environment to a new file (mdb_env_copy2), checks every record of

@@ -70,11 +70,45 @@ check_state(const struct lmdb *db, MDB_txn *txn, struct kw_why *why)
 	return err;
 }
 
+/* A page that is named free and is not would be written over: at least what LMDB's list says must be possible. */
+static enum kw_err
+check_free_pages(const struct lmdb *db, MDB_txn *txn, struct kw_why *why)
+{
+	MDB_cursor *c;
+	MDB_val k, data;
+	MDB_envinfo info;
+	bool ok = true;
+	int rc = mdb_cursor_open(txn, FREE_DBI, &c);
+
+	if (rc != 0)
+		return lmdb_failed(db, rc, "free pages", why);
+	(void)mdb_env_info(db->env, &info);
+	while (ok && (rc = mdb_cursor_get(c, &k, &data, MDB_NEXT)) == 0) {
+		uint64_t n, page, above = (uint64_t)info.me_last_pgno + 1;
+
+		ok = k.mv_size == sizeof n && data.mv_size >= sizeof n && data.mv_size % sizeof n == 0;
+		if (!ok)
+			break;
+		memcpy(&n, data.mv_data, sizeof n);
+		ok = n <= data.mv_size / sizeof n - 1;
+		for (uint64_t i = 1; ok && i <= n; i++, above = page) { /* falling, each once */
+			memcpy(&page, (const char *)data.mv_data + i * sizeof page, sizeof page);
+			ok = page < above && page >= 2;
+		}
+	}
+	mdb_cursor_close(c);
+	if (ok && rc == MDB_NOTFOUND)
+		return KW_OK;
+	return lmdb_failed(db, ok ? rc : MDB_CORRUPTED, "free pages", why);
+}
+
 static enum kw_err
 check_records(const struct lmdb *db, MDB_txn *txn, bool whole, struct kw_why *why)
 {
 	enum kw_err err = check_state(db, txn, why);
 
+	if (err == KW_OK)
+		err = check_free_pages(db, txn, why);
 	for (unsigned t = 0; err == KW_OK && t < T_COUNT; t++) {
 		bool grows = (t >= T_HEADS && t <= T_DUE) || t == T_COMMITS || t == T_EVIDENCE;
 
@@ -108,7 +142,7 @@ check_folder(const char *folder, const char *partnership, bool whole, struct kw_
 
 /* ---- the process apart ---- */
 
-struct job { const char *folder; const char *partnership; const char *copy; };
+struct job { const char *folder; const char *partnership; const char *copy; bool whole; };
 typedef enum kw_err (*job_fn)(const struct job *job, struct kw_why *why);
 
 struct verdict { enum kw_err err; struct kw_why why; };
@@ -164,13 +198,13 @@ do_apart(job_fn fn, const struct job *job, struct kw_why *why)
 static enum kw_err
 check_job(const struct job *job, struct kw_why *why)
 {
-	return check_folder(job->folder, job->partnership, false, why);
+	return check_folder(job->folder, job->partnership, job->whole, why);
 }
 
 enum kw_err
-check_apart(const char *folder, const char *partnership, struct kw_why *why)
+check_apart(const char *folder, const char *partnership, bool whole, struct kw_why *why)
 {
-	struct job job = {.folder = folder, .partnership = partnership};
+	struct job job = {.folder = folder, .partnership = partnership, .whole = whole};
 
 	return do_apart(check_job, &job, why);
 }

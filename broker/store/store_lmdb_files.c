@@ -28,7 +28,9 @@
 #define PAGE_FLAG_META 0x08u
 #define NO_PAGE UINT64_MAX
 
-static const char *const mark_words[] = {[MARK_CLEAN] = "clean\n", [MARK_RUNNING] = "run  \n", [MARK_LOST] = "lost \n"};
+/* The running one ends in how many starts there were since the last clean end. */
+static const char *const mark_words[] = {[MARK_CLEAN] = "clean\n", [MARK_RUNNING] = "run 0\n", [MARK_LOST] = "lost \n"};
+#define MARK_DIGIT 4u
 #define MARK_LEN 6u
 
 static enum kw_err
@@ -146,7 +148,7 @@ files_check_sizes(const char *folder, uint64_t *last_page, struct kw_why *why)
 /* ---- the mark ---- */
 
 static enum kw_err
-read_mark(const char *folder, enum mark *out, bool *exists, struct kw_why *why)
+read_mark(const char *folder, struct files *f, bool *exists, struct kw_why *why)
 {
 	char path[PATH_MAX], text[MARK_LEN + 1] = "";
 	enum kw_err err = path_in(path, folder, "mark", why);
@@ -155,7 +157,7 @@ read_mark(const char *folder, enum mark *out, bool *exists, struct kw_why *why)
 
 	if (err != KW_OK)
 		return err;
-	*out = MARK_RUNNING;
+	f->mark = MARK_RUNNING;
 	*exists = false;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
@@ -164,17 +166,24 @@ read_mark(const char *folder, enum mark *out, bool *exists, struct kw_why *why)
 	n = read(fd, text, MARK_LEN);
 	(void)close(fd);
 	if (n == (ssize_t)MARK_LEN && memcmp(text, mark_words[MARK_CLEAN], MARK_LEN) == 0)
-		*out = MARK_CLEAN;
-	else if (n == (ssize_t)MARK_LEN && memcmp(text, mark_words[MARK_RUNNING], MARK_LEN) != 0)
-		*out = MARK_LOST; /* what is neither is taken for the worst */
+		f->mark = MARK_CLEAN;
+	else if (n == (ssize_t)MARK_LEN && memcmp(text, mark_words[MARK_RUNNING], MARK_DIGIT) == 0 && text[MARK_DIGIT] >= '0' && text[MARK_DIGIT] <= '9')
+		f->starts = (unsigned)(text[MARK_DIGIT] - '0');
+	else if (n == (ssize_t)MARK_LEN)
+		f->mark = MARK_LOST; /* what is none of them is taken for the worst */
 	return KW_OK;
 }
 
 /* In place, so that a full disk cannot prevent it. */
 static bool
-write_mark(int fd, enum mark mark)
+write_mark(int fd, enum mark mark, unsigned starts)
 {
-	if (pwrite(fd, mark_words[mark], MARK_LEN, 0) != (ssize_t)MARK_LEN)
+	char text[MARK_LEN];
+
+	memcpy(text, mark_words[mark], MARK_LEN);
+	if (mark == MARK_RUNNING)
+		text[MARK_DIGIT] = (char)('0' + (starts < 9 ? starts : 9));
+	if (pwrite(fd, text, MARK_LEN, 0) != (ssize_t)MARK_LEN)
 		return false;
 	return fsync(fd) == 0;
 }
@@ -190,7 +199,7 @@ files_mark_running(struct files *f, const char *folder, struct kw_why *why)
 	if (access(path, F_OK) != 0 && (err = fs_write(path, span_str(mark_words[MARK_RUNNING]), 0600, why)) != KW_OK)
 		return err;
 	f->mark_fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (f->mark_fd < 0 || !write_mark(f->mark_fd, MARK_RUNNING))
+	if (f->mark_fd < 0 || !write_mark(f->mark_fd, MARK_RUNNING, f->starts + 1))
 		return kw_refuse(why, KW_EIO, "%s cannot be written: %s", path, strerror(errno));
 	f->mark = MARK_RUNNING;
 	return KW_OK;
@@ -202,7 +211,7 @@ files_mark_lost(struct files *f)
 	if (f->mark_fd < 0 || f->mark == MARK_LOST)
 		return;
 	f->mark = MARK_LOST;
-	if (!write_mark(f->mark_fd, MARK_LOST))
+	if (!write_mark(f->mark_fd, MARK_LOST, 0))
 		(void)log_sys(KW_EIO, "store.mark_failed", "mark=lost");
 }
 
@@ -218,7 +227,7 @@ look_at_folder(struct files *f, const struct store_lmdb_config *config, struct k
 
 	if (!config->force_filesystem && (err = check_file_system(config->path, why)) != KW_OK)
 		return err;
-	if ((err = read_mark(config->path, &f->mark, &marked, why)) != KW_OK)
+	if ((err = read_mark(config->path, f, &marked, why)) != KW_OK)
 		return err;
 	if ((err = path_in(path, config->path, "data.mdb", why)) != KW_OK)
 		return err;
@@ -253,7 +262,7 @@ files_close(struct files *f, bool clean)
 {
 	if (f->mark_fd >= 0) {
 		if (clean && f->mark == MARK_RUNNING)
-			(void)write_mark(f->mark_fd, MARK_CLEAN);
+			(void)write_mark(f->mark_fd, MARK_CLEAN, 0);
 		(void)close(f->mark_fd);
 	}
 	if (f->lock_fd >= 0)

@@ -33,6 +33,7 @@
 #define STORE_EVIDENCE_MAX 10000u    /* the first ones are kept: nobody washes them out by making more */
 #define STORE_COMMITS_KEPT 10000u    /* newest commit records, whatever their entries' proof says: [L-5] */
 #define SUM_LEN 16u
+#define FREE_DBI 0                   /* LMDB's own list of free pages */
 #define SHORT_SUM_LEN 8u
 #define NEVER_MS (UINT64_MAX / 2)    /* times from here on mean never */
 
@@ -126,7 +127,7 @@ KW_MUST_USE bool id_unpack(struct id_record *r, struct span in);
 
 enum mark { MARK_CLEAN, MARK_RUNNING, MARK_LOST };
 
-struct files { int lock_fd; int mark_fd; enum mark mark; bool fresh; uint64_t last_page; };
+struct files { int lock_fd; int mark_fd; enum mark mark; unsigned starts; /* since the last clean end */ bool fresh; uint64_t last_page; };
 /* Lock, file system, owner, marks, sizes: all that can be asked before LMDB touches a page. On KW_OK the lock is held. */
 KW_MUST_USE enum kw_err files_open(struct files *f, const struct store_lmdb_config *config, struct kw_why *why);
 KW_MUST_USE enum kw_err files_check_sizes(const char *folder, uint64_t *last_page, struct kw_why *why); /* both metas against the file's length */
@@ -140,8 +141,8 @@ void env_close(struct lmdb *db);
 KW_MUST_USE enum kw_err format_read(struct lmdb *db, MDB_txn *txn, const char *partnership, struct kw_why *why);
 KW_MUST_USE enum kw_err format_write(struct lmdb *db, MDB_txn *txn, const char *partnership, struct kw_why *why);
 
-/* In a process of its own, so that a damaged page ends that one. whole: every record, of a copy that then takes the store's place. */
-KW_MUST_USE enum kw_err check_apart(const char *folder, const char *partnership, struct kw_why *why);
+/* In a process of its own, so that a damaged page ends that one. whole: every record. The copy is checked so and takes the store's place. */
+KW_MUST_USE enum kw_err check_apart(const char *folder, const char *partnership, bool whole, struct kw_why *why);
 KW_MUST_USE enum kw_err recover_copy(const char *folder, const char *partnership, struct kw_why *why);
 
 KW_MUST_USE enum kw_err load_state(const struct lmdb *db, MDB_txn *txn, struct log_state *out, struct kw_why *why);
@@ -167,6 +168,8 @@ struct store_lmdb {
 	/* the reading thread's */
 	MDB_txn *reader;             /* reset between reads */
 	MDB_txn *asker;
+	enum table scrub_table;
+	struct key scrub_key;        /* the last one looked at; length 0: none of this table yet */
 };
 
 struct work { /* one batch under way */
@@ -188,6 +191,7 @@ enum kw_err store_lmdb_proof(struct store *base, uint64_t commit, uint32_t index
                              uint8_t (*path)[KW_HASH_LEN], uint32_t *path_len, struct kw_why *why);
 enum kw_err store_lmdb_commit_hash(struct store *base, uint64_t number, uint8_t hash[KW_HASH_LEN]);
 void store_lmdb_sizes(struct store *base, struct store_sizes *out);
+enum kw_err store_lmdb_scrub(struct store *base, uint32_t most, struct kw_why *why);
 
 /* Room for a batch: quota and disk (store_lmdb_room.c). KW_EFULL with the sentence. */
 KW_MUST_USE enum kw_err room_for(struct store_lmdb *s, const struct store_batch *b, struct kw_why *why);

@@ -13,7 +13,6 @@
 
 #define CHUNK_BYTES (16ull << 20)   /* the file grows by this, ahead of what is written */
 #define RESERVE_BYTES (16ull << 20) /* left on the disk for what frees room: retention, cursors */
-#define FREE_DBI 0                  /* LMDB's own list of free pages */
 
 uint64_t
 room_used(const struct lmdb *db, uint64_t *last_page)

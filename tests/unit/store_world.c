@@ -127,7 +127,8 @@ world_open(struct world *w)
 	enum kw_err refuse = w->heard.refuse_agreement;
 	struct store_load load = {.self = &w->heard, .state = on_state, .epoch = on_epoch, .agreement = on_agreement, .node = on_node, .set = on_set,
 	                          .cursor = on_cursor, .last_stored = on_last, .subscribe = on_subscribe, .swept = on_swept};
-	struct store_lmdb_config config = {.path = w->path, .partnership = w->partnership, .quota_bytes = w->quota, .signer = world_signer()};
+	struct store_lmdb_config config = {.path = w->path, .partnership = w->partnership, .quota_bytes = w->quota,
+	                                   .force_filesystem = w->force_filesystem, .signer = world_signer()};
 
 	memset(&w->heard, 0, sizeof w->heard);
 	w->heard.refuse_agreement = refuse;

@@ -40,6 +40,7 @@ struct world {
 	char path[64];
 	const char *partnership;
 	uint64_t quota;
+	bool force_filesystem;
 	struct store *s;
 	struct heard heard;
 	struct kw_why why;

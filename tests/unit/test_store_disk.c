@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,6 +53,20 @@ fallocate(int fd, int mode, off_t at, off_t len)
 	return now_fails(&fail_room) ? -1 : (int)syscall(SYS_fallocate, fd, mode, at, len);
 }
 
+/* A file system that says it is another one. */
+static long pretend_magic;
+
+__attribute__((visibility("default"))) int statfs(const char *path, struct statfs *out);
+int
+statfs(const char *path, struct statfs *out)
+{
+	long rc = syscall(SYS_statfs, path, out);
+
+	if (pretend_magic != 0)
+		out->f_type = pretend_magic;
+	return (int)rc;
+}
+
 /* ---- helpers ---- */
 
 static int
@@ -66,6 +81,7 @@ static int
 close_it(void **state)
 {
 	fail_sync = fail_write = fail_room = 0;
+	pretend_magic = 0;
 	world_free(*state);
 	return 0;
 }
@@ -328,6 +344,20 @@ write_over(const char *path, const void *bytes, size_t n, off_t at)
 }
 
 static void
+a_network_file_system_is_refused_unless_forced(void **state)
+{
+	struct world *w = *state;
+
+	pretend_magic = 0x6969;
+	must_refuse(w, KW_EDENIED, "lies on NFS");
+	pretend_magic = 0x65735546;
+	must_refuse(w, KW_EDENIED, "use a folder on a local disk");
+	w->force_filesystem = true;
+	assert_int_equal(world_open(w), KW_OK);
+	pretend_magic = 0;
+}
+
+static void
 a_foreign_file_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -553,6 +583,57 @@ a_damaged_commit_or_id_or_date_is_reported_when_it_is_met(void **state)
 	w->now += 3600000;
 	world_op(w, OP_PURGE)->purge.limit = 10;
 	assert_int_equal(world_commit(w), KW_ECORRUPT);
+}
+
+static void
+a_scrub_comes_by_every_record_and_names_the_damaged_one(void **state)
+{
+	struct world *w = *state;
+	uint32_t found = 0;
+
+	for (uint32_t i = 0; i < 2000; i++)
+		world_append(w, LANE_FLASH, 0, 1, i);
+	world_must_commit(w);
+	for (int i = 0; i < 200; i++)
+		assert_int_equal(w->s->ops->scrub(w->s, 100, &w->why), KW_OK);
+	world_close(w);
+	flip_value(w, "heads.flash", false, 100);
+	flip_value(w, "bodies.flash", false, 100);
+	assert_int_equal(world_open(w), KW_OK);
+	for (int i = 0; i < 300; i++) { /* 10,000 records, and somewhat more: each of the two is met twice or three times */
+		enum kw_err err = w->s->ops->scrub(w->s, 100, &w->why);
+
+		assert_true(err == KW_OK || (err == KW_ECORRUPT && strstr(w->why.text, ".flash") != NULL));
+		found += err != KW_OK;
+	}
+	assert_in_range(found, 4, 6);
+	world_append(w, LANE_FLASH, 0, 1, 9000); /* and it is nobody else's trouble */
+	world_must_commit(w);
+}
+
+static void
+the_fifth_start_in_a_row_without_a_clean_end_looks_at_all(void **state)
+{
+	struct world *w = *state;
+
+	for (uint32_t i = 0; i < 2000; i++)
+		world_append(w, LANE_FLASH, 0, 1, i);
+	world_must_commit(w);
+	world_close(w);
+	flip_value(w, "heads.flash", false, 100);
+	for (int i = 0; i < 5; i++) {
+		pid_t pid = fork();
+		int status;
+
+		if (pid == 0)
+			_exit(world_open(w) == KW_OK ? 0 : 1);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
+	must_refuse(w, KW_ECORRUPT, "heads.flash");
+	must_refuse(w, KW_ECORRUPT, "heads.flash"); /* and stays so */
+	flip_value(w, "heads.flash", false, 100);
+	assert_int_equal(world_open(w), KW_OK);
 }
 
 /* Opens and reads all in a process of its own: 0 all as it was, 1 refused or reported, else how it ended. */
@@ -821,6 +902,7 @@ main(void)
 		T(another_partnerships_folder_is_refused),
 		T(a_folder_of_somebody_else_is_refused),
 		T(a_link_in_the_place_of_the_log_is_refused),
+		T(a_network_file_system_is_refused_unless_forced),
 		T(a_foreign_file_is_refused),
 		T(lmdb_of_another_program_is_refused_and_untouched),
 		T(an_empty_or_missing_log_where_one_was_is_refused),
@@ -829,6 +911,8 @@ main(void)
 		T(a_flipped_bit_in_any_kind_of_record_is_refused_at_the_start),
 		T(a_flipped_bit_deep_in_the_log_is_reported_when_it_is_met),
 		T(a_damaged_commit_or_id_or_date_is_reported_when_it_is_met),
+		T(a_scrub_comes_by_every_record_and_names_the_damaged_one),
+		T(the_fifth_start_in_a_row_without_a_clean_end_looks_at_all),
 		T(no_flipped_bit_of_the_file_is_believed),
 		T(a_failed_sync_loses_the_store_and_the_next_start_copies_it),
 		T(a_failed_write_loses_the_store),
