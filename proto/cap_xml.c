@@ -18,6 +18,16 @@ line_at(struct span xml, size_t at)
 	return line;
 }
 
+static size_t
+blanks_before(struct span xml)
+{
+	size_t n = 0;
+
+	while (n < xml.len && (xml.p[n] == ' ' || xml.p[n] == '\t' || xml.p[n] == '\r' || xml.p[n] == '\n'))
+		n++;
+	return n;
+}
+
 static bool
 begins(struct span xml, size_t at, const char *with)
 {
@@ -125,6 +135,7 @@ choose_encoding(const char **out, struct span xml, struct kw_why *why)
 
 struct limits {
 	unsigned nodes;
+	size_t lines_before; /* of blanks, which the parser was not shown */
 	const char *broken; /* which limit, as a sentence's end; NULL: none */
 	int line;
 };
@@ -139,6 +150,15 @@ stop(xmlParserCtxt *ctxt, const char *broken)
 		l->line = ctxt->input != NULL ? ctxt->input->line : 0;
 	}
 	xmlStopParser(ctxt);
+}
+
+static void
+on_start(void *ctx)
+{
+	xmlParserCtxt *ctxt = ctx;
+
+	ctxt->input->line += (int)((struct limits *)ctxt->_private)->lines_before;
+	xmlSAX2StartDocument(ctx);
 }
 
 static void
@@ -191,6 +211,7 @@ cap_xml_parse(xmlDoc **out, struct span xml, struct kw_why *why)
 	const char *encoding;
 	xmlParserCtxt *ctxt;
 	xmlDoc *doc;
+	size_t blanks;
 	enum kw_err err;
 
 	if (xml.len == 0)
@@ -199,11 +220,15 @@ cap_xml_parse(xmlDoc **out, struct span xml, struct kw_why *why)
 		return kw_refuse(why, KW_ELIMIT, "the CAP file has %zu bytes, at most %u are read", xml.len, CAP_XML_MAX);
 	if ((err = look_through(xml, why)) != KW_OK)
 		return err;
+	blanks = blanks_before(xml); /* XML wants none before its declaration; files that were pasted together have some */
+	limits.lines_before = line_at(xml, blanks) - 1;
+	xml = span_of(xml.p + blanks, xml.len - blanks);
 	if ((err = choose_encoding(&encoding, xml, why)) != KW_OK)
 		return err;
 	if ((ctxt = xmlNewParserCtxt()) == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for the XML");
 	ctxt->_private = &limits;
+	ctxt->sax->startDocument = on_start;
 	ctxt->sax->internalSubset = on_dtd;
 	ctxt->sax->externalSubset = on_dtd;
 	ctxt->sax->startElementNs = on_element;

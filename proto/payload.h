@@ -25,13 +25,25 @@ KW_MUST_USE enum kw_err cap_import(struct buf *out, struct buf *warnings, struct
 /* Strict CAP 1.2, in schema order, UTF-8, valid against the OASIS schema. */
 KW_MUST_USE enum kw_err cap_export(struct buf *out, struct span alert, struct kw_why *why);
 
+/*
+ * The alerts that an Update, Cancel, Ack or Error is about, as sender,identifier,sent, in the order of the file; each is
+ * what payload_brief gives as the cap_id of the alert it means. One too long for that (over 255 bytes) or more than
+ * CAP_REFERENCES_MAX: KW_ELIMIT, and *out holds nothing of use.
+ */
+#define CAP_REFERENCES_MAX 64
+struct cap_references {
+	size_t count;
+	char ids[CAP_REFERENCES_MAX][256];
+};
+KW_MUST_USE enum kw_err cap_references(struct cap_references *out, struct span alert, struct kw_why *why);
+
 /* What a list of notifications shows of any payload; spans into text, which the caller frees with buf_free. "" where the schema has none. */
 struct payload_brief {
 	char headline[256];
 	char severity[32];   /* alerts: Extreme … Unknown */
 	char area[256];      /* the areas' descriptions, cut with … */
 	char what_to_do[512];/* instruction or what is asked */
-	char cap_id[256];    /* alerts: sender,identifier,sent */
+	char cap_id[256];    /* alerts: sender,identifier,sent; "" when it is longer than this */
 	char msg_type[16];   /* alerts: Alert, Update, Cancel … */
 	uint64_t until_ms;   /* alerts: the latest expires of its infos; 0: none */
 };

@@ -283,6 +283,7 @@ slips_of_real_files_are_mended_with_a_warning(void **state)
 		{"encoding=\"UTF-8\"", "encoding=\"ISO-8859-1\"", "", "kw-1"},
 		{"<?xml", "\xEF\xBB\xBF<?xml", "", "kw-1"},
 		{"<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "", "", "kw-1"},
+		{"<?xml", "\r\n\n <?xml", "", "kw-1"},
 		{"?>", "?><!-- <!DOCTYPE x> > -->", "", "kw-1"},
 		{"Keller meiden.", "<![CDATA[<!DOCTYPE x>]]>", "", "<!DOCTYPE x>"},
 		{"Keller meiden.", "a&#13;&#10;b\r\nc\td", "", "a\\r\\nb\\nc\\td"},
@@ -348,6 +349,7 @@ what_has_no_clear_meaning_is_refused_with_line_and_element(void **state)
 		{"Keller meiden.", "Keller&nbsp;", "line 7: no well-formed XML"},
 		{"Keller meiden.", "Keller&#1;", "line 7: no well-formed XML"},
 		{"</alert>", "", "no well-formed XML"},
+
 		{"<area>", "<resource><resourceDesc>K</resourceDesc><mimeType>a/b</mimeType><derefUri>*</derefUri></resource><area>", "line 8: <derefUri>: is no base64"},
 		{"<area>", "<parameter>a</parameter><area>", "line 8: <parameter>: must be NAME=VALUE"},
 		{"<msgType>Alert</msgType>", "<msgType>Update</msgType>", "Alert.references: is missing"},
@@ -366,6 +368,54 @@ what_has_no_clear_meaning_is_refused_with_line_and_element(void **state)
 		refused(xml, strlen(xml), cases[i].part);
 		free(xml);
 	}
+}
+
+static void
+lines_are_counted_from_the_files_first_one(void **state)
+{
+	char *xml = changed("<scope>Public</scope>", ""), shifted[4096];
+
+	(void)state;
+	(void)snprintf(shifted, sizeof shifted, "\n \n%s", xml);
+	refused(shifted, strlen(shifted), "line 4: Alert.scope: is missing");
+	free(xml);
+}
+
+static void
+an_alerts_references_can_be_asked_for(void **state)
+{
+	struct cap_references *refs = calloc(1, sizeof *refs);
+	struct buf bytes = BUF_INIT(ROOM), many = BUF_INIT(ROOM), xml = BUF_INIT(ROOM);
+	struct kw_why why = {""};
+
+	(void)state;
+	assert_non_null(refs);
+	assert_true(file_read(&xml, "examples/all-clear.cap.xml"));
+	assert_int_equal(cap_import(&bytes, NULL, buf_span(&xml), &why), KW_OK);
+	assert_int_equal(cap_references(refs, buf_span(&bytes), &why), KW_OK);
+	assert_int_equal(refs->count, 1);
+	assert_string_equal(refs->ids[0], "fuehrungs-und-lagezentrum@polizei.musterstadt.example,musterstadt-2026-hochwasser-017,2026-12-01T04:12:00+01:00");
+	buf_reset(&bytes);
+	buf_put_str(&many, "<msgType>Cancel</msgType><references>");
+	for (unsigned i = 0; i < CAP_REFERENCES_MAX + 1; i++)
+		buf_printf(&many, "%s a,%u,2026-01-01T00:00:00+01:00\n", i == 0 ? "" : " ", i);
+	buf_put_str(&many, "</references>");
+	{
+		char *changed_xml = changed("<msgType>Alert</msgType>", buf_text(&many));
+
+		assert_int_equal(cap_import(&bytes, NULL, span_str(changed_xml), &why), KW_OK);
+		free(changed_xml);
+	}
+	assert_int_equal(cap_references(refs, buf_span(&bytes), &why), KW_ELIMIT);
+	assert_non_null(strstr(why.text, "more than 64"));
+	buf_reset(&bytes);
+	assert_int_equal(cap_import(&bytes, NULL, span_str(simple), &why), KW_OK);
+	assert_int_equal(cap_references(refs, buf_span(&bytes), &why), KW_OK);
+	assert_int_equal(refs->count, 0);
+	buf_free(&bytes);
+	buf_free(&many);
+	buf_free(&xml);
+	free(refs);
 }
 
 static void
@@ -506,6 +556,8 @@ main(void)
 		cmocka_unit_test(examples_made_fresh_stay_valid_and_keep_their_references),
 		cmocka_unit_test(slips_of_real_files_are_mended_with_a_warning),
 		cmocka_unit_test(what_has_no_clear_meaning_is_refused_with_line_and_element),
+		cmocka_unit_test(lines_are_counted_from_the_files_first_one),
+		cmocka_unit_test(an_alerts_references_can_be_asked_for),
 		cmocka_unit_test(latin_1_keeps_its_umlauts_and_its_quotes),
 		cmocka_unit_test(a_file_that_asks_for_others_opens_none),
 		cmocka_unit_test(a_file_that_would_grow_is_refused_before_it_does),
