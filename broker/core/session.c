@@ -123,11 +123,21 @@ effective(const struct core *c, struct lane_cursor cursor, enum lane lane)
 	return cursor.number;
 }
 
+/* A node that has not heard of this log epoch yet names commits of the one before, whose numbers are used again. */
+static bool
+names_older_epoch(const struct core *c, const struct wire_hello *h)
+{
+	for (int i = 0; i < KW_LANES; i++)
+		if (h->cursor[i].log_epoch == 0 || h->cursor[i].log_epoch >= c->log_epoch)
+			return false;
+	return true;
+}
+
 /* [C-10] Says what shows that this broker lost what it had, or that there are two of it. */
 static bool
 is_behind(struct core *c, const char *id, const struct wire_hello *h)
 {
-	if (h->seen.number > core_commit_number(c)) {
+	if (h->seen.number > core_commit_number(c) && !names_older_epoch(c, h)) {
 		change_stop(c, SERVICE_BEHIND, "node %s has seen commit %llu, the newest one here is %llu", id,
 		            (unsigned long long)h->seen.number, (unsigned long long)core_commit_number(c));
 		return true;
@@ -150,7 +160,7 @@ is_fork(struct core *c, const char *id, const struct wire_hello *h, enum core_se
 {
 	char theirs[2 * KW_HASH_LEN + 1];
 
-	if (seen != SEEN_OTHER)
+	if (seen != SEEN_OTHER || names_older_epoch(c, h))
 		return false;
 	for (int i = 0; i < KW_HASH_LEN; i++)
 		(void)snprintf(theirs + 2 * i, 3, "%02x", h->seen.hash[i]);

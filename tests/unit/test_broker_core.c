@@ -232,6 +232,29 @@ c11_a_new_log_epoch_serves_again_and_counts_on(void **state)
 	assert_int_equal(m.cursor[LANE_FLASH].log_epoch, 2);
 }
 
+static void
+c11_a_node_of_the_epoch_before_may_name_commits_that_are_gone(void **state)
+{
+	struct world *w = *state;
+	struct wire_hello h = world_plain_hello();
+
+	for (int i = 0; i < KW_LANES; i++)
+		h.cursor[i] = (struct lane_cursor){1, 0};
+	h.seen.number = 99;
+	world_hello_as(w, 2, CITY, &h, SEEN_NONE);
+	assert_int_equal(core_service(w->core), SERVICE_BEHIND);
+	assert_int_equal(core_new_epoch(w->core, NULL), KW_OK);
+	world_settle(w);
+	world_hello_as(w, 2, CITY, &h, SEEN_NONE); /* it lost nothing by the epoch that it does not know of */
+	assert_int_equal(core_service(w->core), SERVICE_SERVING);
+	h.seen.number = 1;
+	world_hello_as(w, 2, CITY, &h, SEEN_OTHER);
+	assert_int_equal(core_service(w->core), SERVICE_SERVING);
+	h.cursor[LANE_FLASH].log_epoch = 2; /* now it knows */
+	world_hello_as(w, 2, CITY, &h, SEEN_OTHER);
+	assert_int_equal(core_service(w->core), SERVICE_FORK);
+}
+
 /* ---- 2 publishing ---- */
 
 static void
@@ -1062,6 +1085,7 @@ main(void)
 		T(c10_a_cursor_beyond_the_tail_stops_the_service),
 		T(c10_two_hashes_for_one_commit_stop_it_with_evidence),
 		T(c11_a_new_log_epoch_serves_again_and_counts_on),
+		T(c11_a_node_of_the_epoch_before_may_name_commits_that_are_gone),
 		T(p1_only_the_senders_own_connection_publishes),
 		T(p2_what_the_agreement_denies_is_denied),
 		T(p2_the_number_of_wraps_is_the_audiences),
