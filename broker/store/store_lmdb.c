@@ -89,7 +89,7 @@ open_env(struct store_lmdb *s, const struct store_lmdb_config *config, struct kw
 
 	if (s->files.mark == MARK_LOST && !s->files.fresh && (err = recover_copy(s->path, config->partnership, why)) != KW_OK)
 		return err;
-	if ((err = env_open(&s->db, s->path, true, why)) != KW_OK)
+	if ((err = env_open(&s->db, s->path, true, s->files.needed_bytes, why)) != KW_OK)
 		return err;
 	s->files.fresh = s->files.fresh || nothing_in_it(s->db.env);
 	if (s->files.fresh)
@@ -99,7 +99,7 @@ open_env(struct store_lmdb *s, const struct store_lmdb_config *config, struct kw
 		return err;
 	if (s->files.starts >= STARTS_BEFORE_WHOLE)
 		s->files.starts = 0;
-	if ((err = env_open(&s->db, s->path, true, why)) != KW_OK)
+	if ((err = env_open(&s->db, s->path, true, s->files.needed_bytes, why)) != KW_OK)
 		return err;
 	return env_tables(&s->db, why);
 }
@@ -114,8 +114,8 @@ default_quota(struct store_lmdb *s, struct kw_why *why)
 			return kw_refuse(why, KW_EIO, "the disk of %s cannot be asked for its room", s->path);
 		s->quota_bytes = (uint64_t)disk.f_bavail * disk.f_frsize / 5 * 4;
 	}
-	if (s->quota_bytes > STORE_MAP_BYTES / 10 * 9)
-		s->quota_bytes = STORE_MAP_BYTES / 10 * 9;
+	if (s->quota_bytes > s->db.map_bytes / 10 * 9)
+		s->quota_bytes = s->db.map_bytes / 10 * 9;
 	return KW_OK;
 }
 

@@ -30,13 +30,12 @@ check_table(const struct lmdb *db, MDB_txn *txn, enum table t, uint32_t most, st
 		return lmdb_failed(db, rc, table_name(t), why);
 	for (uint32_t n = 0; err == KW_OK && n < most; n++) {
 		struct span value;
-		struct key format = key_word("format");
 
 		rc = mdb_cursor_get(c, &k, &data, MDB_PREV);
 		if (rc != 0)
 			break;
-		if (t == T_META && k.mv_size == format.len && memcmp(k.mv_data, format.bytes, format.len) == 0)
-			continue; /* has a key of its own, was read before */
+		if (record_is_format(t, &k))
+			continue;
 		err = record_check(db, t, &k, &data, &value, why);
 	}
 	mdb_cursor_close(c);
@@ -50,6 +49,7 @@ static enum kw_err
 check_state(const struct lmdb *db, MDB_txn *txn, struct kw_why *why)
 {
 	struct log_state st;
+	struct commit_record c;
 	struct span value;
 	struct key key;
 	enum kw_err err = load_state(db, txn, &st, why);
@@ -65,7 +65,7 @@ check_state(const struct lmdb *db, MDB_txn *txn, struct kw_why *why)
 		return err;
 	key = key_of_u64(st.commit_number);
 	err = record_get(db, txn, T_COMMITS, &key, &value, why);
-	if (err == KW_ENOTFOUND || (err == KW_OK && (value.len < WIRE_COMMIT_LEN || memcmp(value.p, st.commit, WIRE_COMMIT_LEN) != 0)))
+	if (err == KW_ENOTFOUND || (err == KW_OK && (!commit_unpack(&c, value) || memcmp(c.record, st.commit, WIRE_COMMIT_LEN) != 0)))
 		return record_damaged(db, T_COMMITS, key.bytes, key.len, why);
 	return err;
 }
@@ -122,10 +122,11 @@ check_folder(const char *folder, const char *partnership, bool whole, struct kw_
 {
 	struct lmdb db;
 	MDB_txn *txn = NULL;
-	enum kw_err err = env_open(&db, folder, false, why);
+	uint64_t needed;
+	enum kw_err err = files_check_sizes(folder, &needed, why);
 	int rc;
 
-	if (err != KW_OK)
+	if (err != KW_OK || (err = env_open(&db, folder, false, needed, why)) != KW_OK)
 		return err;
 	err = env_tables(&db, why);
 	if (err == KW_OK && (rc = mdb_txn_begin(db.env, NULL, MDB_RDONLY, &txn)) != 0)
@@ -215,18 +216,16 @@ static enum kw_err
 copy_job(const struct job *job, struct kw_why *why)
 {
 	struct lmdb db;
-	uint64_t last_page;
-	enum kw_err err = env_open(&db, job->folder, false, why);
+	uint64_t needed;
+	enum kw_err err = files_check_sizes(job->folder, &needed, why);
 	int rc;
 
-	if (err != KW_OK)
+	if (err != KW_OK || (err = env_open(&db, job->folder, false, needed, why)) != KW_OK)
 		return err;
 	rc = mdb_env_copy2(db.env, job->copy, 0);
 	env_close(&db);
 	if (rc != 0)
 		return lmdb_failed(&db, rc, "copying", why);
-	if ((err = files_check_sizes(job->copy, &last_page, why)) != KW_OK)
-		return err;
 	return check_folder(job->copy, job->partnership, true, why);
 }
 

@@ -255,8 +255,8 @@ put_last_stored(struct work *w, const struct store_batch *b)
 		if ((seen[op->append.sender.v / 64] >> (op->append.sender.v % 64) & 1u) != 0)
 			continue;
 		seen[op->append.sender.v / 64] |= 1ull << (op->append.sender.v % 64);
-		key = key_of_u32(op->append.sender.v);
-		if ((err = record_put(&w->s->db, w->txn, T_LAST, &key, &part, 1, PUT_ANYWHERE, w->why)) != KW_OK)
+		key = key_last(op->append.sender);
+		if ((err = record_put(&w->s->db, w->txn, T_META, &key, &part, 1, PUT_ANYWHERE, w->why)) != KW_OK)
 			return err;
 	}
 	return KW_OK;
@@ -269,7 +269,8 @@ put_commit(struct work *w, struct store_batch *b)
 	const uint8_t(*leaves)[KW_HASH_LEN] = (const uint8_t(*)[KW_HASH_LEN])s->leaves;
 	struct commit c = {.number = w->next.commit_number + 1, .time_ms = b->now_ms, .count = w->leaf_count};
 	struct key key = key_of_u64(c.number);
-	struct span parts[2];
+	uint8_t until[8];
+	struct span parts[3];
 	enum kw_err err;
 
 	if (w->next.commit_number > 0)
@@ -277,11 +278,11 @@ put_commit(struct work *w, struct store_batch *b)
 	commit_root(c.root, leaves, w->leaf_count);
 	s->signer.sign(s->signer.self, &c, w->next.commit);
 	w->next.commit_number = c.number;
-	parts[0] = span_of(w->next.commit, WIRE_COMMIT_LEN);
-	parts[1] = span_of(s->leaves, (size_t)w->leaf_count * KW_HASH_LEN);
-	if ((err = record_put(&s->db, w->txn, T_COMMITS, &key, parts, 2, PUT_LAST, w->why)) != KW_OK)
-		return err;
-	if ((err = keep_commit_due(w, c.number, w->proof_until_ms)) != KW_OK)
+	be64_put(until, w->proof_until_ms);
+	parts[0] = span_of(until, sizeof until);
+	parts[1] = span_of(w->next.commit, WIRE_COMMIT_LEN);
+	parts[2] = span_of(s->leaves, (size_t)w->leaf_count * KW_HASH_LEN);
+	if ((err = record_put(&s->db, w->txn, T_COMMITS, &key, parts, 3, PUT_LAST, w->why)) != KW_OK)
 		return err;
 	return put_last_stored(w, b);
 }

@@ -1,4 +1,5 @@
 /* store_lmdb_env: the LMDB environment, its tables, and the record that says whose it is. */
+#include <errno.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -35,28 +36,42 @@ find_map(int fd)
 	return found;
 }
 
-enum kw_err
-env_open(struct lmdb *db, const char *folder, bool writing, struct kw_why *why)
+static int
+try_map(struct lmdb *db, const char *folder, bool writing, uint64_t bytes)
 {
-	int rc, fd;
+	int rc;
+
+	if ((rc = mdb_env_create(&db->env)) != 0)
+		return rc;
+	if ((rc = mdb_env_set_maxdbs(db->env, T_COUNT)) != 0)
+		return rc;
+	if ((rc = mdb_env_set_maxreaders(db->env, 16)) != 0)
+		return rc;
+	if ((rc = mdb_env_set_mapsize(db->env, bytes)) != 0)
+		return rc;
+	return mdb_env_open(db->env, folder, MDB_NOTLS | (writing ? 0u : (unsigned)MDB_RDONLY), 0600);
+}
+
+/* Where so much address space is not to be had (a limit, valgrind) a smaller map does, as long as the log fits in. */
+enum kw_err
+env_open(struct lmdb *db, const char *folder, bool writing, uint64_t needed_bytes, struct kw_why *why)
+{
+	int rc = ENOMEM, fd;
 
 	*db = (struct lmdb){.path = folder};
-	if ((rc = mdb_env_create(&db->env)) != 0)
+	for (db->map_bytes = STORE_MAP_BYTES; db->map_bytes >= STORE_MAP_LEAST && db->map_bytes > needed_bytes; db->map_bytes /= 4) {
+		rc = try_map(db, folder, writing, db->map_bytes);
+		if (rc == 0)
+			break;
+		env_close(db);
+		if (rc != ENOMEM && rc != EINVAL)
+			break;
+	}
+	if (rc != 0)
 		return lmdb_failed(db, rc, "opening", why);
-	if ((rc = mdb_env_set_maxdbs(db->env, T_COUNT)) != 0)
-		goto failed;
-	if ((rc = mdb_env_set_maxreaders(db->env, 16)) != 0)
-		goto failed;
-	if ((rc = mdb_env_set_mapsize(db->env, STORE_MAP_BYTES)) != 0)
-		goto failed;
-	if ((rc = mdb_env_open(db->env, folder, MDB_NOTLS | (writing ? 0u : (unsigned)MDB_RDONLY), 0600)) != 0)
-		goto failed;
 	if (mdb_env_get_fd(db->env, &fd) == 0)
 		db->map = find_map(fd);
 	return KW_OK;
-failed:
-	env_close(db);
-	return lmdb_failed(db, rc, "opening", why);
 }
 
 void

@@ -114,7 +114,7 @@ roots_inside(const struct meta *m)
 }
 
 enum kw_err
-files_check_sizes(const char *folder, uint64_t *last_page, struct kw_why *why)
+files_check_sizes(const char *folder, uint64_t *needed_bytes, struct kw_why *why)
 {
 	char path[PATH_MAX];
 	struct stat st;
@@ -138,10 +138,10 @@ files_check_sizes(const char *folder, uint64_t *last_page, struct kw_why *why)
 	if (!m[0].valid || !m[1].valid || m[0].page_size != m[1].page_size || !roots_inside(m[0].txn > m[1].txn ? &m[0] : &m[1]))
 		return kw_refuse(why, KW_ECORRUPT, "%s is not a store of a Kurzweg broker, or its first pages are damaged; use another folder or restore this one from the last backup",
 		                 path);
-	*last_page = m[0].last_page > m[1].last_page ? m[0].last_page : m[1].last_page;
-	if ((uint64_t)st.st_size / m[0].page_size <= *last_page)
+	*needed_bytes = ((m[0].last_page > m[1].last_page ? m[0].last_page : m[1].last_page) + 1) * m[0].page_size;
+	if ((uint64_t)st.st_size < *needed_bytes)
 		return kw_refuse(why, KW_ECORRUPT, "%s is cut off: %llu bytes long, %llu are needed; restore the folder from the last backup", path,
-		                 (unsigned long long)st.st_size, (unsigned long long)((*last_page + 1) * m[0].page_size));
+		                 (unsigned long long)st.st_size, (unsigned long long)*needed_bytes);
 	return KW_OK;
 }
 
@@ -238,7 +238,7 @@ look_at_folder(struct files *f, const struct store_lmdb_config *config, struct k
 		return kw_refuse(why, KW_ECORRUPT, "%s is missing or empty, although a store has been in this folder; restore the folder from the last backup",
 		                 path);
 	f->fresh = size == 0;
-	return f->fresh ? KW_OK : files_check_sizes(config->path, &f->last_page, why);
+	return f->fresh ? KW_OK : files_check_sizes(config->path, &f->needed_bytes, why);
 }
 
 enum kw_err

@@ -1,6 +1,7 @@
 /*
  * store_lmdb_keep: what goes when. Of every entry only the next thing due is written down; when it has come, the one
- * after it is: body, then the id, then head and all. A commit's leaves go when the last of its entries may.
+ * after it is: body, then the id, then head and all. A commit's leaves go when the last of its entries may; that date is written down
+ * when its first entry goes.
  */
 #include <string.h>
 
@@ -30,10 +31,16 @@ keep_due(struct work *w, const struct head_record *h, enum lane lane, uint64_t n
 	return put_due(w, h->proof_until_ms, DUE_HEAD, lane, number);
 }
 
-enum kw_err
-keep_commit_due(struct work *w, uint64_t number, uint64_t at_ms)
+static enum kw_err
+commit_of(struct work *w, uint64_t number, struct commit_record *r)
 {
-	return put_due(w, at_ms, DUE_COMMIT, LANE_FLASH, number);
+	struct key key = key_of_u64(number);
+	struct span value;
+	enum kw_err err = record_get(&w->s->db, w->txn, T_COMMITS, &key, &value, w->why);
+
+	if (err == KW_ENOTFOUND || (err == KW_OK && !commit_unpack(r, value)))
+		return record_damaged(&w->s->db, T_COMMITS, key.bytes, key.len, w->why);
+	return err;
 }
 
 static enum kw_err
@@ -82,6 +89,7 @@ static enum kw_err
 drop_head(struct work *w, const struct head_record *h, enum lane lane, uint64_t number)
 {
 	struct key key = key_of_u64(number), index = key_index(lane, h->set, number);
+	struct commit_record c;
 	enum kw_err err;
 
 	if ((err = record_delete(&w->s->db, w->txn, T_BODIES + lane, &key, false, w->why)) != KW_OK)
@@ -90,7 +98,11 @@ drop_head(struct work *w, const struct head_record *h, enum lane lane, uint64_t 
 		return err;
 	if (w->next.entries[lane] > 0)
 		w->next.entries[lane]--;
-	return record_delete(&w->s->db, w->txn, T_HEADS + lane, &key, true, w->why);
+	if ((err = record_delete(&w->s->db, w->txn, T_HEADS + lane, &key, true, w->why)) != KW_OK || h->index != 0)
+		return err;
+	if ((err = commit_of(w, h->commit, &c)) != KW_OK)
+		return err;
+	return put_due(w, c.until_ms, DUE_COMMIT, LANE_FLASH, h->commit);
 }
 
 /* The newest commits stay as records without leaves, looked at again each day. */
@@ -98,18 +110,20 @@ static enum kw_err
 drop_commit(struct work *w, uint64_t number)
 {
 	struct key key = key_of_u64(number);
-	uint8_t record[WIRE_COMMIT_LEN];
-	struct span value, part = span_of(record, sizeof record);
-	enum kw_err err;
+	uint8_t fixed[COMMIT_FIXED_LEN] = {0};
+	struct span part = span_of(fixed, sizeof fixed);
+	struct commit_record c;
+	enum kw_err err = commit_of(w, number, &c);
 
+	if (err != KW_OK)
+		return err;
 	if (number + STORE_COMMITS_KEPT <= w->next.commit_number)
 		return record_delete(&w->s->db, w->txn, T_COMMITS, &key, true, w->why);
-	if ((err = record_get(&w->s->db, w->txn, T_COMMITS, &key, &value, w->why)) != KW_OK || value.len < sizeof record)
-		return err == KW_OK || err == KW_ENOTFOUND ? record_damaged(&w->s->db, T_COMMITS, key.bytes, key.len, w->why) : err;
-	memcpy(record, value.p, sizeof record);
-	if (value.len > sizeof record && (err = record_put(&w->s->db, w->txn, T_COMMITS, &key, &part, 1, PUT_ANYWHERE, w->why)) != KW_OK)
+	be64_put(fixed, c.until_ms);
+	memcpy(fixed + 8, c.record, WIRE_COMMIT_LEN);
+	if (c.leaf_count > 0 && (err = record_put(&w->s->db, w->txn, T_COMMITS, &key, &part, 1, PUT_ANYWHERE, w->why)) != KW_OK)
 		return err;
-	return keep_commit_due(w, number, w->now_ms + DAY_MS);
+	return put_due(w, w->now_ms + DAY_MS, DUE_COMMIT, LANE_FLASH, number);
 }
 
 static enum kw_err

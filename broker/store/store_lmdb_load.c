@@ -39,6 +39,8 @@ walk(struct loading *l, MDB_txn *txn, enum table t, visit_fn visit)
 	while (err == KW_OK && (rc = mdb_cursor_get(c, &k, &data, MDB_NEXT)) == 0) {
 		struct span value;
 
+		if (record_is_format(t, &k))
+			continue;
 		err = record_check(l->db, t, &k, &data, &value, l->why);
 		if (err == KW_OK)
 			err = visit(l, span_of(k.mv_data, k.mv_size), value);
@@ -127,9 +129,13 @@ a_cursor(struct loading *l, struct span key, struct span value)
 static enum kw_err
 a_last(struct loading *l, struct span key, struct span value)
 {
+	node_no node;
+
+	if (!key_is_last(key, &node))
+		return KW_OK;
 	if (value.len != KW_ID_LEN)
 		return damaged(l, key);
-	l->load->last_stored(l->load->self, (node_no){be32_get(key.p)}, value.p);
+	l->load->last_stored(l->load->self, node, value.p);
 	return KW_OK;
 }
 
@@ -194,7 +200,7 @@ load_all(const struct lmdb *db, MDB_txn *txn, const struct store_load *load, str
 {
 	static const struct { enum table table; visit_fn visit; } steps[] = {
 		{T_EPOCHS, an_epoch}, {T_AGREEMENTS, an_agreement}, {T_NODES, a_node}, {T_SETS, a_set}, {T_CURSORS, a_cursor},
-		{T_LAST, a_last}, {T_SUBS, a_subscription}, {T_SWEPT, a_sweep},
+		{T_META, a_last}, {T_SUBS, a_subscription}, {T_SWEPT, a_sweep},
 	};
 	struct loading l = {.db = db, .load = load, .why = why, .scratch = BUF_INIT(STORE_NODES_MAX * sizeof(node_no) + 1)};
 	enum kw_err err = tell_state(&l, txn);

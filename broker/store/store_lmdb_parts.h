@@ -3,7 +3,8 @@
  *
  * Every table is a named database with fixed-length keys (big-endian numbers, at most 20 bytes, no DUPSORT):
  *
- *   meta        word                       format: version, checksum keys, partnership; state: struct log_state
+ *   meta        word                       format: version, checksum keys, partnership; state: struct log_state; last and a node's number: the
+ *                                          id of it that was stored last (here because every commit writes this page anyway)
  *   epochs      epoch                      first number of each lane
  *   heads.LANE  number                     what is known of an entry, and its head's bytes
  *   bodies.LANE number                     wraps and body; without the body once it went, gone once everyone is past it
@@ -11,8 +12,8 @@
  *   ids         sender id                  where it stands, its frame hash
  *   due         second kind lane number    nothing; the next thing alone that is to happen to an entry or a commit
  *   cursors     node lane                  epoch, number
- *   sets, nodes, last, subs                by number; last is the id of a node that was stored last
- *   commits     number                     the signed record and its leaves
+ *   sets, nodes, subs                      by number
+ *   commits     number                     until when it is kept, the signed record and its leaves
  *   agreements  version                    text and signatures
  *   evidence    running number             time and bytes
  *   swept       lane set                   number up to which OP_SWEEP has been
@@ -30,6 +31,7 @@
 
 #define STORE_FORMAT 1u
 #define STORE_MAP_BYTES (64ull << 30)
+#define STORE_MAP_LEAST (1ull << 30)
 #define STORE_EVIDENCE_MAX 10000u    /* the first ones are kept: nobody washes them out by making more */
 #define STORE_COMMITS_KEPT 10000u    /* newest commit records, whatever their entries' proof says: [L-5] */
 #define SUM_LEN 16u
@@ -39,7 +41,7 @@
 
 enum table {
 	T_META, T_EPOCHS, T_HEADS, T_HEADS_URGENT, T_HEADS_ROUTINE, T_BODIES, T_BODIES_URGENT, T_BODIES_ROUTINE, T_INDEX, T_IDS, T_DUE,
-	T_CURSORS, T_SETS, T_NODES, T_LAST, T_SUBS, T_COMMITS, T_AGREEMENTS, T_EVIDENCE, T_SWEPT,
+	T_CURSORS, T_SETS, T_NODES, T_SUBS, T_COMMITS, T_AGREEMENTS, T_EVIDENCE, T_SWEPT,
 	T_COUNT
 };
 
@@ -52,6 +54,7 @@ struct lmdb { /* an open environment and what records need */
 	uint8_t short_key[16];
 	const char *path;        /* the folder, for sentences */
 	const char *map;         /* where data.mdb is mapped */
+	uint64_t map_bytes;
 };
 
 struct log_state {
@@ -72,6 +75,8 @@ struct key key_due(uint64_t ms, enum due_kind kind, enum lane lane, uint64_t num
 struct key key_cursor(node_no node, enum lane lane);
 struct key key_swept(enum lane lane, set_no set);
 struct key key_word(const char *word);
+struct key key_last(node_no node);
+bool key_is_last(struct span key, node_no *node);
 
 const char *table_name(enum table t);
 uint32_t table_key_len(enum table t); /* 0: any */
@@ -87,6 +92,8 @@ KW_MUST_USE enum kw_err record_get(const struct lmdb *db, MDB_txn *txn, enum tab
 /* Checks one met by a cursor. */
 KW_MUST_USE enum kw_err record_check(const struct lmdb *db, enum table t, const MDB_val *key, const MDB_val *data, struct span *value,
                                      struct kw_why *why);
+/* The one record whose checksum has a key of its own: format_read has looked at it. */
+bool record_is_format(enum table t, const MDB_val *key);
 /* append: the key is higher than all others of the table. At most 4 parts. */
 enum put_how { PUT_ANYWHERE, PUT_LAST };
 KW_MUST_USE enum kw_err record_put(const struct lmdb *db, MDB_txn *txn, enum table t, const struct key *key, const struct span *parts,
@@ -118,6 +125,10 @@ KW_MUST_USE bool head_unpack(struct head_record *h, struct span in);
 #define BODY_FIXED_LEN 4u /* length of the wraps; the body is the rest */
 KW_MUST_USE bool body_unpack(struct span in, struct span *wraps, struct span *body);
 
+#define COMMIT_FIXED_LEN (8u + WIRE_COMMIT_LEN) /* until, record; the leaves are the rest, none once the proof is gone */
+struct commit_record { uint64_t until_ms; const uint8_t *record; const uint8_t *leaves; uint32_t leaf_count; };
+KW_MUST_USE bool commit_unpack(struct commit_record *r, struct span in);
+
 struct id_record { struct position at; uint64_t commit; uint32_t index; uint8_t frame_hash[KW_HASH_LEN]; };
 #define ID_RECORD_LEN (1u + 4u + 8u + 8u + 4u + KW_HASH_LEN)
 void id_pack(uint8_t out[ID_RECORD_LEN], const struct id_record *r);
@@ -127,15 +138,15 @@ KW_MUST_USE bool id_unpack(struct id_record *r, struct span in);
 
 enum mark { MARK_CLEAN, MARK_RUNNING, MARK_LOST };
 
-struct files { int lock_fd; int mark_fd; enum mark mark; unsigned starts; /* since the last clean end */ bool fresh; uint64_t last_page; };
+struct files { int lock_fd; int mark_fd; enum mark mark; unsigned starts; /* since the last clean end */ bool fresh; uint64_t needed_bytes; };
 /* Lock, file system, owner, marks, sizes: all that can be asked before LMDB touches a page. On KW_OK the lock is held. */
 KW_MUST_USE enum kw_err files_open(struct files *f, const struct store_lmdb_config *config, struct kw_why *why);
-KW_MUST_USE enum kw_err files_check_sizes(const char *folder, uint64_t *last_page, struct kw_why *why); /* both metas against the file's length */
+KW_MUST_USE enum kw_err files_check_sizes(const char *folder, uint64_t *needed_bytes, struct kw_why *why); /* both metas against the file's length */
 KW_MUST_USE enum kw_err files_mark_running(struct files *f, const char *folder, struct kw_why *why);
 void files_mark_lost(struct files *f);
 void files_close(struct files *f, bool clean);
 
-KW_MUST_USE enum kw_err env_open(struct lmdb *db, const char *folder, bool writing, struct kw_why *why);
+KW_MUST_USE enum kw_err env_open(struct lmdb *db, const char *folder, bool writing, uint64_t needed_bytes, struct kw_why *why);
 KW_MUST_USE enum kw_err env_tables(struct lmdb *db, struct kw_why *why); /* those that are there */
 void env_close(struct lmdb *db);
 KW_MUST_USE enum kw_err format_read(struct lmdb *db, MDB_txn *txn, const char *partnership, struct kw_why *why);
@@ -199,7 +210,6 @@ uint64_t room_used(const struct lmdb *db, uint64_t *last_page); /* walks the lis
 
 /* Retention (store_lmdb_keep.c). */
 KW_MUST_USE enum kw_err keep_due(struct work *w, const struct head_record *h, enum lane lane, uint64_t number, enum due_kind after);
-KW_MUST_USE enum kw_err keep_commit_due(struct work *w, uint64_t number, uint64_t at_ms);
 KW_MUST_USE enum kw_err keep_purge(struct work *w, struct store_op *op);
 KW_MUST_USE enum kw_err keep_sweep(struct work *w, struct store_op *op);
 

@@ -267,21 +267,20 @@ store_lmdb_proof(struct store *base, uint64_t commit, uint32_t index, uint8_t re
 	struct store_lmdb *s = lmdb_of(base);
 	struct key key = key_of_u64(commit);
 	struct span value;
-	uint32_t leaves;
+	struct commit_record c = {0};
 	enum kw_err err;
 	int rc = mdb_txn_renew(s->asker);
 
 	if (rc != 0)
 		return lmdb_failed(&s->db, rc, "asking for a commit", why);
 	err = record_get(&s->db, s->asker, T_COMMITS, &key, &value, why);
-	if (err == KW_OK && (value.len < WIRE_COMMIT_LEN || (value.len - WIRE_COMMIT_LEN) % KW_HASH_LEN != 0))
+	if (err == KW_OK && !commit_unpack(&c, value))
 		err = record_damaged(&s->db, T_COMMITS, key.bytes, key.len, why);
-	leaves = err == KW_OK ? (uint32_t)((value.len - WIRE_COMMIT_LEN) / KW_HASH_LEN) : 0;
-	if (err == KW_ENOTFOUND || (err == KW_OK && index >= leaves))
+	if (err == KW_ENOTFOUND || (err == KW_OK && index >= c.leaf_count))
 		err = kw_refuse(why, KW_ENOTFOUND, "the proof of commit %llu is no longer kept", (unsigned long long)commit);
 	if (err == KW_OK) {
-		memcpy(record, value.p, WIRE_COMMIT_LEN);
-		*path_len = commit_path(path, (const void *)(value.p + WIRE_COMMIT_LEN), leaves, index);
+		memcpy(record, c.record, WIRE_COMMIT_LEN);
+		*path_len = commit_path(path, (const void *)c.leaves, c.leaf_count, index);
 	}
 	mdb_txn_reset(s->asker);
 	return err;
@@ -292,6 +291,7 @@ store_lmdb_commit_hash(struct store *base, uint64_t number, uint8_t hash[KW_HASH
 {
 	struct store_lmdb *s = lmdb_of(base);
 	struct key key = key_of_u64(number);
+	struct commit_record c;
 	struct span value;
 	enum kw_err err;
 	int rc = mdb_txn_renew(s->asker);
@@ -299,10 +299,10 @@ store_lmdb_commit_hash(struct store *base, uint64_t number, uint8_t hash[KW_HASH
 	if (rc != 0)
 		return lmdb_failed(&s->db, rc, "asking for a commit", NULL);
 	err = record_get(&s->db, s->asker, T_COMMITS, &key, &value, NULL);
-	if (err == KW_OK && value.len < WIRE_COMMIT_LEN)
+	if (err == KW_OK && !commit_unpack(&c, value))
 		err = KW_ECORRUPT;
 	if (err == KW_OK)
-		commit_hash(hash, value.p);
+		commit_hash(hash, c.record);
 	mdb_txn_reset(s->asker);
 	return err;
 }

@@ -29,7 +29,6 @@ static const struct {
 	[T_CURSORS] = {"cursors", 5, false},
 	[T_SETS] = {"sets", 4, false},
 	[T_NODES] = {"nodes", 4, false},
-	[T_LAST] = {"last", 4, false},
 	[T_SUBS] = {"subs", 4, false},
 	[T_COMMITS] = {"commits", 8, false},
 	[T_AGREEMENTS] = {"agreements", 4, false},
@@ -132,6 +131,25 @@ key_word(const char *word)
 	return k;
 }
 
+struct key
+key_last(node_no node)
+{
+	struct key k = key_word("last");
+
+	be32_put(k.bytes + k.len, node.v);
+	k.len += 4;
+	return k;
+}
+
+bool
+key_is_last(struct span key, node_no *node)
+{
+	if (key.len != 8 || memcmp(key.p, "last", 4) != 0)
+		return false;
+	node->v = be32_get(key.p + 4);
+	return true;
+}
+
 /* ---- failures ---- */
 
 enum kw_err
@@ -215,7 +233,7 @@ within_file(const struct lmdb *db, const void *p, size_t len)
 	MDB_stat st;
 	uint64_t end, at;
 
-	if ((const char *)p < db->map || (const char *)p >= db->map + STORE_MAP_BYTES)
+	if ((const char *)p < db->map || (const char *)p >= db->map + db->map_bytes)
 		return true; /* a page of this transaction, in memory of its own */
 	(void)mdb_env_info(db->env, &info);
 	(void)mdb_env_stat(db->env, &st);
@@ -244,6 +262,14 @@ record_check(const struct lmdb *db, enum table t, const MDB_val *key, const MDB_
 	if (memcmp(want, d, sum_len) != 0 || (tables[t].empty && value->len != 0))
 		return record_damaged(db, t, k.p, k.len, why);
 	return KW_OK;
+}
+
+bool
+record_is_format(enum table t, const MDB_val *key)
+{
+	struct key format = key_word("format");
+
+	return t == T_META && key->mv_size == format.len && memcmp(key->mv_data, format.bytes, format.len) == 0;
 }
 
 static MDB_val
@@ -383,6 +409,20 @@ body_unpack(struct span in, struct span *wraps, struct span *body)
 		return false;
 	*wraps = span_of(p, len);
 	*body = span_of(p + len, cursor_left(&c));
+	return true;
+}
+
+bool
+commit_unpack(struct commit_record *r, struct span in)
+{
+	struct cursor c = cursor_over(in);
+
+	r->until_ms = cursor_u64(&c);
+	r->record = cursor_take(&c, WIRE_COMMIT_LEN);
+	if (c.bad || cursor_left(&c) % KW_HASH_LEN != 0)
+		return false;
+	r->leaf_count = (uint32_t)(cursor_left(&c) / KW_HASH_LEN);
+	r->leaves = c.at;
 	return true;
 }
 

@@ -103,8 +103,8 @@ extend(struct store_lmdb *s, uint64_t pages, bool growing, struct kw_why *why)
 	(void)mdb_env_info(s->db.env, &info);
 	(void)mdb_env_stat(s->db.env, &st);
 	want = ((uint64_t)info.me_last_pgno + 1 + pages) * st.ms_psize;
-	if (want > STORE_MAP_BYTES)
-		want = STORE_MAP_BYTES;
+	if (want > s->db.map_bytes)
+		want = s->db.map_bytes;
 	if (statvfs(s->path, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < reserve)
 		return kw_refuse(why, KW_EFULL, "the disk under %s has less than %llu MiB left; free some", s->path, (unsigned long long)(reserve >> 20));
 	if (want <= s->file_bytes)

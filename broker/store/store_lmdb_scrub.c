@@ -29,7 +29,6 @@ next_table(struct store_lmdb *s)
 static enum kw_err
 scrub_table(struct store_lmdb *s, uint32_t *most, struct kw_why *why)
 {
-	struct key format = key_word("format");
 	MDB_val k, data;
 	MDB_cursor *c;
 	enum kw_err err = KW_OK;
@@ -48,8 +47,8 @@ scrub_table(struct store_lmdb *s, uint32_t *most, struct kw_why *why)
 		}
 		s->scrub_key.len = (uint32_t)k.mv_size;
 		memcpy(s->scrub_key.bytes, k.mv_data, k.mv_size);
-		if (s->scrub_table == T_META && k.mv_size == format.len && memcmp(k.mv_data, format.bytes, format.len) == 0)
-			continue; /* has keys of its own, was read at the start */
+		if (record_is_format(s->scrub_table, &k))
+			continue;
 		err = record_check(&s->db, s->scrub_table, &k, &data, &value, why);
 		if (err != KW_OK)
 			break;
