@@ -23,11 +23,13 @@ struct options {
 	const char *config;
 	bool check;
 	bool verbose;
+	bool resume;
 };
 
 static const struct argp_option argp_options[] = {
 	{"config", 'c', "FILE", 0, "the configuration, /etc/kurzweg/partner.yaml unless given", 0},
 	{"check-config", 'n', NULL, 0, "read the configuration, say what is wrong with it, and end", 0},
+	{"resume-after-fork", 'r', NULL, 0, "somebody looked at the evidence of two histories and trusts the broker again: publish on", 0},
 	{"verbose", 'v', NULL, 0, "log more", 0},
 	{0},
 };
@@ -48,6 +50,9 @@ take_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'v':
 		o->verbose = true;
+		return 0;
+	case 'r':
+		o->resume = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "\"%s\" is not expected here; the daemon takes options alone", arg);
@@ -81,13 +86,17 @@ fail(const struct kw_why *why, int code)
 }
 
 static int
-serve(const struct partner_config *config)
+serve(const struct partner_config *config, bool resume)
 {
 	struct node *n = NULL;
 	struct kw_why why = {{0}};
 	int stop = stop_signals();
 	enum kw_err err = node_open(&n, config, &why);
 
+	if (err == KW_OK && resume)
+		err = node_resume(n, &why);
+	if (err != KW_OK)
+		node_close(&n);
 	if (err != KW_OK)
 		return fail(&why, err == KW_EIO || err == KW_ECORRUPT || err == KW_ENOMEM || err == KW_EFULL ? EXIT_STORE : 1);
 	log_event(LOG_NOTICE, "partner.ready", "node=%s socket=%s state=%s version=%s", node_id(n), config->socket, config->state, KW_VERSION);
@@ -128,7 +137,7 @@ main(int argc, char **argv)
 		(void)printf("%s is fine\n", o.config != NULL ? o.config : "/etc/kurzweg/partner.yaml");
 		code = EXIT_SUCCESS;
 	} else {
-		code = serve(&config);
+		code = serve(&config, o.resume);
 	}
 	config_free(&config);
 	return code;

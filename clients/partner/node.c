@@ -14,7 +14,7 @@
 #define EXPIRE_MS 5000u
 #define SWEEP_MS 30000u
 #define SWEEP_RECORDS 500u
-#define ASK_MS 5000u
+#define REST_MS 1000u
 
 const struct agreement *
 node_agreement(const struct node *n)
@@ -142,6 +142,27 @@ node_close(struct node **at)
 }
 
 enum kw_err
+node_resume(struct node *n, struct kw_why *why)
+{
+	enum kw_err err;
+
+	if (!n->stopped)
+		return kw_refuse(why, KW_ESTATE, "no fork was met, so there is nothing to resume");
+	if ((err = pstore_begin(n->store, why)) != KW_OK)
+		return err;
+	if ((err = pstore_set_value(n->store, VALUE_STOPPED, 0, why)) != KW_OK || (err = pstore_commits_forget(n->store, why)) != KW_OK ||
+	    (err = pstore_commit(n->store, why)) != KW_OK) {
+		pstore_rollback(n->store);
+		return err;
+	}
+	n->stopped = false;
+	n->seen = (struct commit_seen){0};
+	node_alarm_clear(n, "fork");
+	log_event(LOG_NOTICE, "fork.resumed", "node=%s", n->id);
+	return KW_OK;
+}
+
+enum kw_err
 node_tx(struct node *n, struct kw_why *why)
 {
 	return pstore_in_transaction(n->store) ? KW_OK : pstore_begin(n->store, why);
@@ -201,6 +222,7 @@ node_store_failed(struct node *n, enum kw_err err, const struct kw_why *why)
 	node_tx_undo(n);
 	if (err == KW_EFULL) { /* nothing was acknowledged, so all of it comes again */
 		node_alarm(n, "store_full", "%s", said.text);
+		n->rest_until_ms = n->mono_ms + REST_MS;
 		(void)link_refused(&n->link, CODE_BEHIND, 0, n->mono_ms);
 		node_link_carry_out(n);
 		return;
@@ -259,6 +281,8 @@ housekeeping(struct node *n, struct kw_why *why)
 	uint32_t done = 0;
 	enum kw_err err;
 
+	if (n->mono_ms < n->rest_until_ms)
+		return KW_OK;
 	if ((err = node_receipts_say(n, why)) != KW_OK)
 		return err;
 	look_for_late(n);
@@ -272,11 +296,13 @@ housekeeping(struct node *n, struct kw_why *why)
 	}
 	if (n->mono_ms < n->sweep_ms)
 		return KW_OK;
+	n->sweep_ms = n->mono_ms + SWEEP_MS;
 	if ((err = node_tx(n, why)) != KW_OK)
 		return err;
 	if ((err = pstore_sweep(&done, n->store, n->wall_ms, SWEEP_RECORDS, why)) != KW_OK)
 		return err;
-	n->sweep_ms = n->mono_ms + (done >= SWEEP_RECORDS ? 100 : SWEEP_MS);
+	if (done >= SWEEP_RECORDS)
+		n->sweep_ms = n->mono_ms + 100;
 	return KW_OK;
 }
 
@@ -327,6 +353,8 @@ wait_ms(struct node *n, uint32_t most)
 	for (uint32_t i = 0; i < n->timer_count; i++)
 		wake = earlier(wake, n->timers[i].wake_ms(n->timers[i].self));
 	node_now(n);
+	if (wake < n->rest_until_ms)
+		wake = n->rest_until_ms;
 	if (wake <= n->mono_ms)
 		return 1; /* what is due and cannot be done yet must not turn the loop into a spin */
 	return wake - n->mono_ms > most ? (long)most : (long)(wake - n->mono_ms);

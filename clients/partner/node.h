@@ -19,6 +19,12 @@ KW_MUST_USE enum kw_err node_open(struct node **out, const struct partner_config
 void node_close(struct node **n);
 
 /*
+ * Somebody looked at the evidence of a fork and trusts the broker again: commits seen so far are forgotten, publishing goes
+ * on. The evidence stays. KW_ESTATE: no fork was met.
+ */
+KW_MUST_USE enum kw_err node_resume(struct node *n, struct kw_why *why);
+
+/*
  * Until node_stop, or an error that only a restart mends (KW_EIO, KW_ECORRUPT of the store, KW_ENOMEM). stop_fd: readable means
  * stop, -1: none.
  */

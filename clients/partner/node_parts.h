@@ -76,6 +76,7 @@ struct node {
 
 	uint64_t mono_ms, wall_ms; /* of this turn */
 	uint64_t sweep_ms, expire_ms;
+	uint64_t rest_until_ms;    /* the store was full: nothing is written by itself before */
 	struct node_change change;
 	bool batch;
 	bool running;

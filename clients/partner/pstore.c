@@ -9,6 +9,7 @@
 #include "base/fs.h"
 
 #define SCHEMA_VERSION 1
+#define CHECKED_PAGES 65536u /* a file of up to 256 MiB is looked through at every start; it takes well under a second */
 
 static const char schema[] =
 	"CREATE TABLE owner(partnership TEXT NOT NULL, node TEXT NOT NULL, mode INTEGER NOT NULL);"
@@ -97,12 +98,23 @@ pstore_sql(struct pstore *s, const char *sql, struct kw_why *why)
 	return NULL;
 }
 
+/* After some errors SQLite ends a transaction by itself; what follows must not count alone. */
+static enum kw_err
+refuse_ended(struct kw_why *why)
+{
+	return kw_refuse(why, KW_EFULL, "the node's store had no room left within this transaction, so nothing of it counts; free some and try again");
+}
+
 enum kw_err
 pstore_run(struct pstore *s, sqlite3_stmt *q, struct kw_why *why)
 {
-	int rc = sqlite3_step(q);
-	enum kw_err err = rc == SQLITE_DONE || rc == SQLITE_ROW ? KW_OK : pstore_failed(s, rc, why);
+	enum kw_err err;
+	int rc;
 
+	if (s->open_transaction && sqlite3_get_autocommit(s->db))
+		return refuse_ended(why);
+	rc = sqlite3_step(q);
+	err = rc == SQLITE_DONE || rc == SQLITE_ROW ? KW_OK : pstore_failed(s, rc, why);
 	(void)sqlite3_reset(q);
 	return err;
 }
@@ -210,6 +222,8 @@ pstore_commit(struct pstore *s, struct kw_why *why)
 
 	MUST(s->open_transaction);
 	reset_all(s);
+	if (sqlite3_get_autocommit(s->db))
+		return refuse_ended(why);
 	if ((err = simple(s, "COMMIT", why)) != KW_OK)
 		return err;
 	s->open_transaction = false;
@@ -231,6 +245,8 @@ enum kw_err
 pstore_mark(struct pstore *s, struct kw_why *why)
 {
 	MUST(s->open_transaction);
+	if (sqlite3_get_autocommit(s->db))
+		return refuse_ended(why);
 	return simple(s, "SAVEPOINT mark", why);
 }
 
@@ -334,7 +350,7 @@ static enum kw_err
 set_up(struct pstore *s, const char *folder, const struct pstore_owner *owner, uint32_t pages_max, struct kw_why *why)
 {
 	char limit[64];
-	uint64_t version;
+	uint64_t version, pages;
 	enum kw_err err;
 
 	if ((err = simple(s, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;"
@@ -353,7 +369,9 @@ set_up(struct pstore *s, const char *folder, const struct pstore_owner *owner, u
 	if (version > SCHEMA_VERSION)
 		return kw_refuse(why, KW_ESTATE, "%s was written by a newer kurzweg-partner (schema %llu, known here: %d); install that one", folder,
 		                 (unsigned long long)version, SCHEMA_VERSION);
-	if ((err = check_whole(s, folder, why)) != KW_OK)
+	if ((err = pragma_number(&pages, s, "PRAGMA page_count", why)) != KW_OK)
+		return err;
+	if (pages <= CHECKED_PAGES && (err = check_whole(s, folder, why)) != KW_OK)
 		return err;
 	return check_owner(s, folder, owner, why);
 }

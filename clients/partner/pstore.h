@@ -74,6 +74,7 @@ KW_MUST_USE enum kw_err pstore_commit_get(struct pstore_seen *out, struct pstore
 /* record NULL: heard of in a header. Keeps the newest 10,000. An entry that was heard is replaced by the broker's. */
 KW_MUST_USE enum kw_err pstore_commit_add(struct pstore *s, uint32_t log_epoch, const struct commit_seen *c, const uint8_t *record,
                                           struct kw_why *why);
+KW_MUST_USE enum kw_err pstore_commits_forget(struct pstore *s, struct kw_why *why);
 /* The newest of the broker's own in that log epoch; number 0: none. */
 KW_MUST_USE enum kw_err pstore_commit_newest(struct commit_seen *out, struct pstore *s, uint32_t log_epoch, struct kw_why *why);
 

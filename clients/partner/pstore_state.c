@@ -120,6 +120,15 @@ pstore_commit_add(struct pstore *s, uint32_t log_epoch, const struct commit_seen
 }
 
 enum kw_err
+pstore_commits_forget(struct pstore *s, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "DELETE FROM commits", why);
+
+	MUST(s->open_transaction);
+	return q != NULL ? pstore_run(s, q, why) : KW_EIO;
+}
+
+enum kw_err
 pstore_commit_newest(struct commit_seen *out, struct pstore *s, uint32_t log_epoch, struct kw_why *why)
 {
 	sqlite3_stmt *q = pstore_sql(s, "SELECT number, hash FROM commits WHERE epoch = ? AND record IS NOT NULL ORDER BY number DESC LIMIT 1", why);

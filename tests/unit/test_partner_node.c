@@ -445,6 +445,9 @@ two_commits_of_one_number_stop_publishing_with_evidence(void **state)
 	world_stop(w);
 	world_start(w); /* it does not forget */
 	assert_int_equal(world_publish(w, "alert/flood", id, &why), KW_ESTATE);
+	assert_int_equal(node_resume(w->node, &why), KW_OK); /* until somebody says so */
+	assert_int_equal(world_publish(w, "alert/flood", id, &why), KW_OK);
+	assert_int_equal(node_resume(w->node, &why), KW_ESTATE);
 }
 
 static void
@@ -603,40 +606,122 @@ confirmations_count_only_from_readers_and_about_what_was_sent(void **state)
 }
 
 static void
+local(struct header *h)
+{
+	(void)snprintf(h->topic, sizeof h->topic, "alert/local/fire");
+}
+
+static void
 cancel(struct world *w, const char *sender, const struct given *original)
 {
 	struct header h;
 	struct given g;
 
 	world_header(&h, w, LANE_FLASH);
+	local(&h);
 	h.type = TYPE_CANCEL;
 	h.about.set = true;
 	memcpy(h.about.id, original->header.id, KW_ID_LEN);
 	memcpy(h.about.frame_hash, original->frame_hash, KW_HASH_LEN);
-	world_seal_as(&g, w, sender, sender, strcmp(sender, "city/public-order") == 0 ? ++w->numbers[LANE_FLASH] : 1, &h, buf_span(&w->alert));
+	world_seal_as(&g, w, sender, sender, 1, &h, buf_span(&w->alert));
 	world_deliver(w, &g, MARK_WHOLE);
 	(void)world_expect(w, WIRE_ACK);
 	given_free(&g);
+}
+
+static bool
+first_row(void *self, const struct inbox_row *row)
+{
+	*(bool *)self = row->cancelled;
+	return false;
+}
+
+static bool
+first_is_cancelled(struct world *w)
+{
+	struct inbox_query q = {.limit = 1};
+	bool cancelled = false;
+
+	assert_int_equal(desk_inbox(w->node, &q, first_row, &cancelled, NULL), KW_OK);
+	return cancelled;
 }
 
 static void
 only_the_first_senders_partner_cancels(void **state)
 {
 	struct world *w = *state;
-	struct inbox_row row;
-	struct inbox_query q = {.limit = 1, .has_id = true};
+	char reason[512];
 	struct given g;
 
-	(void)q;
 	world_up(w);
 	world_steps(w, 5);
-	world_seal(&g, w, LANE_FLASH, NULL);
+	world_seal(&g, w, LANE_FLASH, local);
 	world_deliver(w, &g, MARK_WHOLE);
 	(void)world_expect(w, WIRE_ACK);
+	cancel(w, "youth-house/office", &g); /* may publish there, but did not send that one */
+	assert_int_equal(world_inbox(w, true, NULL, reason), 1);
+	assert_non_null(strstr(reason, "only the first sender's partner"));
+	assert_false(first_is_cancelled(w));
 	cancel(w, "city/crime-prevention", &g); /* another node of the same partner may */
-	assert_int_equal(world_inbox(w, false, &row, NULL), 2);
-	assert_int_equal(world_inbox(w, true, NULL, NULL), 0);
+	assert_int_equal(world_inbox(w, true, NULL, NULL), 1);
+	assert_int_equal(world_inbox(w, false, NULL, NULL), 2);
+	assert_true(first_is_cancelled(w));
 	given_free(&g);
+}
+
+static void
+a_full_store_acknowledges_nothing_and_goes_on_when_there_is_room(void **state)
+{
+	struct world *w = *state;
+	uint8_t id[KW_ID_LEN];
+	enum kw_err err = KW_OK;
+	struct kw_why why;
+	struct given g;
+
+	w->config.store_pages_max = 120;
+	world_up(w);
+	world_steps(w, 5);
+	for (int i = 0; i < 500 && err == KW_OK; i++)
+		err = world_publish(w, "alert/flood", id, &why);
+	assert_int_equal(err, KW_EFULL);
+	assert_int_not_equal(world_publish(w, "alert/flood", id, &why), KW_OK);
+	for (int i = 0; i < 30 && !world_alarm(w, "store_full"); i++) {
+		world_seal(&g, w, LANE_FLASH, NULL);
+		world_deliver(w, &g, MARK_WHOLE);
+		given_free(&g);
+		world_steps(w, 3);
+	}
+	assert_true(world_alarm(w, "store_full"));
+	world_stop(w);
+	w->config.store_pages_max = 100000;
+	world_start(w);
+	world_welcome(w);
+	assert_true(w->msg.hello.cursor[LANE_FLASH].number < w->tail[LANE_FLASH]); /* what did not fit was not acknowledged */
+	assert_int_equal(world_publish(w, "alert/flood", id, &why), KW_OK);
+}
+
+static void
+what_is_published_in_a_batch_stands_whole_or_not_at_all(void **state)
+{
+	struct world *w = *state;
+	uint8_t a[KW_ID_LEN], b[KW_ID_LEN], c[KW_ID_LEN];
+	enum outbox_state s;
+	char reason[512];
+	struct kw_why why;
+
+	world_start(w);
+	assert_int_equal(node_batch_begin(w->node, &why), KW_OK);
+	assert_int_equal(world_publish(w, "alert/flood", a, &why), KW_OK);
+	assert_int_equal(world_publish(w, "weather/rain", b, &why), KW_EDENIED); /* one that is refused takes no other with it */
+	assert_int_equal(world_publish(w, "alert/flood", b, &why), KW_OK);
+	assert_int_equal(node_batch_end(w->node, &why), KW_OK);
+	assert_int_equal(node_batch_begin(w->node, &why), KW_OK);
+	assert_int_equal(world_publish(w, "alert/flood", c, &why), KW_OK);
+	world_stop(w); /* ends within the batch */
+	world_start(w);
+	assert_int_equal(desk_outbox_state(&s, reason, w->node, a), KW_OK);
+	assert_int_equal(desk_outbox_state(&s, reason, w->node, b), KW_OK);
+	assert_int_equal(desk_outbox_state(&s, reason, w->node, c), KW_ENOTFOUND);
 }
 
 static void
@@ -720,6 +805,8 @@ main(void)
 		T(after_a_new_log_epoch_the_stored_ones_are_offered_again),
 		T(confirmations_count_only_from_readers_and_about_what_was_sent),
 		T(only_the_first_senders_partner_cancels),
+		T(a_full_store_acknowledges_nothing_and_goes_on_when_there_is_room),
+		T(what_is_published_in_a_batch_stands_whole_or_not_at_all),
 		T(a_broker_without_the_key_of_the_agreement_gets_nothing),
 		T(publishing_what_the_broker_would_refuse_is_refused_here),
 	};
