@@ -162,6 +162,8 @@ the_same_delivered_again_is_acknowledged_and_shown_once_also_after_a_restart(voi
 	(void)world_expect(w, WIRE_ACK);
 	world_deliver_at(w, &g, MARK_WHOLE, 2); /* replayed as if it were new */
 	(void)world_expect(w, WIRE_ACK);
+	world_deliver_at(w, &g, MARK_WHOLE, 1); /* a cursor only goes up */
+	assert_int_equal(world_expect(w, WIRE_ACK)->ack.cursor[LANE_FLASH].number, 2);
 	assert_int_equal(world_inbox(w, false, NULL, NULL), 1);
 	assert_int_equal(world_inbox(w, true, NULL, NULL), 0);
 	world_stop(w);
