@@ -1,10 +1,13 @@
 /* err: names of errors, sentences of refusals, and the end when a promise of ours is broken. */
 #include "base/err.h"
 
+#include <libintl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define KW_MESSAGES "kurzweg" /* gettext's domain; a program that chose no language gets the English */
 
 static const struct {
 	const char *name;
@@ -49,6 +52,12 @@ hide_controls(char *text)
 			*text = '?';
 }
 
+const char *
+kw_translate(const char *english)
+{
+	return dgettext(KW_MESSAGES, english);
+}
+
 enum kw_err
 kw_refuse(struct kw_why *why, enum kw_err err, const char *fmt, ...)
 {
@@ -57,7 +66,7 @@ kw_refuse(struct kw_why *why, enum kw_err err, const char *fmt, ...)
 	if (why == NULL)
 		return err;
 	va_start(args, fmt);
-	(void)vsnprintf(why->text, sizeof why->text, fmt, args);
+	(void)vsnprintf(why->text, sizeof why->text, kw_translate(fmt), args);
 	va_end(args);
 	trim_broken_tail(why->text);
 	hide_controls(why->text);
@@ -75,7 +84,7 @@ kw_why_prefix(struct kw_why *why, const char *fmt, ...)
 		return;
 	memcpy(old, why->text, sizeof old);
 	va_start(args, fmt);
-	(void)vsnprintf(head, sizeof head, fmt, args);
+	(void)vsnprintf(head, sizeof head, kw_translate(fmt), args);
 	va_end(args);
 	head_len = strlen(head);
 	(void)snprintf(why->text, sizeof why->text, "%s", head);

@@ -50,9 +50,13 @@ struct kw_why {
 
 /*
  * Writes the sentence and returns err, so that a refusal is one line: return kw_refuse(why, KW_ELIMIT, "…", …);
- * why may be NULL (the sentence is dropped). Control characters that came in by an argument become '?'.
+ * why may be NULL (the sentence is dropped). A program that set a language gets the sentence in it: fmt is looked up in
+ * po/de.po, so it is one literal and whole. Control characters that came in by an argument become '?'.
  */
 enum kw_err kw_refuse(struct kw_why *why, enum kw_err err, const char *fmt, ...) KW_PRINTF(3, 4);
+
+/* A word that goes into a sentence as an argument, in the program's language; english where it chose none. */
+const char *kw_translate(const char *english) __attribute__((format_arg(1)));
 
 /* Puts "prefix: " before what why holds, to say where (file, line, field) a caller met it. */
 void kw_why_prefix(struct kw_why *why, const char *fmt, ...) KW_PRINTF(2, 3);

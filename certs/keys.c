@@ -17,11 +17,11 @@ static_assert(PREFIX_MAX + (BYTES_MAX * 4 + 2) / 3 + 1 <= KEY_LINE_MAX, "the lon
 
 static const struct kind {
 	enum key_kind kind;
-	const char *prefix, *word, *title;
+	const char *prefix, *word;
 } kinds[] = {
-	{KEY_NODE, "kwnode1:", "node", "a node's key"},
-	{KEY_BROKER, "kwbroker1:", "broker", "a broker's key"},
-	{KEY_STEERING, "kwsteer1:", "steering", "a steering key"},
+	{KEY_NODE, "kwnode1:", "node"},
+	{KEY_BROKER, "kwbroker1:", "broker"},
+	{KEY_STEERING, "kwsteer1:", "steering"},
 };
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
@@ -35,7 +35,12 @@ kind_of(enum key_kind kind)
 const char *
 key_kind_title(enum key_kind kind)
 {
-	return kind_of(kind)->title;
+	switch (kind) {
+	case KEY_NODE: return kw_translate("a node's key");
+	case KEY_BROKER: return kw_translate("a broker's key");
+	case KEY_STEERING: break;
+	}
+	return kw_translate("a steering key");
 }
 
 const char *
@@ -61,7 +66,7 @@ key_name_check(enum key_kind kind, const char *name, struct kw_why *why)
 {
 	if (kind == KEY_NODE && strchr(name, '/') != NULL)
 		return node_check(name, why);
-	return name_check(name, "the key's name", why);
+	return name_check(name, kw_translate("the key's name"), why);
 }
 
 bool
@@ -149,7 +154,7 @@ take_fields(struct public_key *k, const struct kind *kind, struct span signed_pa
 	if (!cursor_done(&c) || name_len == 0 || name_len > KW_NODE_MAX || memchr(name, 0, name_len) != NULL)
 		return kw_refuse(why, KW_EPROTO, "the public key line is cut short or changed; copy it again, whole");
 	if (kind_byte != kind->kind)
-		return kw_refuse(why, KW_EPROTO, "the public key line begins as %s and is none; copy it again, whole", kind->title);
+		return kw_refuse(why, KW_EPROTO, "the public key line begins as %s and is none; copy it again, whole", key_kind_title(kind->kind));
 	if (mode != MODE_LIVE && (mode != MODE_EXERCISE || kind->kind == KEY_STEERING))
 		return kw_refuse(why, KW_EPROTO, "the public key line says neither live nor exercise; copy it again, whole");
 	k->kind = kind->kind;

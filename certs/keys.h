@@ -32,7 +32,7 @@ struct public_key { /* plain data; compared by memcmp of the fields that the kin
 #define KEY_LINE_MAX 400       /* bytes with the final zero */
 #define KEY_FINGERPRINT_MAX 64
 
-const char *key_kind_title(enum key_kind kind); /* "a node's key", "a broker's key", "a steering key" */
+const char *key_kind_title(enum key_kind kind); /* "a node's key", "a broker's key", "a steering key", in the program's language */
 bool public_key_is_operator(const struct public_key *k);
 
 /* Refuses another prefix, bad base64, wrong length, a name that is none, a signature that does not hold, a small-order key. */

@@ -73,17 +73,17 @@ check_levels(const char *text, const char *what, bool filter, struct kw_why *why
 enum kw_err
 topic_check(const char *topic, struct kw_why *why)
 {
-	enum kw_err err = check_characters(topic, "the topic", why);
+	enum kw_err err = check_characters(topic, kw_translate("the topic"), why);
 
-	return err != KW_OK ? err : check_levels(topic, "the topic", false, why);
+	return err != KW_OK ? err : check_levels(topic, kw_translate("the topic"), false, why);
 }
 
 enum kw_err
 filter_check(const char *filter, struct kw_why *why)
 {
-	enum kw_err err = check_characters(filter, "the filter", why);
+	enum kw_err err = check_characters(filter, kw_translate("the filter"), why);
 
-	return err != KW_OK ? err : check_levels(filter, "the filter", true, why);
+	return err != KW_OK ? err : check_levels(filter, kw_translate("the filter"), true, why);
 }
 
 static bool
@@ -173,7 +173,7 @@ node_check(const char *node, struct kw_why *why)
 		return kw_refuse(why, KW_EINVAL, "the node \"%.80s\" must be written partner/node, as police/control-room", node);
 	memcpy(partner, node, (size_t)(slash - node));
 	partner[slash - node] = '\0';
-	if ((err = name_check(partner, "the partner's id", why)) != KW_OK)
+	if ((err = name_check(partner, kw_translate("the partner's id"), why)) != KW_OK)
 		return err;
-	return name_check(slash + 1, "the node's id", why);
+	return name_check(slash + 1, kw_translate("the node's id"), why);
 }

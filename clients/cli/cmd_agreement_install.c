@@ -1,0 +1,155 @@
+/* cmd_agreement_install: a verified agreement put where daemons read it; never an older one over a newer. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "clients/cli/agreement_file.h"
+#include "clients/cli/commands.h"
+
+struct install_options {
+	const char *to, *previous, *fingerprint;
+};
+
+struct install { /* what one run knows */
+	const struct cli *c;
+	const struct install_options *o;
+	struct agreement *next, *there, *old; /* the new one; what lies at --to; --previous */
+	struct buf sigs;
+};
+
+static enum kw_err
+read_all(struct install *i, struct kw_why *why)
+{
+	enum kw_err err;
+
+	if ((err = agreement_file_read(&i->next, i->c->args[0], NULL, why)) != KW_OK)
+		return err;
+	if ((err = agreement_file_signatures(&i->sigs, i->c->args[0], why)) != KW_OK)
+		return err;
+	if (i->o->previous != NULL && (err = agreement_file_read(&i->old, i->o->previous, NULL, why)) != KW_OK)
+		return err;
+	err = agreement_file_read(&i->there, i->o->to, NULL, why);
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
+static bool
+same_text(const struct agreement *a, const struct agreement *b)
+{
+	return memcmp(agreement_hash(a), agreement_hash(b), KW_HASH_LEN) == 0;
+}
+
+/* Blanks and case do not matter to people on the phone. */
+static bool
+same_fingerprint(const char *said, const char *is)
+{
+	while (*said != '\0' || *is != '\0') {
+		char a = *said >= 'a' && *said <= 'f' ? (char)(*said - 'a' + 'A') : *said;
+
+		if (a == ' ')
+			said++;
+		else if (*is == ' ')
+			is++;
+		else if (a != *is)
+			return false;
+		else
+			said++, is++;
+	}
+	return true;
+}
+
+/* The fingerprint that was given, or somebody at the terminal who compares it. */
+static enum kw_err
+check_fingerprint(const struct install *i, struct kw_why *why)
+{
+	char fingerprint[KEY_FINGERPRINT_MAX];
+
+	agreement_fingerprint(fingerprint, i->next);
+	if (i->o->fingerprint != NULL && same_fingerprint(i->o->fingerprint, fingerprint))
+		return KW_OK;
+	if (i->o->fingerprint != NULL)
+		return kw_refuse(why, KW_EDENIED, "the fingerprint of %s is %s, not %s; ask the committee which text it signed", i->c->args[0], fingerprint,
+		                 i->o->fingerprint);
+	if (!i->c->terminal)
+		return kw_refuse(why, KW_EDENIED, "nothing says that %s is the right agreement; compare its fingerprint by phone and give it with --fingerprint",
+		                 i->c->args[0]);
+	agreement_file_summary(i->c, i->next, true);
+	cli_note(i->c, _("Call a member of the committee on a number that you knew before, and read the fingerprint aloud."));
+	if (!cli_confirm(i->c, _("Is it the same?")))
+		return kw_refuse(why, KW_EDENIED, "%s is not installed, since its fingerprint was not confirmed", i->c->args[0]);
+	return KW_OK;
+}
+
+/* What lies at --to is trusted, the next must follow it; where nothing lies there, the fingerprint decides. */
+static enum kw_err
+verify(const struct install *i, struct kw_why *why)
+{
+	enum kw_err err;
+
+	if (i->there != NULL && i->old != NULL && !same_text(i->there, i->old))
+		return kw_refuse(why, KW_EDENIED, "%s holds version %u, which is not the text of %s; leave --previous away", i->o->to, agreement_version(i->there),
+		                 i->o->previous);
+	if (i->there != NULL && same_text(i->there, i->next))
+		err = agreement_verify_first(i->next, buf_span(&i->sigs), why);
+	else if (i->there != NULL)
+		err = agreement_verify_next(i->there, i->next, buf_span(&i->sigs), why);
+	else if (i->old != NULL)
+		err = agreement_verify_next(i->old, i->next, buf_span(&i->sigs), why);
+	else
+		err = agreement_verify_first(i->next, buf_span(&i->sigs), why);
+	if (err == KW_OK && (i->there == NULL || i->o->fingerprint != NULL))
+		err = check_fingerprint(i, why);
+	return err;
+}
+
+/* Signatures first: what a stop between the two leaves is refused by every reader, and mended by running this again. */
+static enum kw_err
+write_both(const struct install *i, struct kw_why *why)
+{
+	char sig_path[AGREEMENT_PATH_MAX];
+	enum kw_err err = agreement_file_sig_path(sig_path, i->o->to, why);
+
+	if (err != KW_OK)
+		return err;
+	if ((err = fs_write(sig_path, buf_span(&i->sigs), 0644, why)) != KW_OK)
+		return err;
+	return fs_write(i->o->to, agreement_text(i->next), 0644, why);
+}
+
+static enum cli_exit
+run_install(struct cli *c, const void *options)
+{
+	struct install i = {.c = c, .o = options, .sigs = BUF_INIT(KW_SIGNATURES_TEXT_MAX)};
+	struct kw_why why;
+	enum kw_err err;
+
+	if (i.o->to == NULL)
+		return cli_usage(c, _("--to PATH is missing: where the agreement is to be put"));
+	err = read_all(&i, &why);
+	if (err == KW_OK)
+		err = verify(&i, &why);
+	if (err == KW_OK)
+		err = write_both(&i, &why);
+	if (err == KW_OK) {
+		agreement_file_warn_age(c, i.next);
+		cli_note(c, _("Version %u of \"%s\" is installed at %s."), agreement_version(i.next), agreement_partnership(i.next), i.o->to);
+	}
+	agreement_free(&i.next);
+	agreement_free(&i.there);
+	agreement_free(&i.old);
+	buf_free(&i.sigs);
+	return err == KW_OK ? CLI_DONE : cli_fail(c, err, &why);
+}
+
+static const struct cli_option install_table[] = {
+	{"to", 0, CLI_TEXT, offsetof(struct install_options, to), N_("PATH"), N_("where it is put, with its signatures in PATH.sig"), 0, 0},
+	{"previous", 'p', CLI_TEXT, offsetof(struct install_options, previous), N_("OLD"), N_("the version before, where PATH does not hold it"), 0, 0},
+	{"fingerprint", 0, CLI_TEXT, offsetof(struct install_options, fingerprint), N_("F"), N_("what the committee read to you by phone"), 0, 0},
+	CLI_NO_MORE,
+};
+
+const struct cli_command cmd_agreement_install = {
+	"agreement", "install", N_("FILE"), 1, 1, N_("verify an agreement and put it where a daemon reads it"),
+	N_("Where an agreement lies at PATH already, the new one must follow it. Else its fingerprint must be given,\n"
+	   "or is compared at the terminal."),
+	install_table, run_install,
+};

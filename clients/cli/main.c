@@ -1,0 +1,192 @@
+/* main: kurzweg's table of commands, its language, and how it ends. */
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "base/text.h"
+#include "clients/cli/commands.h"
+
+static const struct cli_command *const commands[] = {
+	&cmd_key_new,
+	&cmd_key_show,
+	&cmd_key_fingerprint,
+	&cmd_agreement_check,
+	&cmd_agreement_diff,
+	&cmd_agreement_sign,
+	&cmd_agreement_verify,
+	&cmd_agreement_install,
+	&cmd_agreement_fingerprint,
+	&cmd_agreement_who_reads,
+};
+#define COMMANDS (sizeof commands / sizeof commands[0])
+
+/*
+ * The language that the environment asks for. A machine without that language's locale has the messages all the same: gettext
+ * wants only some locale that is not "C", and C.UTF-8 is always there.
+ */
+static void
+set_language(void)
+{
+	const char *all = getenv("LC_ALL"), *messages = getenv("LC_MESSAGES"), *lang = getenv("LANG");
+	const char *wanted = all != NULL && all[0] != '\0' ? all : messages != NULL && messages[0] != '\0' ? messages : lang;
+	const char *folder = cli_program_folder();
+	char path[4096];
+
+	if (setlocale(LC_CTYPE, "") == NULL || setlocale(LC_MESSAGES, "") == NULL) { /* no other: numbers stay with their point */
+		(void)setlocale(LC_CTYPE, "C.UTF-8");
+		(void)setlocale(LC_MESSAGES, "C.UTF-8");
+		if (wanted != NULL && strncmp(wanted, "de", 2) == 0)
+			(void)setenv("LANGUAGE", "de", 0);
+	}
+	if (folder != NULL && snprintf(path, sizeof path, "%s/../share/locale", folder) < (int)sizeof path)
+		(void)bindtextdomain("kurzweg", path);
+	(void)bind_textdomain_codeset("kurzweg", "UTF-8");
+	(void)textdomain("kurzweg");
+}
+
+/* No core file and no debugger: the memory may hold keys. The leak checker is a debugger of itself. */
+static bool
+guard_process(void)
+{
+	struct rlimit none = {0, 0};
+
+	(void)umask(0077);
+#ifndef __SANITIZE_ADDRESS__
+	if (prctl(PR_SET_DUMPABLE, 0) != 0)
+		return false;
+#endif
+	return setrlimit(RLIMIT_CORE, &none) == 0;
+}
+
+static bool
+shows_colours(int fd)
+{
+	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+
+	return isatty(fd) && term != NULL && strcmp(term, "dumb") != 0 && (no == NULL || no[0] == '\0');
+}
+
+/* Commands whose first word is name (all when NULL), a line each. */
+static void
+list(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++) {
+		char words[64];
+
+		if (name != NULL && strcmp(commands[i]->name, name) != 0)
+			continue;
+		(void)snprintf(words, sizeof words, "%s%s%s", commands[i]->name, commands[i]->sub != NULL ? " " : "",
+		               commands[i]->sub != NULL ? commands[i]->sub : "");
+		(void)printf("  %-24s %s\n", words, _(commands[i]->help));
+	}
+}
+
+static enum cli_exit
+help(const char *name)
+{
+	if (name == NULL)
+		(void)printf(_("Usage: kurzweg COMMAND …\nEnd-to-end encrypted notifications between the partners of a security partnership.\n"));
+	else
+		(void)printf(_("Usage: kurzweg %s COMMAND …\n"), name);
+	(void)printf("\n");
+	list(name);
+	(void)printf(_("\n\"kurzweg COMMAND --help\" tells the rest, \"kurzweg --version\" the version.\n"
+	               "Ends with 0 when done, 1 when it failed, 2 for wrong usage, 3 when nobody answered, 4 when it was refused.\n"));
+	return CLI_DONE;
+}
+
+/* name is no command, or sub none of name's. */
+static enum cli_exit
+unknown(const struct cli *c, const char *name, const char *sub)
+{
+	const char *candidates[COMMANDS], *near;
+	size_t n = 0;
+
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (sub == NULL)
+			candidates[n++] = commands[i]->name;
+		else if (strcmp(commands[i]->name, name) == 0 && commands[i]->sub != NULL)
+			candidates[n++] = commands[i]->sub;
+	}
+	near = text_nearest(sub != NULL ? sub : name, candidates, n);
+	if (near != NULL)
+		return cli_usage(c, _("there is no command \"%s%s%s\"; did you mean \"%s\"?"), name, sub != NULL ? " " : "", sub != NULL ? sub : "", near);
+	return cli_usage(c, _("there is no command \"%s%s%s\""), name, sub != NULL ? " " : "", sub != NULL ? sub : "");
+}
+
+static enum cli_exit
+run(struct cli *c, const struct cli_command *command, int argc, char **argv)
+{
+	_Alignas(max_align_t) unsigned char options[CLI_OPTIONS_SIZE] = {0};
+	char words[64];
+	enum cli_exit code;
+
+	(void)snprintf(words, sizeof words, "%s%s%s", command->name, command->sub != NULL ? " " : "", command->sub != NULL ? command->sub : "");
+	c->command = words;
+	if (!cli_parse(c, command, argc, argv, options, &code))
+		return code;
+	return command->run(c, options);
+}
+
+/* argv[1] and, where the command has one, argv[2] say which. */
+static enum cli_exit
+dispatch(struct cli *c, int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL, *sub = argc > 2 ? argv[2] : NULL;
+	bool known = false;
+
+	if (name == NULL)
+		return cli_usage(c, _("a command is wanted"));
+	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+		return printf("kurzweg %s\n", KW_VERSION) > 0 ? CLI_DONE : CLI_FAILED;
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+		return help(NULL);
+	if (name[0] == '-')
+		return cli_usage(c, _("there is no option %s"), name);
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (strcmp(commands[i]->name, name) != 0)
+			continue;
+		known = true;
+		if (commands[i]->sub == NULL)
+			return run(c, commands[i], argc - 1, argv + 1);
+		if (sub != NULL && strcmp(commands[i]->sub, sub) == 0)
+			return run(c, commands[i], argc - 2, argv + 2);
+	}
+	if (!known)
+		return unknown(c, name, NULL);
+	if (sub == NULL)
+		return cli_usage(c, _("a command behind \"%s\" is wanted; \"kurzweg %s --help\" lists them"), name, name);
+	if (strcmp(sub, "--help") == 0 || strcmp(sub, "-h") == 0)
+		return help(name);
+	return unknown(c, name, sub);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct cli c = {.command = NULL};
+	enum cli_exit code;
+
+	set_language();
+	c.colour_out = shows_colours(STDOUT_FILENO);
+	c.colour_err = shows_colours(STDERR_FILENO);
+	c.terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+	c.german = strcmp(/* TRANSLATORS: the two letters of your language */ _("en"), "de") == 0;
+	if (sodium_init() < 0 || !guard_process()) {
+		(void)fprintf(stderr, "kurzweg: %s\n", _("the process cannot be set up"));
+		return CLI_FAILED;
+	}
+	code = dispatch(&c, argc, argv);
+	if ((fflush(stdout) != 0 || ferror(stdout)) && code == CLI_DONE) {
+		(void)fprintf(stderr, "kurzweg: %s\n", _("the output could not be written"));
+		code = CLI_FAILED;
+	}
+	return code;
+}

@@ -1,0 +1,18 @@
+"""Every sentence that a person may see on the command line has its German."""
+
+import subprocess
+
+import kurzweg_test
+
+
+class Messages(kurzweg_test.TestCase):
+    def test_every_sentence_is_translated(self):
+        template = self.folder / "kurzweg.pot"
+        template.write_text(subprocess.run([str(kurzweg_test.SOURCE / "po" / "update"), "--list"], check=True, capture_output=True, text=True).stdout)
+        self.assertGreater(template.read_text().count("msgid"), 150)
+        done = subprocess.run(["msgcmp", str(kurzweg_test.SOURCE / "po" / "de.po"), str(template)], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, "run po/update and translate what is new:\n" + done.stderr)
+
+
+if __name__ == "__main__":
+    kurzweg_test.main()
