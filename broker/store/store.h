@@ -8,7 +8,8 @@
  *
  * KW_EIO, KW_ECORRUPT, KW_ENOMEM from store_commit: the store is lost. It is not tried again; nothing more is acknowledged,
  * the process ends with code 74 and recovers from disk at its next start. KW_EFULL (quota or disk): nothing of the
- * batch happened, the next batch may be tried.
+ * batch happened, the next batch may be tried. The quota is for batches that append and hold no flash entry: flash goes on until the
+ * disk itself is full [P-5], and what frees room always passes.
  */
 #ifndef KW_BROKER_STORE_H
 #define KW_BROKER_STORE_H

@@ -43,9 +43,9 @@ room_used(const struct lmdb *db, uint64_t *last_page)
 	return (pages - (free_pages < pages ? free_pages : pages)) * st.ms_psize;
 }
 
-struct need { uint64_t bytes; uint64_t pages; bool growing; };
+struct need { uint64_t bytes; uint64_t pages; bool growing; bool flash; };
 
-/* bytes: what the records take. pages: the most that LMDB may write for them. */
+/* bytes: what the records take. pages: the most that LMDB may write for them. flash: only the disk may refuse it [P-5]. */
 static struct need
 needs(const struct store_batch *b)
 {
@@ -59,6 +59,7 @@ needs(const struct store_batch *b)
 		case OP_APPEND:
 			bytes = op->append.head.len + op->append.body.len + op->append.wraps.len + 512;
 			n.growing = true;
+			n.flash = n.flash || op->append.lane == LANE_FLASH;
 			break;
 		case OP_AGREEMENT: bytes = op->agreement.text.len + op->agreement.sigs.len + 128; n.growing = true; break;
 		case OP_EVIDENCE: bytes = op->evidence.bytes.len + 128; n.growing = true; break;
@@ -127,7 +128,7 @@ room_for(struct store_lmdb *s, const struct store_batch *b, struct kw_why *why)
 	struct need n = needs(b);
 	enum kw_err err;
 
-	if (n.growing && (err = within_quota(s, n.bytes, why)) != KW_OK)
+	if (n.growing && !n.flash && (err = within_quota(s, n.bytes, why)) != KW_OK)
 		return err;
 	if ((err = extend(s, n.pages, n.growing, why)) != KW_OK)
 		return err;

@@ -268,6 +268,7 @@ static enum kw_err
 may(struct store_memory *m, const struct store_batch *b, struct kw_why *why)
 {
 	uint64_t bytes = 0;
+	bool flash = false;
 
 	if (m->lost)
 		return kw_refuse(why, KW_EIO, "the store in memory failed before and takes nothing more");
@@ -276,9 +277,11 @@ may(struct store_memory *m, const struct store_batch *b, struct kw_why *why)
 		return kw_refuse(why, m->fail_with, "the store in memory fails as it was told to");
 	}
 	for (uint32_t i = 0; i < b->count; i++)
-		if (b->ops[i].kind == OP_APPEND)
+		if (b->ops[i].kind == OP_APPEND) {
 			bytes += cost(&b->ops[i].append);
-	if (m->quota > 0 && bytes > 0 && m->used + bytes > m->quota)
+			flash = flash || b->ops[i].append.lane == LANE_FLASH;
+		}
+	if (m->quota > 0 && !flash && bytes > 0 && m->used + bytes > m->quota)
 		return kw_refuse(why, KW_EFULL, "the store in memory holds %llu of %llu bytes", (unsigned long long)m->used, (unsigned long long)m->quota);
 	return KW_OK;
 }

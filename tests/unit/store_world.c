@@ -147,6 +147,7 @@ world_make(bool on_disk)
 	w->on_disk = on_disk;
 	w->partnership = "musterstadt";
 	w->now = WORLD_NOW;
+	w->log_epoch = 1;
 	strcpy(w->path, "/tmp/kw-store-XXXXXX");
 	assert_non_null(mkdtemp(w->path));
 	if (world_open(w) != KW_OK)

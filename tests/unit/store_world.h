@@ -48,6 +48,7 @@ struct world {
 	struct store_op ops[WORLD_OPS];
 	uint8_t bytes[WORLD_OPS][96];   /* heads, ids and hashes of the batch's appends */
 	uint64_t now;
+	uint32_t log_epoch;             /* the test's own note */
 };
 
 extern uint8_t world_pk[KW_KEY_LEN], world_sk[64];

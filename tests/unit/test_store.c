@@ -515,7 +515,7 @@ a_batch_beyond_the_quota_changes_nothing(void **state)
 	w->quota = 3u << 20;
 	assert_int_equal(world_open(w), KW_OK);
 	for (uint32_t i = 0; i < 40; i++) {
-		world_append(w, LANE_FLASH, 0, 1, i)->append.body = span_of(much, sizeof much);
+		world_append(w, LANE_ROUTINE, 0, 1, i)->append.body = span_of(much, sizeof much);
 		if ((err = world_commit(w)) != KW_OK)
 			break;
 		stored++;
@@ -523,20 +523,41 @@ a_batch_beyond_the_quota_changes_nothing(void **state)
 	assert_int_equal(err, KW_EFULL);
 	assert_true(stored > 5 && stored < 16);
 	assert_string_not_equal(w->why.text, "");
-	assert_int_equal(world_read(w, LANE_FLASH, ALL_SETS, stored, 8, numbers), 0);
+	assert_int_equal(world_read(w, LANE_ROUTINE, ALL_SETS, stored, 8, numbers), 0);
 	for (uint32_t i = 0; i < stored; i++) { /* what frees room still passes, and then there is room */
 		struct store_op *op = world_op(w, OP_SWEEP);
 
+		op->sweep.lane = LANE_ROUTINE;
 		op->sweep.upto = stored;
 		op->sweep.limit = 100;
 	}
 	world_must_commit(w);
 	for (uint32_t i = 0; i < 3; i++) {
-		world_append(w, LANE_FLASH, 0, 1, 100 + i)->append.body = span_of(much, sizeof much);
+		world_append(w, LANE_ROUTINE, 0, 1, 100 + i)->append.body = span_of(much, sizeof much);
 		world_must_commit(w);
 		assert_int_equal(w->ops[0].at.number, stored + 1 + i);
 		assert_int_equal(w->ops[0].commit, stored + 1 + i);
 	}
+}
+
+static void
+p5_flash_passes_the_quota(void **state)
+{
+	struct world *w = *state;
+	static uint8_t much[200000];
+
+	world_close(w);
+	w->quota = 1u << 20;
+	assert_int_equal(world_open(w), KW_OK);
+	for (uint32_t i = 0; i < 20; i++) {
+		world_append(w, LANE_FLASH, 0, 1, i)->append.body = span_of(much, sizeof much);
+		world_must_commit(w);
+	}
+	world_append(w, LANE_URGENT, 0, 1, 100);
+	assert_int_equal(world_commit(w), KW_EFULL);
+	world_append(w, LANE_URGENT, 0, 1, 100);
+	world_append(w, LANE_FLASH, 0, 1, 101); /* is not held up by what it travels with */
+	world_must_commit(w);
 }
 
 static void
@@ -555,6 +576,157 @@ sizes_tell_entries_and_use(void **state)
 	assert_int_equal(after.entries[LANE_ROUTINE], 40);
 	assert_true(after.used_bytes > before.used_bytes + 100 * 400);
 	assert_true(after.quota_bytes > after.used_bytes);
+}
+
+/* ---- the two against one another ---- */
+
+static uint32_t seed;
+
+static uint32_t
+dice(uint32_t below)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return (seed >> 8) % below;
+}
+
+static void
+random_batch(struct world *w)
+{
+	uint32_t appends = dice(12);
+	struct store_op *op;
+
+	for (uint32_t i = 0; i < appends; i++) {
+		bool own = dice(15) == 0;
+
+		op = world_append(w, (enum lane)dice(3), dice(20), own ? BROKERS : dice(3), dice(150));
+		op->append.expires_ms = w->now + dice(200) * 100000ull;
+		op->append.body_until_ms = op->append.expires_ms - dice(50) * 1000ull;
+		op->append.proof_until_ms = dice(20) == 0 ? UINT64_MAX : op->append.expires_ms + dice(400) * 100000ull;
+		op->append.frame_hash[5] = dice(10) == 0;
+		op->append.receipt = dice(4) == 0;
+	}
+	if (dice(3) == 0) {
+		op = world_op(w, OP_SWEEP);
+		op->sweep.lane = (enum lane)dice(3);
+		op->sweep.set.v = dice(20);
+		op->sweep.upto = dice(400);
+		op->sweep.limit = 1 + dice(20);
+	}
+	if (dice(3) == 0)
+		world_op(w, OP_PURGE)->purge.limit = 100000;
+	if (dice(40) == 0)
+		world_op(w, OP_LOG_EPOCH)->log_epoch.epoch = ++w->log_epoch;
+	if (w->b.ops != w->ops)
+		world_op(w, OP_PURGE)->purge.limit = 100000;
+}
+
+static void
+same_answers(const struct world *a, const struct world *b)
+{
+	assert_int_equal(a->b.has_commit, b->b.has_commit);
+	if (a->b.has_commit)
+		assert_memory_equal(a->b.commit, b->b.commit, WIRE_COMMIT_LEN);
+	for (uint32_t i = 0; i < a->b.count; i++) {
+		const struct store_op *x = &a->ops[i], *y = &b->ops[i];
+
+		if (x->kind != OP_APPEND && x->kind != OP_SWEEP)
+			continue;
+		assert_int_equal(x->at.number, y->at.number);
+		assert_int_equal(x->at.lane, y->at.lane);
+		if (x->kind == OP_SWEEP) {
+			assert_int_equal(x->done, y->done);
+			continue;
+		}
+		assert_int_equal(x->result, y->result);
+		assert_int_equal(x->at.log_epoch, y->at.log_epoch);
+		assert_int_equal(x->commit, y->commit);
+		assert_int_equal(x->index, y->index);
+	}
+}
+
+static void
+same_reads(struct world *a, struct world *b)
+{
+	static struct store_entry ea[64], eb[64];
+	set_no sets[20];
+	uint32_t n = 0, ca, cb, max = 1 + dice(64);
+	uint64_t ta, tb, after = dice(500), bytes = dice(3) == 0 ? dice(20000) : UINT64_MAX;
+	enum lane lane = (enum lane)dice(3);
+
+	for (uint32_t i = 0; i < 20; i++)
+		if (dice(3) == 0)
+			sets[n++].v = i;
+	assert_int_equal(a->s->ops->read(a->s, lane, sets, n, after, ea, max, bytes, &ca, &ta, &a->why), KW_OK);
+	assert_int_equal(b->s->ops->read(b->s, lane, sets, n, after, eb, max, bytes, &cb, &tb, &b->why), KW_OK);
+	assert_int_equal(ca, cb);
+	assert_int_equal(ta, tb);
+	for (uint32_t i = 0; i < ca; i++) {
+		assert_int_equal(ea[i].at.number, eb[i].at.number);
+		assert_int_equal(ea[i].at.log_epoch, eb[i].at.log_epoch);
+		assert_int_equal(ea[i].commit, eb[i].commit);
+		assert_int_equal(ea[i].set.v, eb[i].set.v);
+		assert_int_equal(ea[i].sender.v, eb[i].sender.v);
+		assert_int_equal(ea[i].entry, eb[i].entry);
+		assert_int_equal(ea[i].receipt, eb[i].receipt);
+		assert_memory_equal(ea[i].id, eb[i].id, KW_ID_LEN);
+		assert_true(span_eq(ea[i].head, eb[i].head));
+		assert_true(span_eq(ea[i].body, eb[i].body));
+		assert_true(span_eq(ea[i].wraps, eb[i].wraps));
+	}
+	a->s->ops->read_done(a->s);
+	b->s->ops->read_done(b->s);
+}
+
+static void
+same_proofs(struct world *a, struct world *b, uint64_t commit, uint32_t index)
+{
+	uint8_t ra[WIRE_COMMIT_LEN], rb[WIRE_COMMIT_LEN], pa[KW_PATH_MAX][KW_HASH_LEN], pb[KW_PATH_MAX][KW_HASH_LEN];
+	uint32_t la = 0, lb = 0;
+	enum kw_err err = a->s->ops->proof(a->s, commit, index, ra, pa, &la, &a->why);
+
+	assert_int_equal(b->s->ops->proof(b->s, commit, index, rb, pb, &lb, &b->why), err);
+	assert_int_equal(la, lb);
+	if (err == KW_OK) {
+		assert_memory_equal(ra, rb, WIRE_COMMIT_LEN);
+		assert_memory_equal(pa, pb, (size_t)la * KW_HASH_LEN);
+	}
+}
+
+static void
+random_work_is_answered_the_same_on_disk_and_in_memory(void **state)
+{
+	struct world *disk = world_make(true), *memory = world_make(false);
+	uint64_t stored = 0, standing = 0;
+
+	(void)state;
+	for (uint32_t round = 0; round < 400; round++) {
+		uint32_t before = round * 7919 + 1;
+		struct store_sizes a, b;
+
+		seed = before;
+		random_batch(disk);
+		seed = before;
+		random_batch(memory);
+		world_must_commit(disk);
+		world_must_commit(memory);
+		same_answers(disk, memory);
+		for (int i = 0; i < 3; i++)
+			same_reads(disk, memory);
+		same_proofs(disk, memory, 1 + dice(round + 1), dice(8));
+		disk->s->ops->sizes(disk->s, &a);
+		memory->s->ops->sizes(memory->s, &b);
+		assert_memory_equal(a.entries, b.entries, sizeof a.entries);
+		stored += disk->b.leaf_count;
+		standing = a.entries[0] + a.entries[1] + a.entries[2];
+		disk->now = memory->now += dice(600) * 1000ull;
+		if (round % 50 == 49) {
+			world_close(disk);
+			assert_int_equal(world_open(disk), KW_OK);
+		}
+	}
+	assert_true(standing > 50 && stored > standing + 200); /* retention has been at work, and not on all */
+	world_free(disk);
+	world_free(memory);
 }
 
 #define BOTH(f) \
@@ -585,7 +757,9 @@ main(void)
 		BOTH(k1_a_sweep_takes_bodies_and_wraps_of_one_audience_up_to_a_number),
 		BOTH(a_sweep_below_the_last_one_does_nothing),
 		BOTH(a_batch_beyond_the_quota_changes_nothing),
+		BOTH(p5_flash_passes_the_quota),
 		BOTH(sizes_tell_entries_and_use),
+		cmocka_unit_test(random_work_is_answered_the_same_on_disk_and_in_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
