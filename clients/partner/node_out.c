@@ -166,6 +166,8 @@ say_void(struct node *n, const struct old *old, const char *reason, struct kw_wh
 	uint64_t seq;
 	enum kw_err err;
 
+	if (old->header.sender_epoch != n->sender_epoch)
+		return KW_OK; /* a void is about numbers of its own epoch; in the one before nobody counts on */
 	if ((err = pstore_mark(n->store, why)) != KW_OK)
 		return err;
 	err = sealer_void(&seq, n->sealer, &in, old->seq, &old->header, old->frame_hash, reason, why);
@@ -259,8 +261,6 @@ node_publish_refused(struct node *n, const struct wire_refused *r, struct kw_why
 	enum kw_err err;
 
 	log_peer(LOG_INFO, "outbox.refused", "code=%s", wire_code_name(r->code));
-	if (r->code == CODE_DENIED && agreement_node(node_agreement(n), n->id) != AGREEMENT_NOBODY)
-		log_peer(LOG_WARNING, "outbox.denied", "text=\"see status\"");
 	if (fate == SENDING_AGAIN && (r->code == CODE_NO_HELLO || r->code == CODE_BEHIND))
 		(void)link_refused(&n->link, r->code, r->wait_ms, n->mono_ms);
 	if (fate == SENDING_UNKNOWN || fate == SENDING_AGAIN)

@@ -38,6 +38,7 @@ static const char agreement_text_1[] =
 	"  - {id: city, kind: city, nodes: [{id: public-order, key: \"%city/public-order\"}, {id: crime-prevention, key: \"%city/crime-prevention\"}]}\n"
 	"  - {id: youth-house, kind: civil, purposes: [danger-prevention], nodes: [{id: office, key: \"%youth-house/office\"}]}\n"
 	"topics:\n"
+	"  - {filter: \"alert/quick/#\", schema: alert, purpose: danger-prevention, publish: [police], receive: [city, civil], deliver_within: 1s}\n"
 	"  - {filter: \"alert/local/#\", schema: alert, purpose: danger-prevention, publish: [city, civil], receive: [police, city, civil], lane: flash}\n"
 	"  - {filter: \"alert/#\", schema: alert, purpose: danger-prevention, publish: [police, city], receive: [police, city, civil], lane: flash}\n";
 

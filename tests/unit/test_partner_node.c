@@ -727,6 +727,77 @@ what_is_published_in_a_batch_stands_whole_or_not_at_all(void **state)
 }
 
 static void
+what_nobody_confirms_in_time_is_shown_with_who_is_missing(void **state)
+{
+	struct world *w = *state;
+	uint64_t until = clock_mono_ms() + 10000;
+	uint8_t id[KW_ID_LEN];
+	size_t late = 0, missing = 0;
+	struct kw_why why;
+
+	world_start(w);
+	assert_int_equal(world_publish(w, "alert/quick/now", id, &why), KW_OK);
+	while (late == 0 && clock_mono_ms() < until) {
+		json_t *status = desk_status(w->node), *list = json_object_get(status, "unconfirmed");
+
+		late = json_array_size(list);
+		missing = json_array_size(json_object_get(json_array_get(list, 0), "missing"));
+		json_decref(status);
+		world_steps(w, 1);
+	}
+	assert_int_equal(late, 1);
+	assert_int_equal(missing, 3);
+}
+
+static void
+a_trace_tells_when_it_was_stored_and_by_whom_it_was_confirmed(void **state)
+{
+	struct world *w = *state;
+	uint8_t id[KW_ID_LEN], other[KW_ID_LEN] = {0};
+	struct kw_why why;
+	json_t *t = NULL;
+
+	world_up(w);
+	assert_int_equal(world_publish(w, "alert/flood", id, &why), KW_OK);
+	(void)world_expect(w, WIRE_PUBLISH);
+	world_store(w, NULL);
+	world_steps(w, 20);
+	assert_int_equal(desk_trace(&t, w->node, id, &why), KW_OK);
+	assert_string_equal(json_string_value(json_object_get(t, "state")), "stored");
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(t, "stored"), "commit")), 1);
+	assert_int_equal(json_array_size(json_object_get(t, "missing")), 3);
+	json_decref(t);
+	assert_int_equal(desk_trace(&t, w->node, other, &why), KW_ENOTFOUND);
+}
+
+static void
+an_alert_is_found_again_by_its_cap_identifier_which_is_not_on_disk(void **state)
+{
+	struct world *w = *state;
+	struct payload_brief *brief = calloc(1, sizeof *brief);
+	struct about about;
+	char command[256];
+	struct given g;
+	struct kw_why why;
+
+	world_up(w);
+	world_steps(w, 5);
+	world_seal(&g, w, LANE_FLASH, NULL);
+	world_deliver(w, &g, MARK_WHOLE);
+	(void)world_expect(w, WIRE_ACK);
+	assert_int_equal(payload_brief(brief, PAYLOAD_ALERT, buf_span(&w->alert), "", &why), KW_OK);
+	assert_true(brief->cap_id[0] != '\0');
+	assert_int_equal(desk_find(w->node, brief->cap_id, &about, &why), KW_OK);
+	assert_memory_equal(about.id, g.header.id, KW_ID_LEN);
+	assert_int_equal(desk_find(w->node, "nobody,nothing,never", &about, &why), KW_ENOTFOUND);
+	world_stop(w); /* nothing of the content lies readable in the store */
+	(void)snprintf(command, sizeof command, "! grep -rqE 'Neckar|%.20s' %s/state", brief->headline, w->folder);
+	assert_int_equal(system(command), 0);
+	free(brief);
+	given_free(&g);
+}
+
+static void
 a_broker_without_the_key_of_the_agreement_gets_nothing(void **state)
 {
 	struct world *w = *state;
@@ -809,6 +880,9 @@ main(void)
 		T(only_the_first_senders_partner_cancels),
 		T(a_full_store_acknowledges_nothing_and_goes_on_when_there_is_room),
 		T(what_is_published_in_a_batch_stands_whole_or_not_at_all),
+		T(what_nobody_confirms_in_time_is_shown_with_who_is_missing),
+		T(a_trace_tells_when_it_was_stored_and_by_whom_it_was_confirmed),
+		T(an_alert_is_found_again_by_its_cap_identifier_which_is_not_on_disk),
 		T(a_broker_without_the_key_of_the_agreement_gets_nothing),
 		T(publishing_what_the_broker_would_refuse_is_refused_here),
 	};

@@ -339,7 +339,7 @@ an_older_version_judges_its_own_and_what_the_newest_forbids_is_marked(void **sta
 	assert_int_equal(r.verdict, READER_FINE);
 	assert_true(r.outdated);
 	reading_free(&r);
-	world_next_version(k->w, "publish: [police]", "publish: [police, city]");
+	world_next_version(k->w, "publish: [police], receive: [police", "publish: [police, city], receive: [police");
 	add_version(k);
 	r = read_it(k, buf_span(&k->g.frame));
 	assert_false(r.outdated);
