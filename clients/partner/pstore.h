@@ -78,7 +78,7 @@ KW_MUST_USE enum kw_err pstore_commits_forget(struct pstore *s, struct kw_why *w
 /* The newest of the broker's own in that log epoch; number 0: none. */
 KW_MUST_USE enum kw_err pstore_commit_newest(struct commit_seen *out, struct pstore *s, uint32_t log_epoch, struct kw_why *why);
 
-/* ---- evidence ---- */
+/* ---- evidence: the first 10,000 pieces; what comes then is told in the log alone ---- */
 KW_MUST_USE enum kw_err pstore_evidence_add(struct pstore *s, const char *kind, const char *text, struct span a, struct span b, uint64_t now_ms,
                                             struct kw_why *why);
 struct pstore_evidence { uint64_t seq, at_ms; const char *kind, *text; };
@@ -223,7 +223,7 @@ KW_MUST_USE enum kw_err pstore_handler_seq(uint64_t *seq, struct pstore *s, cons
 KW_MUST_USE enum kw_err pstore_handler_done(struct pstore *s, const char *handler, uint64_t seq, bool set_aside, const char *reason, uint64_t now_ms,
                                             struct kw_why *why);
 
-/* ---- keeping, counting ---- */
+/* ---- keeping, counting: content and proof when their time is over, rejected ones beyond the newest 10,000 ---- */
 KW_MUST_USE enum kw_err pstore_sweep(uint32_t *done, struct pstore *s, uint64_t now_ms, uint32_t limit, struct kw_why *why);
 struct pstore_counts {
 	uint64_t out_waiting, out_stored, out_refused, out_expired, out_oldest_ms;

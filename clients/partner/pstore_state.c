@@ -152,7 +152,7 @@ pstore_commit_newest(struct commit_seen *out, struct pstore *s, uint32_t log_epo
 enum kw_err
 pstore_evidence_add(struct pstore *s, const char *kind, const char *text, struct span a, struct span b, uint64_t now_ms, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO evidence(at_ms, kind, text, a, b) VALUES(?, ?, ?, ?, ?)", why);
+	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO evidence(at_ms, kind, text, a, b) SELECT ?, ?, ?, ?, ? WHERE (SELECT count(*) FROM evidence) < 10000", why);
 
 	MUST(s->open_transaction);
 	if (q == NULL)
@@ -278,6 +278,10 @@ pstore_sweep(uint32_t *done, struct pstore *s, uint64_t now_ms, uint32_t limit, 
 
 	MUST(s->open_transaction);
 	*done = 0;
+	/* Whoever sends rubbish does not fill the disk with it: the newest 10,000 of what was rejected are enough to see what it is. */
+	if ((err = sweep_step(done, s, "DELETE FROM inbox WHERE seq IN (SELECT seq FROM inbox WHERE rejected = 1 AND ?1 > 0 ORDER BY seq DESC"
+	                               " LIMIT ?2 OFFSET 10000)", now_ms, limit, why)) != KW_OK)
+		return err;
 	/* Content: heads stay for the proof. What still waits in the outbox is expired first, by the sender's rules. */
 	if ((err = sweep_step(done, s, "UPDATE inbox SET payload = NULL, bare = 1, mark = CASE WHEN mark = '' THEN 'purged' ELSE mark END WHERE seq IN"
 	                               " (SELECT seq FROM inbox WHERE payload IS NOT NULL AND content_until_ms <= ? LIMIT ?)", now_ms, limit, why)) != KW_OK)

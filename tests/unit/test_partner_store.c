@@ -360,6 +360,26 @@ content_goes_when_its_time_is_over_and_what_still_waits_stays(void **state)
 }
 
 static void
+what_was_rejected_does_not_fill_the_disk(void **state)
+{
+	struct in_new row = {.head = span_str("rubbish"), .rejected = true, .bare = true, .content_until_ms = 50000, .proof_until_ms = 90000};
+	struct place *p = *state;
+	struct pstore_counts c;
+	uint32_t done;
+	uint64_t seq;
+
+	begin(p->s);
+	for (int i = 0; i < 10050; i++)
+		assert_int_equal(pstore_in_add(&seq, p->s, &row, NULL), KW_OK);
+	assert_int_equal(pstore_sweep(&done, p->s, 1000, 100, NULL), KW_OK);
+	assert_int_equal(done, 50);
+	commit(p->s);
+	assert_int_equal(pstore_counts(&c, p->s, NULL), KW_OK);
+	assert_int_equal(c.in_rejected, 10000);
+	assert_int_equal(c.in_newest, 10050);
+}
+
+static void
 a_new_log_epoch_offers_the_stored_ones_of_late_again_and_in_order(void **state)
 {
 	struct place *p = *state;
@@ -456,6 +476,7 @@ main(void)
 		T(a_void_closes_the_gap_before_and_after_it_shows),
 		T(confirmations_are_counted_once_for_each_reader),
 		T(content_goes_when_its_time_is_over_and_what_still_waits_stays),
+		T(what_was_rejected_does_not_fill_the_disk),
 		T(a_new_log_epoch_offers_the_stored_ones_of_late_again_and_in_order),
 		T(commits_are_kept_by_log_epoch_and_hearsay_gives_way),
 		T(a_handler_never_goes_back),
