@@ -69,8 +69,8 @@ same_mode(const struct agreement *a, const struct public_key *key, size_t line, 
 	if (key->mode == a->mode)
 		return KW_OK;
 	return kw_refuse(why, KW_EINVAL, "line %zu: the key of \"%s\" was made for %s, but the agreement's kind is %s; make a key for %s", line, key->name,
-	                 key->mode == MODE_LIVE ? "live" : "exercise", a->mode == MODE_LIVE ? "live" : "exercise",
-	                 a->mode == MODE_LIVE ? "live" : "exercise");
+	                 key->mode == MODE_LIVE ? kw_translate("live") : kw_translate("exercise"), a->mode == MODE_LIVE ? kw_translate("live") : kw_translate("exercise"),
+	                 a->mode == MODE_LIVE ? kw_translate("live") : kw_translate("exercise"));
 }
 
 static enum kw_err
@@ -78,7 +78,7 @@ parse_previous(struct agreement *a, const struct yaml_node *root, struct kw_why 
 {
 	const char *text = NULL;
 	size_t line = 0;
-	enum kw_err err = yaml_may_text(&text, &line, root, "previous", "the agreement", why);
+	enum kw_err err = yaml_may_text(&text, &line, root, "previous", kw_translate("the agreement"), why);
 
 	if (err != KW_OK)
 		return err;
@@ -102,7 +102,7 @@ parse_valid(struct agreement *a, const struct yaml_node *root, struct kw_why *wh
 	const struct yaml_node *valid;
 	enum kw_err err;
 
-	if ((err = yaml_want(&valid, root, "valid", YAML_MAP, "the agreement", why)) != KW_OK)
+	if ((err = yaml_want(&valid, root, "valid", YAML_MAP, kw_translate("the agreement"), why)) != KW_OK)
 		return err;
 	if ((err = yaml_only_keys(valid, known, COUNT(known), "valid", why)) != KW_OK)
 		return err;
@@ -129,18 +129,18 @@ parse_head(struct agreement *a, const struct yaml_node *root, struct kw_why *why
 	size_t line, mode;
 	enum kw_err err;
 
-	if ((err = yaml_only_keys(root, known, COUNT(known), "the agreement", why)) != KW_OK)
+	if ((err = yaml_only_keys(root, known, COUNT(known), kw_translate("the agreement"), why)) != KW_OK)
 		return err;
-	if ((err = want_name(a->partnership, &line, root, "partnership", "the agreement", why)) != KW_OK)
+	if ((err = want_name(a->partnership, &line, root, "partnership", kw_translate("the agreement"), why)) != KW_OK)
 		return err;
-	if ((err = yaml_want_u64(&version, root, "version", 1, VERSION_MAX, "the agreement", why)) != KW_OK)
+	if ((err = yaml_want_u64(&version, root, "version", 1, VERSION_MAX, kw_translate("the agreement"), why)) != KW_OK)
 		return err;
 	a->version = (uint32_t)version;
 	if ((err = parse_previous(a, root, why)) != KW_OK)
 		return err;
 	if ((err = parse_valid(a, root, why)) != KW_OK)
 		return err;
-	if ((err = yaml_want(&kind, root, "kind", YAML_SCALAR, "the agreement", why)) != KW_OK)
+	if ((err = yaml_want(&kind, root, "kind", YAML_SCALAR, kw_translate("the agreement"), why)) != KW_OK)
 		return err;
 	if ((err = yaml_one_of(&mode, kind, modes, COUNT(modes), "kind", why)) != KW_OK)
 		return err;
@@ -192,7 +192,7 @@ parse_steering(struct agreement *a, const struct yaml_node *root, struct kw_why 
 	size_t line;
 	enum kw_err err;
 
-	if ((err = yaml_want(&steering, root, "steering", YAML_MAP, "the agreement", why)) != KW_OK)
+	if ((err = yaml_want(&steering, root, "steering", YAML_MAP, kw_translate("the agreement"), why)) != KW_OK)
 		return err;
 	if ((err = yaml_only_keys(steering, known, COUNT(known), "steering", why)) != KW_OK)
 		return err;
@@ -200,7 +200,7 @@ parse_steering(struct agreement *a, const struct yaml_node *root, struct kw_why 
 		return err;
 	if ((err = yaml_want(&members, steering, "members", YAML_LIST, "steering", why)) != KW_OK)
 		return err;
-	if ((err = parse_signers(&a->members, &a->member_count, members, MEMBERS_MAX, KEY_STEERING, "member", why)) != KW_OK)
+	if ((err = parse_signers(&a->members, &a->member_count, members, MEMBERS_MAX, KEY_STEERING, kw_translate("member"), why)) != KW_OK)
 		return err;
 	line = yaml_line(yaml_get(steering, "threshold"));
 	if (threshold > a->member_count)
@@ -269,7 +269,7 @@ parse_broker(struct agreement *a, const struct yaml_node *root, struct kw_why *w
 	size_t line;
 	enum kw_err err;
 
-	if ((err = yaml_want(&broker, root, "broker", YAML_MAP, "the agreement", why)) != KW_OK)
+	if ((err = yaml_want(&broker, root, "broker", YAML_MAP, kw_translate("the agreement"), why)) != KW_OK)
 		return err;
 	if ((err = yaml_only_keys(broker, known, COUNT(known), "broker", why)) != KW_OK)
 		return err;
@@ -288,11 +288,11 @@ static enum kw_err
 parse_operators(struct agreement *a, const struct yaml_node *root, struct kw_why *why)
 {
 	const struct yaml_node *list;
-	enum kw_err err = yaml_may(&list, root, "operators", YAML_LIST, "the agreement", why);
+	enum kw_err err = yaml_may(&list, root, "operators", YAML_LIST, kw_translate("the agreement"), why);
 
 	if (err != KW_OK || list == NULL)
 		return err;
-	if ((err = parse_signers(&a->operators, &a->operator_count, list, OPERATORS_MAX, KEY_NODE, "operator", why)) != KW_OK)
+	if ((err = parse_signers(&a->operators, &a->operator_count, list, OPERATORS_MAX, KEY_NODE, kw_translate("operator"), why)) != KW_OK)
 		return err;
 	for (uint32_t i = 0; i < a->operator_count; i++)
 		if ((err = same_mode(a, &a->operators[i].key, a->operators[i].line, why)) != KW_OK)
@@ -347,7 +347,7 @@ parse_partner(struct agreement *a, struct partner *p, const struct yaml_node *ma
 	for (const struct partner *other = a->partners; other < p; other++)
 		if (strcmp(other->id, p->id) == 0)
 			return kw_refuse(why, KW_EINVAL, "line %zu: the partner \"%s\" stands here a second time, first in line %zu; keep one", p->line, p->id, other->line);
-	(void)snprintf(where, sizeof where, "partner %s", p->id);
+	(void)snprintf(where, sizeof where, kw_translate("partner %s"), p->id);
 	if ((err = yaml_want(&kind_node, map, "kind", YAML_SCALAR, where, why)) != KW_OK)
 		return err;
 	if ((err = yaml_one_of(&kind, kind_node, partner_kind_words, KIND_COUNT, "kind", why)) != KW_OK)
@@ -369,7 +369,7 @@ parse_node(struct agreement *a, struct node *n, uint32_t partner, const struct y
 	size_t line;
 	enum kw_err err;
 
-	(void)snprintf(where, sizeof where, "a node of %s", a->partners[partner].id);
+	(void)snprintf(where, sizeof where, kw_translate("a node of %s"), a->partners[partner].id);
 	if ((err = yaml_only_keys(map, known, COUNT(known), where, why)) != KW_OK)
 		return err;
 	if ((err = want_name(name, &line, map, "id", where, why)) != KW_OK)
@@ -393,7 +393,7 @@ parse_nodes(struct agreement *a, uint32_t partner, const struct yaml_node *map, 
 	struct node *grown;
 	enum kw_err err;
 
-	(void)snprintf(where, sizeof where, "partner %s", a->partners[partner].id);
+	(void)snprintf(where, sizeof where, kw_translate("partner %s"), a->partners[partner].id);
 	if ((err = yaml_want(&list, map, "nodes", YAML_LIST, where, why)) != KW_OK)
 		return err;
 	if (yaml_count(list) > KW_NODES_MAX - a->node_count)
@@ -443,7 +443,7 @@ parse_partners(struct agreement *a, const struct yaml_node *root, struct kw_why 
 	const struct yaml_node *list;
 	enum kw_err err;
 
-	if ((err = yaml_want(&list, root, "partners", YAML_LIST, "the agreement", why)) != KW_OK)
+	if ((err = yaml_want(&list, root, "partners", YAML_LIST, kw_translate("the agreement"), why)) != KW_OK)
 		return err;
 	if (yaml_count(list) > PARTNERS_MAX)
 		return kw_refuse(why, KW_ELIMIT, "line %zu: %zu partners, at most %u are allowed", yaml_line(list), yaml_count(list), PARTNERS_MAX);
@@ -471,7 +471,7 @@ parse_coordinator(struct agreement *a, const struct yaml_node *root, struct kw_w
 	size_t line;
 	enum kw_err err;
 
-	if ((err = yaml_want_text(&id, &line, root, "coordinator", "the agreement", why)) != KW_OK)
+	if ((err = yaml_want_text(&id, &line, root, "coordinator", kw_translate("the agreement"), why)) != KW_OK)
 		return err;
 	a->coordinator = agreement_node(a, id);
 	if (a->coordinator != AGREEMENT_NOBODY)
@@ -480,7 +480,7 @@ parse_coordinator(struct agreement *a, const struct yaml_node *root, struct kw_w
 		ids[i] = a->nodes[i].id;
 	near = text_nearest(id, ids, a->node_count);
 	return kw_refuse(why, KW_EINVAL, "line %zu: the coordinator \"%.80s\" is no node of this agreement%s%s%s; write one as partner/node", line, id,
-	                 near != NULL ? ", did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+	                 near != NULL ? kw_translate(", did you mean \"") : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
 }
 
 /* One of the keys that somebody holds, for finding what stands twice. */

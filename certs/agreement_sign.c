@@ -145,7 +145,7 @@ check_threshold(const struct agreement *signers, const struct agreement *a, stru
 	names = buf_text(&missing);
 	err = kw_refuse(why, KW_EDENIED, "version %u of the agreement is signed by %u of the %u members that version %u names, at least %u must sign; missing: %s%s%s%s",
 	                a->version, t.out.valid, signers->member_count, signers->version, signers->threshold, names != NULL ? names : "?",
-	                t.out.unknown > 0 ? "; not counted, since no member: " : "", t.out.unknown_name, t.out.unknown > 1 ? " and others" : "");
+	                t.out.unknown > 0 ? kw_translate("; not counted, since no member: ") : "", t.out.unknown_name, t.out.unknown > 1 ? kw_translate(" and others") : "");
 	buf_free(&missing);
 	return err;
 }
@@ -164,7 +164,7 @@ check_link(const struct agreement *old, const struct agreement *next, struct kw_
 		return kw_refuse(why, KW_EDENIED, "the partnership's name never changes: it is \"%s\", but the new version says \"%s\"", old->partnership, next->partnership);
 	if (old->mode != next->mode)
 		return kw_refuse(why, KW_EDENIED, "the kind never changes: it is %s, but the new version says %s; begin an agreement of its own for that",
-		                 old->mode == MODE_LIVE ? "live" : "exercise", next->mode == MODE_LIVE ? "live" : "exercise");
+		                 old->mode == MODE_LIVE ? kw_translate("live") : kw_translate("exercise"), next->mode == MODE_LIVE ? kw_translate("live") : kw_translate("exercise"));
 	if (next->version <= old->version)
 		return kw_refuse(why, KW_EDENIED, "version %u is in force and versions only go up, so version %u is refused; write version %u", old->version, next->version,
 		                 old->version + 1);
@@ -202,7 +202,7 @@ agreement_sign(struct buf *line, const struct agreement *a, const struct agreeme
 		return err;
 	if (member_of(a, key->sign_pk) == a->member_count && (previous == NULL || member_of(previous, key->sign_pk) == previous->member_count))
 		return kw_refuse(why, KW_EDENIED, "\"%s\" with this key is no member of the steering committee%s, so the signature would not count", key->name,
-		                 previous != NULL ? " of this version or the one before" : "");
+		                 previous != NULL ? kw_translate(" of this version or the one before") : "");
 	if (!seal_sign(sig, LABEL_SIGN_AGREEMENT, buf_span(&a->text), secret_keys_sign(member)))
 		return kw_refuse(why, KW_ENOMEM, "out of memory while signing the agreement");
 	(void)sodium_bin2base64(text, sizeof text, sig, sizeof sig, BASE64);

@@ -36,7 +36,7 @@ static void
 warn(struct reading *r, size_t line, const char *text)
 {
 	if (r->warnings != NULL)
-		buf_printf(r->warnings, "line %zu: %s: %s\n", line, r->where, text);
+		buf_printf(r->warnings, kw_translate("line %zu: %s: %s\n"), line, r->where, text);
 }
 
 static enum kw_err
@@ -58,7 +58,7 @@ parse_filter(struct reading *r)
 			return kw_refuse(r->why, KW_EINVAL, "line %zu: the topic %s is never reached, since %s in line %u stands before it and takes in all of it; "
 			                 "move it up, or delete it", line, filter, before->filter, before->view.line);
 	(void)snprintf(t->filter, sizeof t->filter, "%s", filter);
-	(void)snprintf(r->where, sizeof r->where, "topic %s", filter);
+	(void)snprintf(r->where, sizeof r->where, kw_translate("topic %s"), filter);
 	t->view.filter = t->filter;
 	t->view.line = (uint32_t)line;
 	return KW_OK;
@@ -117,7 +117,7 @@ parse_keep(struct reading *r)
 	v->keep_proof_ms = KEEP_PROOF_MS;
 	if ((err = yaml_may(&keep, r->map, "keep", YAML_MAP, r->where, r->why)) != KW_OK || keep == NULL)
 		return err;
-	(void)snprintf(where, sizeof where, "keep of %s", r->where);
+	(void)snprintf(where, sizeof where, kw_translate("keep of %s"), r->where);
 	if ((err = yaml_only_keys(keep, known, COUNT(known), where, r->why)) != KW_OK)
 		return err;
 	if ((err = yaml_may_duration(&v->keep_content_ms, keep, "content", MINUTE_MS, KEEP_CONTENT_MAX_MS, where, r->why)) != KW_OK)
@@ -180,13 +180,13 @@ resolve_word(struct reading *r, uint8_t *flags, const struct yaml_node *item, co
 		if (strcmp(word, partner_kind_words[kind]) != 0)
 			continue;
 		met = true;
-		warn(r, yaml_line(item), "no partner is of a kind that is named there");
+		warn(r, yaml_line(item), kw_translate("no partner is of a kind that is named there"));
 	}
 	if (met)
 		return KW_OK;
 	near = text_nearest(word, known, n);
 	return kw_refuse(r->why, KW_EINVAL, "line %zu: \"%.80s\" in \"%s\" of %s is no partner's id and no kind of partners%s%s%s; write an id, a kind or \"*\"",
-	                 yaml_line(item), word, key, r->where, near != NULL ? ", did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+	                 yaml_line(item), word, key, r->where, near != NULL ? kw_translate(", did you mean \"") : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
 }
 
 static enum kw_err
@@ -239,8 +239,9 @@ bind_to_purpose(struct reading *r, const struct yaml_node *list)
 				return kw_refuse(r->why, KW_EINVAL, "line %zu: %s is to read %s but has not committed to its purpose \"%s\"; add the purpose to the partner, "
 				                 "or take it out here", yaml_line(list), p->id, r->where, r->t->purpose);
 		if (r->warnings != NULL)
-			buf_printf(r->warnings, "line %zu: %s: %s does not read it, since it has not committed to %s\n", yaml_line(list), r->where, p->id,
-			           r->t->purpose[0] != '\0' ? "its purpose" : "anything: the topic names no purpose");
+			buf_printf(r->warnings, r->t->purpose[0] != '\0'
+			           ? kw_translate("line %zu: %s: %s does not read it, since it has not committed to its purpose\n")
+			           : kw_translate("line %zu: %s: %s does not read it, since it has not committed to anything: the topic names no purpose\n"), yaml_line(list), r->where, p->id);
 	}
 	return KW_OK;
 }
@@ -329,7 +330,7 @@ parse_who(struct reading *r, struct responsible *entry, const struct yaml_node *
 			ids[i] = r->a->nodes[i].id;
 		near = text_nearest(who, ids, r->a->node_count);
 		return kw_refuse(r->why, KW_EINVAL, "line %zu: \"%.80s\" is to be responsible for %s but is no node of this agreement%s%s%s; write one as partner/node",
-		                 line, who, r->where, near != NULL ? ", did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+		                 line, who, r->where, near != NULL ? kw_translate(", did you mean \"") : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
 	}
 	if (!rule_may_read(r->a, r->t, entry->node))
 		return kw_refuse(r->why, KW_EINVAL, "line %zu: %s is to be responsible for %s but may not read it; add it to \"receive\"", line, who, r->where);
@@ -364,7 +365,8 @@ parse_entry(struct reading *r, struct responsible *entry, const struct yaml_node
 static void
 check_hours(struct reading *r, size_t line)
 {
-	static const char *const days[] = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"};
+	const char *const days[] = {kw_translate("Monday"), kw_translate("Tuesday"), kw_translate("Wednesday"), kw_translate("Thursday"),
+	                            kw_translate("Friday"), kw_translate("Saturday"), kw_translate("Sunday")};
 	char text[160];
 
 	if (r->warnings == NULL)
@@ -376,7 +378,7 @@ check_hours(struct reading *r, size_t line)
 			on++;
 		if (on < r->t->line_count)
 			continue;
-		(void)snprintf(text, sizeof text, "a hole in the hours: nobody in the line is responsible on %s at %02u:%02u, only the coordinator",
+		(void)snprintf(text, sizeof text, kw_translate("a hole in the hours: nobody in the line is responsible on %s at %02u:%02u, only the coordinator"),
 		               days[minute / MINUTES_A_DAY], minute % MINUTES_A_DAY / 60, minute % 60);
 		warn(r, line, text);
 		return;
@@ -446,7 +448,7 @@ agreement_parse_topics(struct agreement *a, const struct yaml_node *root, struct
 	const struct yaml_node *list;
 	enum kw_err err;
 
-	if ((err = yaml_want(&list, root, "topics", YAML_LIST, "the agreement", why)) != KW_OK)
+	if ((err = yaml_want(&list, root, "topics", YAML_LIST, kw_translate("the agreement"), why)) != KW_OK)
 		return err;
 	if (yaml_count(list) > TOPICS_MAX)
 		return kw_refuse(why, KW_ELIMIT, "line %zu: %zu topics, at most %u are allowed", yaml_line(list), yaml_count(list), TOPICS_MAX);
@@ -456,7 +458,7 @@ agreement_parse_topics(struct agreement *a, const struct yaml_node *root, struct
 	for (size_t i = 0; i < yaml_count(list); i++) {
 		struct reading r = {.a = a, .t = &a->topics[a->topic_count++], .map = yaml_item(list, i), .warnings = warnings, .why = why};
 
-		(void)snprintf(r.where, sizeof r.where, "a topic");
+		(void)snprintf(r.where, sizeof r.where, kw_translate("a topic"));
 		if ((err = parse_topic(&r)) != KW_OK)
 			return err;
 	}

@@ -10,13 +10,13 @@ kind_word(enum yaml_kind kind)
 {
 	switch (kind) {
 	case YAML_SCALAR:
-		return "one value";
+		return kw_translate("one value");
 	case YAML_LIST:
-		return "a list, as [a, b]";
+		return kw_translate("a list, as [a, b]");
 	case YAML_MAP:
-		return "keys with values, as {key: value}";
+		return kw_translate("keys with values, as {key: value}");
 	}
-	return "something else";
+	return kw_translate("something else");
 }
 
 enum kw_err
@@ -127,7 +127,7 @@ yaml_one_of(size_t *out, const struct yaml_node *scalar, const char *const *word
 	list = buf_text(&all);
 	near = text_nearest(text, words, n);
 	err = kw_refuse(why, KW_EINVAL, "line %zu: %s is \"%.80s\", must be one of: %s%s%s%s", yaml_line(scalar), what, text, list != NULL ? list : "?",
-	                near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+	                near != NULL ? kw_translate("; did you mean \"") : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
 	buf_free(&all);
 	return err;
 }

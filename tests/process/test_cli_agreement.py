@@ -63,6 +63,15 @@ class Agreement(kurzweg_test.TestCase):
                 about = self.kurzweg("agreement", "check", path, "--json", code=FAILED).stdout
                 self.assertIn('"ok":false', about)
 
+    def test_errors_and_warnings_are_german_too(self):
+        path = super().write("bad.yaml", self.p.text().replace("lane: flash", "lane: flahs"))
+        self.refuses("agreement", "check", path, says='Zeile 17: lane ist "flahs", muss eines von diesen sein: flash, urgent, routine; meinten Sie "flash"?', LANGUAGE="de")
+        hole = self.p.TOPICS.replace('      - {who: police/control-room, take_within: 5m}\n', "")
+        done = self.kurzweg("agreement", "check", self.write(topics=hole), LANGUAGE="de")
+        self.assertIn("Warnung: ", done.stderr)
+        self.assertIn("eine Lücke in den Stunden: am Montag um 00:00", done.stderr)
+        self.assertIn("Partnerschaft", done.stdout)
+
     def test_what_is_no_file_is_refused(self):
         self.refuses("agreement", "check", self.folder / "nothing.yaml", says="does not exist")
         self.refuses("agreement", "check", self.folder, says="no regular file")
