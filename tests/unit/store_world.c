@@ -48,7 +48,7 @@ on_epoch(void *self, uint32_t log_epoch, const uint64_t *start)
 {
 	struct heard *h = self;
 
-	assert_true(h->epochs < 16);
+	assert_true(h->epochs < 32);
 	h->epoch[h->epochs] = log_epoch;
 	memcpy(h->start[h->epochs++], start, sizeof h->start[0]);
 }

@@ -17,8 +17,8 @@
 #define BROKERS UINT32_MAX
 
 struct heard { /* what open told */
-	uint32_t log_epoch, epochs, epoch[16];
-	uint64_t start[16][KW_LANES], tail[KW_LANES];
+	uint32_t log_epoch, epochs, epoch[32];
+	uint64_t start[32][KW_LANES], tail[KW_LANES];
 	bool has_commit;
 	uint8_t commit[WIRE_COMMIT_LEN];
 	uint32_t agreements, version[64];

@@ -1,6 +1,7 @@
 /* What only the store on disk must do: come back as it was, notice every damage, and lose nothing that it answered. */
 #include "store_world.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
@@ -51,6 +52,20 @@ int
 fallocate(int fd, int mode, off_t at, off_t len)
 {
 	return now_fails(&fail_room) ? -1 : (int)syscall(SYS_fallocate, fd, mode, at, len);
+}
+
+static int fail_put; /* LMDB finds its map full in the middle of a batch */
+
+__attribute__((visibility("default"))) int mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data, unsigned flags);
+int
+mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data, unsigned flags)
+{
+	int (*real)(MDB_txn *, MDB_dbi, MDB_val *, MDB_val *, unsigned);
+
+	if (fail_put > 0 && --fail_put == 0)
+		return MDB_MAP_FULL;
+	*(void **)&real = dlsym(RTLD_NEXT, "mdb_put");
+	return real(txn, dbi, key, data, flags);
 }
 
 /* A file system that says it is another one. */
@@ -804,6 +819,49 @@ a_full_disk_refuses_the_batch_and_goes_on_when_there_is_room(void **state)
 	assert_int_equal(w->heard.tail[LANE_FLASH], stored + 1);
 }
 
+static void
+a_batch_that_finds_no_room_half_way_changes_nothing(void **state)
+{
+	struct world *w = *state;
+	uint64_t numbers[64], tail = 20, commit = 1;
+	uint32_t refused = 0;
+
+	fill(w);
+	for (int n = 1; n < 20; n++) {
+		enum kw_err err;
+
+		fail_put = n;
+		world_op(w, OP_LOG_EPOCH)->log_epoch.epoch = w->log_epoch + 1;
+		for (uint32_t i = 0; i < 2; i++)
+			world_append(w, LANE_FLASH, i, 1, 1000 + 2 * (uint32_t)n + i);
+		err = world_commit(w);
+		fail_put = 0;
+		if (err != KW_OK) {
+			struct store_sizes sizes;
+
+			assert_int_equal(err, KW_EFULL);
+			assert_non_null(strstr(w->why.text, "no room"));
+			assert_int_equal(world_read(w, LANE_FLASH, ALL_SETS, tail, 64, numbers), 0);
+			w->s->ops->sizes(w->s, &sizes);
+			assert_int_equal(sizes.entries[LANE_FLASH], tail);
+			refused++;
+			world_op(w, OP_LOG_EPOCH)->log_epoch.epoch = w->log_epoch + 1;
+			for (uint32_t i = 0; i < 2; i++)
+				world_append(w, LANE_FLASH, i, 1, 1000 + 2 * (uint32_t)n + i);
+			world_must_commit(w);
+		}
+		w->log_epoch++;
+		assert_int_equal(w->ops[1].result, APPEND_STORED);
+		assert_int_equal(w->ops[1].at.number, tail + 1);
+		assert_int_equal(w->ops[1].at.log_epoch, w->log_epoch);
+		assert_int_equal(w->ops[2].commit, ++commit);
+		tail += 2;
+	}
+	assert_true(refused > 10);
+	reopen(w);
+	assert_int_equal(w->heard.tail[LANE_FLASH], tail);
+}
+
 /* ---- kill -9 ---- */
 
 /* Appends for ever; says each position on the pipe once it was answered. */
@@ -917,6 +975,7 @@ main(void)
 		T(a_failed_sync_loses_the_store_and_the_next_start_copies_it),
 		T(a_failed_write_loses_the_store),
 		T(a_full_disk_refuses_the_batch_and_goes_on_when_there_is_room),
+		T(a_batch_that_finds_no_room_half_way_changes_nothing),
 		T(p7_what_was_answered_survives_kill_9),
 	};
 
