@@ -69,6 +69,7 @@ class Daemon:
         self.start()
 
     def start(self):
+        """Again, after stop(); the log goes on."""
         assert self.process is None
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
@@ -84,11 +85,11 @@ class Daemon:
     def alive(self):
         return self.process is not None and self.process.poll() is None
 
-    def wait_for(self, text, deadline=DEADLINE):
-        """Until text stands in the log; a daemon that ended meanwhile fails at once, with what it said."""
+    def wait_for(self, text, times=1, deadline=DEADLINE):
+        """Until text stands in the log, times times; a daemon that ended meanwhile fails at once, with what it said."""
 
         def there():
-            if text in self.text():
+            if self.text().count(text) >= times:
                 return True
             if not self.alive():
                 raise AssertionError(f"{self.argv[0]} ended with {self.process.poll()}:\n{self.text()}")
@@ -265,6 +266,27 @@ class Partnership:
     def agreement(self, name="agreement.yaml", **changes):
         """Written and signed by two."""
         return self.sign(self.write(name, **changes))
+
+    def broker(self, agreement=None, **env):
+        """kurzweg-broker on the partnership's endpoint, up when this returns; its files are broker.yaml, broker/ and broker.log."""
+        config = self.folder / "broker.yaml"
+        config.write_text(f'agreement: {agreement or self.folder / "agreement.yaml"}\nkey: {self.key("haus")}\nlisten: ["{self.endpoint}"]\n'
+                          f"control: ipc://{self.folder}/broker.sock\nstore: {{path: {self.folder}/broker}}\n")
+        daemon = self.test.daemon("kurzweg-broker", "--config", config, log=self.folder / "broker.log", **env)
+        return daemon.wait_for("broker.ready") and daemon
+
+    def node(self, node, subscribe=("#",), agreement=None, more="", **env):
+        """kurzweg-partner of that node, its local socket up; its files begin with the node's name, as police-control-room.yaml."""
+        name = node.replace("/", "-")
+        config = self.folder / f"{name}.yaml"
+        topics = ", ".join(f'"{t}"' for t in subscribe)
+        config.write_text(f'agreement: {agreement or self.folder / "agreement.yaml"}\nkey: {self.key(node)}\nsubscribe: [{topics}]\n'
+                          f"socket: {self.socket(node)}\nstate: {self.folder}/{name}\n{more}")
+        daemon = self.test.daemon("kurzweg-partner", "--config", config, log=self.folder / f"{name}.log", **env)
+        return daemon.wait_for("partner.ready") and daemon
+
+    def socket(self, node):
+        return f"ipc://{self.folder}/{node.replace('/', '-')}.sock"
 
     def hash_of(self, path):
         return self.test.kurzweg("agreement", "fingerprint", path, "--hash").stdout.strip()
