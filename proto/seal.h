@@ -16,7 +16,7 @@
 #include "proto/frame.h"
 #include "proto/limits.h"
 
-enum label { /* one table, in seal.c; distinct */
+enum label { /* one table, in seal_hash.c; distinct */
 	LABEL_CONTEXT, LABEL_FRAME, LABEL_PAYLOAD, LABEL_HEDGE, LABEL_EPHEMERAL, LABEL_CONTENT, LABEL_COMMIT, LABEL_BODY,
 	LABEL_PAIR, LABEL_WRAP, LABEL_STORE, LABEL_BODY_HASH,
 	LABEL_SIGN_NOTIFICATION, LABEL_SIGN_AGREEMENT, LABEL_SIGN_COMMIT, LABEL_SIGN_CASE, LABEL_SIGN_KEY,
@@ -87,7 +87,10 @@ KW_MUST_USE enum kw_err seal_check_body_hash(const struct frame *f, struct kw_wh
 KW_MUST_USE enum kw_err seal_open_wrap(uint64_t *number, uint8_t *key_out, struct seal_opener *o, const struct frame *f,
                                        struct span wrap, struct kw_why *why);
 
-/* Body under the content key: decrypts, checks padding and length, decompresses. payload: max KW_OPENED_MAX, marked secret by the caller if wanted. */
+/*
+ * Body under the content key: decrypts, checks padding and length, decompresses; appends to payload, whose max of
+ * KW_OPENED_MAX is enough and which the caller marks secret if wanted. KW_ECRYPTO; KW_ELIMIT for more than KW_OPENED_MAX.
+ */
 KW_MUST_USE enum kw_err seal_open_body(struct buf *payload, const uint8_t content_key[KW_KEY_LEN], const struct frame *f,
                                        struct kw_why *why);
 

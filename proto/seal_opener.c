@@ -78,6 +78,12 @@ pair_key(struct seal_opener *o, const uint8_t ephemeral[KW_KEY_LEN])
 	return oldest->key;
 }
 
+bool
+step_opener_holds(const struct seal_opener *o, const uint8_t bytes[32])
+{
+	return memmem(o->pairs, o->cap * sizeof o->pairs[0], bytes, 32) != NULL;
+}
+
 enum kw_err
 seal_check_signature(const struct frame *f, const uint8_t sender_pk[KW_KEY_LEN], struct kw_why *why)
 {
@@ -129,23 +135,36 @@ wipe:
 	return err;
 }
 
+/* libzstd also reads frames that carry no content, and those of its old versions; a sender makes neither. */
+static bool
+is_zstd_frame(struct span in)
+{
+	static const uint8_t magic[4] = {0x28, 0xB5, 0x2F, 0xFD}; /* RFC 8878, section 3.1.1 */
+
+	return in.len >= sizeof magic && memcmp(in.p, magic, sizeof magic) == 0;
+}
+
 /* zstd says how much it will be before anything is taken; a frame that does not say, or says too much, is refused. */
 static enum kw_err
 decompress(struct buf *payload, struct span in, struct kw_why *why)
 {
-	unsigned long long len = ZSTD_getFrameContentSize(in.p, in.len);
+	unsigned long long len;
 	uint8_t *at;
-	size_t n;
+	size_t n, room;
 
+	if (!is_zstd_frame(in))
+		return kw_refuse(why, KW_ECRYPTO, "the content says that it is compressed, but is no zstd frame");
+	len = ZSTD_getFrameContentSize(in.p, in.len);
 	if (len == ZSTD_CONTENTSIZE_ERROR || len == ZSTD_CONTENTSIZE_UNKNOWN)
 		return kw_refuse(why, KW_ECRYPTO, "the compressed content does not tell its size");
 	if (len > KW_OPENED_MAX)
 		return kw_refuse(why, KW_ELIMIT, "the content would have %llu bytes when opened, at most %u are allowed", len, KW_OPENED_MAX);
 	if (ZSTD_findFrameCompressedSize(in.p, in.len) != in.len)
 		return kw_refuse(why, KW_ECRYPTO, "something stands behind the compressed content");
-	if ((at = buf_reserve(payload, (size_t)len + 1)) == NULL)
+	room = len > 0 ? (size_t)len : 1;
+	if ((at = buf_reserve(payload, room)) == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for a content of %llu bytes", len);
-	n = ZSTD_decompress(at, (size_t)len + 1, in.p, in.len);
+	n = ZSTD_decompress(at, room, in.p, in.len);
 	if (ZSTD_isError(n) || n != len)
 		return kw_refuse(why, KW_ECRYPTO, "the compressed content is damaged");
 	buf_commit(payload, n);

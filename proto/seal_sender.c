@@ -154,8 +154,8 @@ seal_padded_len(size_t payload_len)
 	return len < PADDED_MIN ? PADDED_MIN : len;
 }
 
-static enum kw_err
-pad(struct buf *out, enum padded_flag flag, struct span content)
+enum kw_err
+step_pad(struct buf *out, enum padded_flag flag, struct span content)
 {
 	size_t len = seal_padded_len(content.len);
 	uint8_t *at = buf_reserve(out, len);
@@ -180,7 +180,7 @@ padded_payload(struct buf *out, struct span payload, bool compress)
 	enum kw_err err;
 
 	if (!compress || seal_padded_len(payload.len) == PADDED_MIN)
-		return pad(out, PADDED_PLAIN, payload);
+		return step_pad(out, PADDED_PLAIN, payload);
 	packed.secret = true;
 	room = ZSTD_compressBound(payload.len);
 	packed.max = room;
@@ -190,9 +190,9 @@ padded_payload(struct buf *out, struct span payload, bool compress)
 	}
 	n = ZSTD_compress(packed.p, room, payload.p, payload.len, ZSTD_LEVEL);
 	if (!ZSTD_isError(n) && seal_padded_len(n) < seal_padded_len(payload.len))
-		err = pad(out, PADDED_ZSTD, span_of(packed.p, n));
+		err = step_pad(out, PADDED_ZSTD, span_of(packed.p, n));
 	else
-		err = pad(out, PADDED_PLAIN, payload);
+		err = step_pad(out, PADDED_PLAIN, payload);
 	buf_free(&packed);
 	return err;
 }

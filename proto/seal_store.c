@@ -33,7 +33,7 @@ seal_unstore(struct buf *out, const uint8_t local_secret[KW_KEY_LEN], struct spa
 	if (sealed.len < NONCE_LEN + TAG_LEN)
 		return kw_refuse(why, KW_ECORRUPT, "a stored content of %zu bytes is cut off", sealed.len);
 	len = sealed.len - NONCE_LEN - TAG_LEN;
-	if ((at = buf_reserve(out, len + 1)) == NULL)
+	if ((at = buf_reserve(out, len > 0 ? len : 1)) == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for a content of %zu bytes", len);
 	seal_hash(key, local_secret, LABEL_STORE, NULL, 0);
 	failed = crypto_aead_xchacha20poly1305_ietf_decrypt(at, NULL, NULL, sealed.p + NONCE_LEN, sealed.len - NONCE_LEN, id.p, id.len,

@@ -1,4 +1,4 @@
-/* Suite 1: the vectors to the last byte, and everything a broker or a sender might try instead. */
+/* Suite 1: the vectors to the last byte, and everything a broker or a sender might try instead. [S-n] is docs/protocol.md. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -76,6 +76,28 @@ padme_sizes_are_the_vectors(void **state)
 	json_decref(v);
 }
 
+/* Every value on the way to the commitment, each from the vector's own inputs. */
+static void
+check_values_between(const json_t *out, const uint8_t hedge[32], const uint8_t random[32], const struct frame *f, struct span payload)
+{
+	struct buf padded = BUF_INIT(KW_BODY_MAX);
+	uint8_t ctx[32], key[32], v[32];
+
+	step_context(ctx, f->to_ephemeral);
+	must_be(out, "context", ctx, 32);
+	assert_int_equal(step_pad(&padded, PADDED_PLAIN, payload), KW_OK);
+	must_be(out, "padded_payload", padded.p, padded.len);
+	step_content_key(key, hedge, random, ctx, buf_span(&padded));
+	must_be(out, "content_key", key, 32);
+	step_commitment(v, key, ctx);
+	must_be(out, "commitment", v, 32);
+	step_body_hash(v, f->body);
+	must_be(out, "body_hash", v, 32);
+	seal_frame_hash(v, f);
+	must_be(out, "frame_hash", v, 32);
+	buf_free(&padded);
+}
+
 static void
 check_wraps(const json_t *out, const struct frame *f, const struct sealed *sealed, struct span payload)
 {
@@ -99,6 +121,7 @@ check_wraps(const json_t *out, const struct frame *f, const struct sealed *seale
 		assert_int_equal(seal_opener_new(&o, json_string_value(json_object_get(wrap, "node")), pk.p, sk.p, 4), KW_OK);
 		assert_int_equal(seal_open_wrap(&n, key, o, f, span_of(sealed->wraps.p + i * KW_WRAP_LEN, KW_WRAP_LEN), &why), KW_OK);
 		assert_int_equal(n, json_integer_value(json_object_get(wrap, "number")));
+		must_be(out, "content_key", key, 32);
 		assert_int_equal(seal_open_body(&opened, key, f, &why), KW_OK);
 		assert_true(span_eq(buf_span(&opened), payload));
 		buf_free(&opened);
@@ -141,8 +164,8 @@ check_case(const json_t *c)
 	must_be(out, "frame", sealed.frame.p, sealed.frame.len);
 	must_be(out, "frame_hash", sealed.frame_hash, 32);
 	assert_int_equal(frame_parse(&f, buf_span(&sealed.frame), FRAME_WHOLE, &why), KW_OK);
-	step_context(v, f.to_ephemeral);
-	must_be(out, "context", v, 32);
+	check_values_between(out, hedge, rc.p, &f, span_of(payload.p, payload.len));
+	assert_int_equal(sealed.wraps.len, n * KW_WRAP_LEN);
 	must_be(out, "commitment", f.commitment, 32);
 	must_be(out, "body_hash", f.body_hash, 32);
 	must_be(out, "signature", f.signature, 64);
@@ -272,12 +295,125 @@ every_truncation_and_one_byte_more_is_refused(void **state)
 		assert_int_not_equal(reads(span_of(f->p, f->len - 1), span_of(w.sealed.wraps.p, len), 0), KW_OK);
 }
 
+/* What a lying sender can do and a broker cannot: sign whatever the frame now holds. */
+static void
+sign_again(const struct frame *f)
+{
+	uint8_t *sig = w.sealed.frame.p + (f->signature - w.sealed.frame.p);
+
+	assert_true(seal_sign(sig, LABEL_SIGN_NOTIFICATION, f->signed_part, w.sign_sk));
+}
+
+/* [S-12] The signature finds every flipped bit first. Here it is made anew each time, so that the checks behind it are seen to hold. */
+static void
+what_was_flipped_and_signed_again_is_refused_by_the_checks_behind(void **state)
+{
+	struct buf *b = &w.sealed.frame;
+	struct kw_why why;
+	struct frame f;
+
+	(void)state;
+	assert_int_equal(frame_parse(&f, buf_span(b), FRAME_WHOLE, &why), KW_OK);
+	for (size_t at = (size_t)(f.header.p - b->p); at < (size_t)(f.signature - b->p); at++) {
+		for (unsigned bit = 0; bit < 8; bit++) {
+			b->p[at] ^= (uint8_t)(1u << bit);
+			sign_again(&f);
+			assert_int_equal(seal_check_signature(&f, w.sign_pk, &why), KW_OK);
+			assert_int_equal(reads(buf_span(b), wrap_of(&w.sealed, 0), 0), KW_ECRYPTO);
+			b->p[at] ^= (uint8_t)(1u << bit);
+		}
+	}
+	sign_again(&f);
+	assert_int_equal(reads(buf_span(b), wrap_of(&w.sealed, 0), 0), KW_OK);
+}
+
+static void
+a_flipped_body_with_a_fitting_hash_does_not_open(void **state)
+{
+	struct buf payload = BUF_INIT(KW_OPENED_MAX);
+	struct kw_why why;
+	struct frame f;
+	uint8_t key[32];
+	uint64_t n;
+
+	(void)state;
+	assert_int_equal(frame_parse(&f, buf_span(&w.sealed.frame), FRAME_WHOLE, &why), KW_OK);
+	assert_int_equal(seal_open_wrap(&n, key, w.opener[0], &f, wrap_of(&w.sealed, 0), &why), KW_OK);
+	for (size_t bit = 0; bit < f.body.len * 8; bit++) {
+		uint8_t *at = w.sealed.frame.p + (f.body.p - w.sealed.frame.p) + bit / 8;
+
+		*at ^= (uint8_t)(1u << bit % 8);
+		assert_int_equal(seal_check_body_hash(&f, &why), KW_ECRYPTO);
+		assert_int_equal(seal_open_body(&payload, key, &f, &why), KW_ECRYPTO);
+		*at ^= (uint8_t)(1u << bit % 8);
+	}
+	assert_int_equal(payload.len, 0);
+	key[31] ^= 1;
+	assert_int_equal(seal_open_body(&payload, key, &f, &why), KW_ECRYPTO);
+	buf_free(&payload);
+}
+
+/* [S-3] Same sender, same ephemeral key, same readers: only the header differs, and nothing fits under the other one. */
+static void
+another_header_does_not_fit_even_when_signed(void **state)
+{
+	struct buf *b = &w.sealed.frame;
+	uint8_t random[32] = {4};
+	struct sealed other;
+	struct kw_why why;
+	struct frame f;
+
+	(void)state;
+	assert_int_equal(seal_notification(&other, w.sender, w.local, random, span_str("hEader"), span_str("Hochwasser"), true, w.sign_sk,
+	                                   w.readers, 2, &why), KW_OK);
+	assert_int_equal(other.frame.len, b->len);
+	memcpy(b->p + 8, "hEader", 6);
+	assert_int_equal(reads(buf_span(b), wrap_of(&w.sealed, 0), 0), KW_ECRYPTO);
+	assert_int_equal(frame_parse(&f, buf_span(b), FRAME_WHOLE, &why), KW_OK);
+	sign_again(&f);
+	assert_int_equal(seal_check_signature(&f, w.sign_pk, &why), KW_OK);
+	assert_int_equal(reads(buf_span(b), wrap_of(&w.sealed, 0), 0), KW_ECRYPTO);
+	assert_int_equal(reads(buf_span(b), wrap_of(&other, 0), 0), KW_ECRYPTO);
+	sealed_free(&other);
+}
+
+/* [S-11] */
+static void
+a_bare_head_gives_its_number(void **state)
+{
+	struct kw_why why;
+	struct frame f;
+	uint64_t n = 0;
+
+	(void)state;
+	assert_int_equal(frame_parse(&f, buf_span(&w.sealed.frame), FRAME_WHOLE, &why), KW_OK);
+	assert_int_equal(frame_parse(&f, f.head, FRAME_BARE, &why), KW_OK);
+	assert_int_equal(seal_check_signature(&f, w.sign_pk, &why), KW_OK);
+	assert_int_equal(seal_open_wrap(&n, NULL, w.opener[1], &f, wrap_of(&w.sealed, 1), &why), KW_OK);
+	assert_int_equal(n, 8);
+}
+
 static void
 another_readers_wrap_does_not_open(void **state)
 {
 	(void)state;
 	assert_int_equal(reads(buf_span(&w.sealed.frame), wrap_of(&w.sealed, 1), 0), KW_ECRYPTO);
 	assert_int_equal(reads(buf_span(&w.sealed.frame), wrap_of(&w.sealed, 0), 1), KW_ECRYPTO);
+}
+
+static void
+a_wrap_opens_for_the_node_it_names_alone_though_the_key_is_the_same(void **state)
+{
+	struct seal_opener *renamed;
+	struct kw_why why;
+	struct frame f;
+	uint64_t n;
+
+	(void)state;
+	assert_int_equal(seal_opener_new(&renamed, "city/public-orders", w.pk[0], w.sk[0], 1), KW_OK);
+	assert_int_equal(frame_parse(&f, buf_span(&w.sealed.frame), FRAME_WHOLE, &why), KW_OK);
+	assert_int_equal(seal_open_wrap(&n, NULL, renamed, &f, wrap_of(&w.sealed, 0), &why), KW_ECRYPTO);
+	seal_opener_free(&renamed);
 }
 
 static void
@@ -300,11 +436,11 @@ wraps_and_bodies_do_not_move_between_notifications(void **state)
 	sealed_free(&other);
 }
 
+/* [S-9] A sender that commits to the first key and wraps another for the second reader; the frame is signed and all else holds. */
 static void
-two_content_keys_under_one_commitment_are_found_by_one_of_the_readers(void **state)
+two_content_keys_are_found_by_one_of_the_readers(void **state)
 {
-	/* A sender that wraps another key for the second reader: made of the same steps, with one lie. */
-	uint8_t ctx[32], key[32], pair[32], eph_pk[32], eph_sk[32], plain[40];
+	uint8_t ctx[32], keys[2][32], pair[32], wrap_key[32], eph_pk[32], eph_sk[32], wraps[2][KW_WRAP_LEN];
 	static const uint8_t nonce[24];
 	struct kw_why why;
 	struct frame f;
@@ -312,23 +448,41 @@ two_content_keys_under_one_commitment_are_found_by_one_of_the_readers(void **sta
 
 	(void)state;
 	crypto_box_keypair(eph_pk, eph_sk);
+	randombytes_buf(keys, sizeof keys);
 	memcpy(w.sealed.frame.p + 8 + strlen("header"), eph_pk, 32);
 	assert_int_equal(frame_parse(&f, buf_span(&w.sealed.frame), FRAME_WHOLE, &why), KW_OK);
 	step_context(ctx, f.to_ephemeral);
-	randombytes_buf(plain, sizeof plain);
-	assert_true(step_pair(pair, eph_sk, w.pk[0], eph_pk, w.pk[0]));
-	step_wrap_key(key, pair, ctx, f.commitment, w.readers[0].node);
-	crypto_aead_xchacha20poly1305_ietf_encrypt(w.sealed.wraps.p, NULL, plain, sizeof plain, NULL, 0, NULL, nonce, key);
-	assert_int_equal(seal_open_wrap(&n, NULL, w.opener[0], &f, wrap_of(&w.sealed, 0), &why), KW_ECRYPTO);
-	assert_non_null(strstr(why.text, "committed"));
+	for (unsigned committed = 0; committed < 2; committed++) {
+		step_commitment(w.sealed.frame.p + (f.commitment - w.sealed.frame.p), keys[committed], ctx);
+		sign_again(&f);
+		assert_int_equal(seal_check_signature(&f, w.sign_pk, &why), KW_OK);
+		for (unsigned i = 0; i < 2; i++) {
+			uint8_t plain[40] = {0};
+
+			memcpy(plain, keys[i], 32);
+			assert_true(step_pair(pair, eph_sk, w.pk[i], eph_pk, w.pk[i]));
+			step_wrap_key(wrap_key, pair, ctx, f.commitment, w.readers[i].node);
+			crypto_aead_xchacha20poly1305_ietf_encrypt(wraps[i], NULL, plain, sizeof plain, NULL, 0, NULL, nonce, wrap_key);
+		}
+		assert_int_equal(seal_open_wrap(&n, NULL, w.opener[committed], &f, span_of(wraps[committed], KW_WRAP_LEN), &why), KW_OK);
+		assert_int_equal(seal_open_wrap(&n, NULL, w.opener[!committed], &f, span_of(wraps[!committed], KW_WRAP_LEN), &why), KW_ECRYPTO);
+		assert_non_null(strstr(why.text, "committed"));
+	}
 }
 
 static void
 weak_ephemeral_and_reader_keys_are_refused(void **state)
 {
-	static const uint8_t zero[32], order8[32] = {0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a,
-	                                             0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00};
-	const uint8_t *weak[] = {zero, order8};
+	/* the points of small order in every form of 255 bits: RFC 7748 lets a receiver take those past the prime too */
+	static const char *const weak[] = {
+		"0000000000000000000000000000000000000000000000000000000000000000",
+		"0100000000000000000000000000000000000000000000000000000000000000",
+		"e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+		"5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	};
 	struct sealed other;
 	uint8_t random[32] = {2};
 	struct kw_why why;
@@ -336,10 +490,13 @@ weak_ephemeral_and_reader_keys_are_refused(void **state)
 	uint64_t n;
 
 	(void)state;
-	for (unsigned i = 0; i < 2; i++) {
-		struct seal_reader r = {"city/public-order", weak[i], 1};
+	for (unsigned i = 0; i < 2 * sizeof weak / sizeof weak[0]; i++) {
+		uint8_t point[32];
+		struct seal_reader r = {"city/public-order", point, 1};
 
-		memcpy(w.sealed.frame.p + 8 + strlen("header"), weak[i], 32);
+		assert_true(text_hex(point, sizeof point, weak[i / 2]));
+		point[31] |= (uint8_t)(i % 2 << 7); /* the bit that X25519 does not look at */
+		memcpy(w.sealed.frame.p + 8 + strlen("header"), point, 32);
 		assert_int_equal(frame_parse(&f, buf_span(&w.sealed.frame), FRAME_WHOLE, &why), KW_OK);
 		assert_int_equal(seal_open_wrap(&n, NULL, w.opener[0], &f, wrap_of(&w.sealed, 0), &why), KW_ECRYPTO);
 		assert_non_null(strstr(why.text, "weak"));
@@ -376,6 +533,21 @@ a_signature_of_another_kind_or_key_or_with_s_plus_l_does_not_hold(void **state)
 }
 
 static void
+a_signing_key_of_small_order_signs_nothing(void **state)
+{
+	/* under the neutral element as key, R = neutral element and S = 0 would hold for every text */
+	static const uint8_t neutral[32] = {1};
+	uint8_t sig[64] = {1};
+
+	(void)state;
+	assert_false(seal_verify(sig, LABEL_SIGN_NOTIFICATION, span_str("any"), neutral));
+	assert_false(seal_verify(sig, LABEL_SIGN_NOTIFICATION, span_str("any"), w.sign_pk));
+	memset(sig, 0, sizeof sig);
+	assert_false(seal_verify(sig, LABEL_SIGN_NOTIFICATION, span_str("any"), w.sign_pk));
+}
+
+/* [S-4], [S-5] */
+static void
 a_broken_random_source_alone_breaks_nothing(void **state)
 {
 	static const uint8_t stuck[32];
@@ -391,18 +563,29 @@ a_broken_random_source_alone_breaks_nothing(void **state)
 	assert_int_equal(seal_notification(&two, a, w.local, stuck, span_str("h"), span_str("two"), true, w.sign_sk, w.readers, 2, &why), KW_OK);
 	/* the commitment is a function of the content key: other commitment, other key */
 	assert_memory_not_equal(one.frame.p + 8 + 1 + 32, two.frame.p + 8 + 1 + 32, 32);
-	sealed_free(&one);
 	sealed_free(&two);
+	/* random source, clock and counter all stand still, as after a restart of a copied machine */
+	seal_sender_free(&b);
+	assert_int_equal(seal_sender_new(&b, w.local, stuck, 5, 1), KW_OK);
+	assert_memory_equal(seal_sender_public(a), seal_sender_public(b), 32);
+	assert_int_equal(seal_notification(&two, b, w.local, stuck, span_str("h"), span_str("two"), true, w.sign_sk, w.readers, 2, &why), KW_OK);
+	assert_memory_not_equal(one.frame.p + 8 + 1 + 32, two.frame.p + 8 + 1 + 32, 32);
+	sealed_free(&two);
+	/* another machine's local secret is enough for another ephemeral key */
+	seal_sender_free(&b);
+	assert_int_equal(seal_sender_new(&b, w.sign_pk, stuck, 5, 1), KW_OK);
+	assert_memory_not_equal(seal_sender_public(a), seal_sender_public(b), 32);
+	sealed_free(&one);
 	seal_sender_free(&a);
 	seal_sender_free(&b);
 }
 
-/* Seals a padded payload of the test's own making, with a valid key, commitment and signature. */
+/* Opens a padded payload of the test's own making, sealed under a content key of the test. *taken: memory the payload took. */
 static enum kw_err
-opens_padded(struct span padded)
+opens_padded_taking(size_t *taken, struct span padded)
 {
 	uint8_t ctx[32], k[32] = {9}, key[32];
-	struct buf body = BUF_INIT(KW_FRAME_MAX * 2), payload = BUF_INIT(KW_OPENED_MAX + 1);
+	struct buf body = BUF_INIT(KW_FRAME_MAX * 2), payload = BUF_INIT(KW_OPENED_MAX);
 	static const uint8_t nonce[24];
 	struct kw_why why;
 	struct frame f;
@@ -417,11 +600,35 @@ opens_padded(struct span padded)
 	crypto_aead_xchacha20poly1305_ietf_encrypt(at, NULL, padded.p, padded.len, NULL, 0, NULL, nonce, key);
 	f.body = span_of(at, padded.len + 16);
 	err = seal_open_body(&payload, k, &f, &why);
+	*taken = payload.cap;
+	assert_true(err == KW_OK || payload.len == 0);
 	buf_free(&body);
 	buf_free(&payload);
 	return err;
 }
 
+static enum kw_err
+opens_padded(struct span padded)
+{
+	size_t taken;
+
+	return opens_padded_taking(&taken, padded);
+}
+
+/* The same with a compressed content. */
+static enum kw_err
+opens_packed(size_t *taken, struct span packed)
+{
+	struct buf padded = BUF_INIT(KW_BODY_MAX);
+	enum kw_err err;
+
+	assert_int_equal(step_pad(&padded, PADDED_ZSTD, packed), KW_OK);
+	err = opens_padded_taking(taken, buf_span(&padded));
+	buf_free(&padded);
+	return err;
+}
+
+/* [S-7] */
 static void
 padding_of_another_size_or_with_stray_bits_or_length_is_refused(void **state)
 {
@@ -432,38 +639,103 @@ padding_of_another_size_or_with_stray_bits_or_length_is_refused(void **state)
 	assert_int_equal(opens_padded(span_of(padded, 256)), KW_OK);
 	assert_int_equal(opens_padded(span_of(padded, 255)), KW_ECRYPTO);
 	assert_int_equal(opens_padded(span_of(padded, 272)), KW_ECRYPTO); /* three bytes pad to 256 */
-	padded[255] = 1;
-	assert_int_equal(opens_padded(span_of(padded, 256)), KW_ECRYPTO);
-	padded[255] = 0;
+	for (size_t at = PADDED_HEAD + 3; at < 256; at++) {
+		padded[at] = 1;
+		assert_int_equal(opens_padded(span_of(padded, 256)), KW_ECRYPTO);
+		padded[at] = 0;
+	}
 	padded[0] = 2;
 	assert_int_equal(opens_padded(span_of(padded, 256)), KW_ECRYPTO);
 	padded[0] = 0;
 	be32_put(padded + 1, 252);
 	assert_int_equal(opens_padded(span_of(padded, 256)), KW_ECRYPTO);
+	be32_put(padded + 1, UINT32_MAX);
+	assert_int_equal(opens_padded(span_of(padded, 256)), KW_ECRYPTO);
+	be32_put(padded + 1, 251);
+	assert_int_equal(opens_padded(span_of(padded, 256)), KW_OK);
+	assert_int_equal(opens_padded(span_of(padded, 272)), KW_ECRYPTO);
 }
 
+/* [S-8] What it claims decides before anything is taken; the largest content itself opens. */
 static void
 a_compressed_bomb_is_refused_by_its_size(void **state)
 {
-	size_t len = KW_OPENED_MAX + 1;
-	uint8_t *zeros = calloc(1, len), packed[8192], padded[8192] = {PADDED_ZSTD};
-	size_t n, padded_len;
+	uint8_t *zeros = calloc(1, KW_OPENED_MAX + 1u), packed[8192];
+	size_t n, taken;
 
 	(void)state;
 	assert_non_null(zeros);
-	n = ZSTD_compress(packed, sizeof packed, zeros, len, 3);
+	n = ZSTD_compress(packed, sizeof packed, zeros, KW_OPENED_MAX + 1u, 3);
 	assert_false(ZSTD_isError(n));
-	padded_len = seal_padded_len(n);
-	be32_put(padded + 1, (uint32_t)n);
-	memcpy(padded + PADDED_HEAD, packed, n);
-	assert_int_equal(opens_padded(span_of(padded, padded_len)), KW_ELIMIT);
-	memset(padded + 1, 0, sizeof padded - 1);
+	assert_int_equal(opens_packed(&taken, span_of(packed, n)), KW_ELIMIT);
+	assert_int_equal(taken, 0);
 	n = ZSTD_compress(packed, sizeof packed, zeros, KW_OPENED_MAX, 3);
-	padded_len = seal_padded_len(n);
-	be32_put(padded + 1, (uint32_t)n);
-	memcpy(padded + PADDED_HEAD, packed, n);
-	assert_int_equal(opens_padded(span_of(padded, padded_len)), KW_OK);
+	assert_false(ZSTD_isError(n));
+	assert_int_equal(opens_packed(&taken, span_of(packed, n)), KW_OK);
 	free(zeros);
+}
+
+/* A zstd frame whose header claims one size and whose single run-length block gives another: RFC 8878, section 3.1.1. */
+static size_t
+lying_zstd(uint8_t out[13], uint32_t claims, uint32_t gives)
+{
+	static const uint8_t start[5] = {0x28, 0xB5, 0x2F, 0xFD, 0xA0}; /* single segment, size in 4 bytes */
+	uint32_t block = gives << 3 | 1u << 1 | 1u;
+
+	memcpy(out, start, sizeof start);
+	for (unsigned i = 0; i < 4; i++)
+		out[5 + i] = (uint8_t)(claims >> 8 * i);
+	for (unsigned i = 0; i < 3; i++)
+		out[9 + i] = (uint8_t)(block >> 8 * i);
+	out[12] = 'x';
+	return 13;
+}
+
+static void
+compressed_content_gives_what_it_claims_or_is_refused(void **state)
+{
+	uint8_t packed[64];
+	size_t n, taken;
+
+	(void)state;
+	n = lying_zstd(packed, 1000, 1000);
+	assert_int_equal(opens_packed(&taken, span_of(packed, n)), KW_OK);
+	n = lying_zstd(packed, 1000, 100000);
+	assert_int_equal(opens_packed(&taken, span_of(packed, n)), KW_ECRYPTO);
+	assert_true(taken <= 4096);
+	n = lying_zstd(packed, 1000, 999);
+	assert_int_equal(opens_packed(&taken, span_of(packed, n)), KW_ECRYPTO);
+	n = lying_zstd(packed, KW_OPENED_MAX + 1u, 1000);
+	assert_int_equal(opens_packed(&taken, span_of(packed, n)), KW_ELIMIT);
+	assert_int_equal(taken, 0);
+	n = lying_zstd(packed, UINT32_MAX, 1000);
+	assert_int_equal(opens_packed(&taken, span_of(packed, n)), KW_ELIMIT);
+	n = lying_zstd(packed, 1000, 1000);
+	assert_int_equal(opens_packed(&taken, span_of(packed, n + 1)), KW_ECRYPTO); /* something behind it */
+	assert_int_equal(opens_packed(&taken, span_of(packed, n - 1)), KW_ECRYPTO);
+}
+
+static void
+what_is_no_plain_zstd_frame_is_refused(void **state)
+{
+	static const uint8_t skippable[12] = {0x50, 0x2A, 0x4D, 0x18, 4, 0, 0, 0, 'x', 'x', 'x', 'x'};
+	static const uint8_t old[12] = {0x27, 0xB5, 0x2F, 0xFD};
+	ZSTD_CCtx *c = ZSTD_createCCtx();
+	uint8_t packed[256];
+	size_t n, taken;
+
+	(void)state;
+	assert_int_equal(opens_packed(&taken, span_of(skippable, sizeof skippable)), KW_ECRYPTO);
+	assert_int_equal(opens_packed(&taken, span_of(old, sizeof old)), KW_ECRYPTO);
+	assert_int_equal(opens_packed(&taken, span_of(old, 3)), KW_ECRYPTO);
+	assert_int_equal(opens_packed(&taken, span_of(old, 0)), KW_ECRYPTO);
+	assert_non_null(c);
+	assert_false(ZSTD_isError(ZSTD_CCtx_setParameter(c, ZSTD_c_contentSizeFlag, 0)));
+	n = ZSTD_compress2(c, packed, sizeof packed, "Hochwasser", 10);
+	assert_false(ZSTD_isError(n));
+	assert_int_equal(opens_packed(&taken, span_of(packed, n)), KW_ECRYPTO); /* does not tell its size */
+	assert_int_equal(taken, 0);
+	ZSTD_freeCCtx(c);
 }
 
 static void
@@ -489,6 +761,116 @@ a_body_of_the_largest_size_goes_and_one_more_is_refused(void **state)
 	free(noise);
 }
 
+/* [S-7], [S-8] Contents of every size and texture come back as they were. */
+static void
+whatever_is_sealed_opens_to_the_same(void **state)
+{
+	uint8_t *content = malloc(70000), random[32] = {5};
+	struct kw_why why;
+
+	(void)state;
+	assert_non_null(content);
+	for (unsigned i = 0; i < 60; i++) {
+		struct buf opened = BUF_INIT(KW_OPENED_MAX);
+		size_t len = i < 10 ? i : randombytes_uniform(i < 40 ? 1200 : 70000);
+		struct sealed s;
+		struct frame f;
+		uint8_t key[32];
+		uint64_t n;
+
+		randombytes_buf(content, len);
+		if (i % 2 == 0)
+			memset(content + len / 8, 'a', len - len / 8);
+		assert_int_equal(seal_notification(&s, w.sender, w.local, random, span_str("h"), span_of(content, len), i % 3 != 0, w.sign_sk,
+		                                   w.readers, 2, &why), KW_OK);
+		assert_int_equal(frame_parse(&f, buf_span(&s.frame), FRAME_WHOLE, &why), KW_OK);
+		assert_true(f.body.len <= seal_padded_len(len) + 16);
+		assert_int_equal(seal_open_wrap(&n, key, w.opener[0], &f, wrap_of(&s, 0), &why), KW_OK);
+		assert_int_equal(seal_open_body(&opened, key, &f, &why), KW_OK);
+		assert_true(span_eq(buf_span(&opened), span_of(content, len)));
+		buf_free(&opened);
+		sealed_free(&s);
+	}
+	free(content);
+}
+
+/* [S-10] Opener 0 keeps two pairs: the least recently used goes, and nothing of it stays. */
+static void
+the_pair_used_longest_ago_is_wiped_from_the_readers_cache(void **state)
+{
+	uint8_t random[32] = {6}, pair[3][32], eph[3][32];
+	struct seal_sender *s[3];
+	struct sealed sealed[3];
+	struct kw_why why;
+	struct frame f;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(seal_sender_new(&s[i], w.local, random, 1, 100 + i), KW_OK);
+		assert_int_equal(seal_notification(&sealed[i], s[i], w.local, random, span_str("h"), span_str("p"), true, w.sign_sk, w.readers, 2,
+		                                   &why), KW_OK);
+		assert_int_equal(frame_parse(&f, buf_span(&sealed[i].frame), FRAME_WHOLE, &why), KW_OK);
+		memcpy(eph[i], f.ephemeral, 32);
+		assert_true(step_pair(pair[i], w.sk[0], eph[i], eph[i], w.pk[0]));
+	}
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(reads(buf_span(&sealed[i].frame), wrap_of(&sealed[i], 0), 0), KW_OK);
+	assert_true(step_opener_holds(w.opener[0], pair[0]) && step_opener_holds(w.opener[0], pair[1]));
+	assert_int_equal(reads(buf_span(&sealed[0].frame), wrap_of(&sealed[0], 0), 0), KW_OK); /* now 1 was used longest ago */
+	assert_int_equal(reads(buf_span(&sealed[2].frame), wrap_of(&sealed[2], 0), 0), KW_OK);
+	assert_true(step_opener_holds(w.opener[0], pair[0]) && step_opener_holds(w.opener[0], pair[2]));
+	assert_false(step_opener_holds(w.opener[0], pair[1]));
+	assert_false(step_opener_holds(w.opener[0], eph[1]));
+	assert_int_equal(reads(buf_span(&sealed[1].frame), wrap_of(&sealed[1], 0), 0), KW_OK);
+	for (unsigned i = 0; i < 3; i++) {
+		sealed_free(&sealed[i]);
+		seal_sender_free(&s[i]);
+	}
+}
+
+/* One sender's key within its hour, more readers' keys than it keeps: it begins again and stays right. */
+static void
+more_reader_keys_than_the_sender_keeps_are_sealed_to_all_the_same(void **state)
+{
+	uint8_t random[32] = {7}, (*pk)[32] = calloc(KW_NODES_MAX, 32), sk[32];
+	struct seal_reader *many = calloc(KW_NODES_MAX, sizeof *many);
+	struct sealed s;
+	struct kw_why why;
+
+	(void)state;
+	assert_non_null(pk);
+	assert_non_null(many);
+	for (unsigned i = 0; i < KW_NODES_MAX; i++) {
+		memset(sk, 0, sizeof sk);
+		be32_put(sk + 4, i + 1);
+		assert_int_equal(crypto_scalarmult_base(pk[i], sk), 0);
+		many[i] = (struct seal_reader){"city/public-order", pk[i], i + 1};
+	}
+	/* two keys stand there already, from the world */
+	assert_int_equal(seal_notification(&s, w.sender, w.local, random, span_str("h"), span_str("p"), true, w.sign_sk, many, KW_NODES_MAX, &why),
+	                 KW_OK);
+	assert_int_equal(s.wraps.len, KW_NODES_MAX * KW_WRAP_LEN);
+	for (unsigned i = 0; i < KW_NODES_MAX; i += 819) {
+		struct seal_opener *o;
+		struct frame f;
+		uint64_t n;
+
+		memset(sk, 0, sizeof sk);
+		be32_put(sk + 4, i + 1);
+		assert_int_equal(seal_opener_new(&o, "city/public-order", pk[i], sk, 1), KW_OK);
+		assert_int_equal(frame_parse(&f, buf_span(&s.frame), FRAME_WHOLE, &why), KW_OK);
+		assert_int_equal(seal_open_wrap(&n, NULL, o, &f, wrap_of(&s, i), &why), KW_OK);
+		assert_int_equal(n, i + 1);
+		seal_opener_free(&o);
+	}
+	sealed_free(&s);
+	assert_int_equal(seal_notification(&s, w.sender, w.local, random, span_str("h"), span_str("p"), true, w.sign_sk, w.readers, 2, &why), KW_OK);
+	assert_int_equal(reads(buf_span(&s.frame), wrap_of(&s, 0), 0), KW_OK);
+	sealed_free(&s);
+	free(many);
+	free(pk);
+}
+
 static void
 many_ephemeral_keys_do_not_grow_the_readers_cache(void **state)
 {
@@ -510,6 +892,7 @@ many_ephemeral_keys_do_not_grow_the_readers_cache(void **state)
 	assert_int_equal(reads(buf_span(&w.sealed.frame), wrap_of(&w.sealed, 0), 0), KW_OK);
 }
 
+/* [S-13] */
 static void
 what_is_stored_opens_under_its_own_id_alone(void **state)
 {
@@ -526,10 +909,21 @@ what_is_stored_opens_under_its_own_id_alone(void **state)
 	assert_int_equal(seal_unstore(&back, w.sign_pk, span_str("id-1"), buf_span(&out), &why), KW_ECORRUPT);
 	for (size_t len = 0; len < out.len; len++)
 		assert_int_equal(seal_unstore(&back, w.local, span_str("id-1"), span_of(out.p, len), &why), KW_ECORRUPT);
+	for (size_t bit = 0; bit < out.len * 8; bit++) {
+		out.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		assert_int_equal(seal_unstore(&back, w.local, span_str("id-1"), buf_span(&out), &why), KW_ECORRUPT);
+		out.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	assert_int_equal(back.len, 0);
+	buf_reset(&out);
+	assert_int_equal(seal_store(&out, w.local, nonce, span_str("id-1"), span_of(NULL, 0)), KW_OK);
+	assert_int_equal(seal_unstore(&back, w.local, span_str("id-1"), buf_span(&out), &why), KW_OK);
+	assert_int_equal(back.len, 0);
 	buf_free(&out);
 	buf_free(&back);
 }
 
+/* [S-1] */
 static void
 labels_are_distinct_and_ids_read_back(void **state)
 {
@@ -561,15 +955,26 @@ main(void)
 		cmocka_unit_test(every_value_of_every_vector_is_reproduced),
 		ATTACK(every_flipped_bit_of_frame_and_wrap_is_refused),
 		ATTACK(every_truncation_and_one_byte_more_is_refused),
+		ATTACK(what_was_flipped_and_signed_again_is_refused_by_the_checks_behind),
+		ATTACK(a_flipped_body_with_a_fitting_hash_does_not_open),
+		ATTACK(another_header_does_not_fit_even_when_signed),
+		ATTACK(a_bare_head_gives_its_number),
 		ATTACK(another_readers_wrap_does_not_open),
+		ATTACK(a_wrap_opens_for_the_node_it_names_alone_though_the_key_is_the_same),
 		ATTACK(wraps_and_bodies_do_not_move_between_notifications),
-		ATTACK(two_content_keys_under_one_commitment_are_found_by_one_of_the_readers),
+		ATTACK(two_content_keys_are_found_by_one_of_the_readers),
 		ATTACK(weak_ephemeral_and_reader_keys_are_refused),
 		ATTACK(a_signature_of_another_kind_or_key_or_with_s_plus_l_does_not_hold),
+		ATTACK(a_signing_key_of_small_order_signs_nothing),
 		ATTACK(a_broken_random_source_alone_breaks_nothing),
 		ATTACK(padding_of_another_size_or_with_stray_bits_or_length_is_refused),
 		ATTACK(a_compressed_bomb_is_refused_by_its_size),
+		ATTACK(compressed_content_gives_what_it_claims_or_is_refused),
+		ATTACK(what_is_no_plain_zstd_frame_is_refused),
 		ATTACK(a_body_of_the_largest_size_goes_and_one_more_is_refused),
+		ATTACK(whatever_is_sealed_opens_to_the_same),
+		ATTACK(the_pair_used_longest_ago_is_wiped_from_the_readers_cache),
+		ATTACK(more_reader_keys_than_the_sender_keeps_are_sealed_to_all_the_same),
 		ATTACK(many_ephemeral_keys_do_not_grow_the_readers_cache),
 		ATTACK(what_is_stored_opens_under_its_own_id_alone),
 		cmocka_unit_test(labels_are_distinct_and_ids_read_back),
