@@ -61,6 +61,12 @@ seal_sender_public(const struct seal_sender *s)
 	return s->ephemeral_pk;
 }
 
+size_t
+step_sender_pairs(const struct seal_sender *s)
+{
+	return s->count;
+}
+
 /* Where reader_pk stands, or would stand. */
 static size_t
 pair_place(const struct seal_sender *s, const uint8_t reader_pk[KW_KEY_LEN])

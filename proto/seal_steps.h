@@ -25,6 +25,7 @@ void step_wrap_key(uint8_t out[32], const uint8_t pair[32], const uint8_t ctx[32
 size_t step_padme(size_t len); /* the Padmé size of len, without the minimum */
 /* Appends flag, length, content and zeros. KW_ENOMEM. */
 KW_MUST_USE enum kw_err step_pad(struct buf *out, enum padded_flag flag, struct span content);
+size_t step_sender_pairs(const struct seal_sender *s); /* pair keys kept, at most KW_NODES_MAX */
 /* Whether these bytes, an ephemeral key or a pair key, stand anywhere in the cache's memory: what was evicted must not. */
 bool step_opener_holds(const struct seal_opener *o, const uint8_t bytes[32]);
 

@@ -713,6 +713,34 @@ compressed_content_gives_what_it_claims_or_is_refused(void **state)
 	n = lying_zstd(packed, 1000, 1000);
 	assert_int_equal(opens_packed(&taken, span_of(packed, n + 1)), KW_ECRYPTO); /* something behind it */
 	assert_int_equal(opens_packed(&taken, span_of(packed, n - 1)), KW_ECRYPTO);
+	assert_int_equal(ZSTD_compress(packed + n, sizeof packed - n, "", 0, 3), 9); /* a second frame that adds nothing */
+	assert_int_equal(opens_packed(&taken, span_of(packed, n + 9)), KW_ECRYPTO);
+}
+
+static void
+content_is_compressed_where_that_makes_it_smaller_and_where_it_may(void **state)
+{
+	static const char *const sentence = "Wer am Neckar wohnt, bringt Fahrzeuge aus den Tiefgaragen. ";
+	struct buf text = BUF_INIT(65536);
+	uint8_t random[32] = {8}, noise[2000];
+	struct sealed s;
+	struct kw_why why;
+
+	(void)state;
+	while (text.len < 2000)
+		buf_put_str(&text, sentence);
+	randombytes_buf(noise, sizeof noise);
+	for (unsigned i = 0; i < 3; i++) {
+		struct span content = i < 2 ? buf_span(&text) : span_of(noise, sizeof noise);
+		struct frame f;
+
+		assert_int_equal(seal_notification(&s, w.sender, w.local, random, span_str("h"), content, i != 1, w.sign_sk, w.readers, 2, &why),
+		                 KW_OK);
+		assert_int_equal(frame_parse(&f, buf_span(&s.frame), FRAME_WHOLE, &why), KW_OK);
+		assert_int_equal(f.body.len, (i == 0 ? 256 : seal_padded_len(content.len)) + 16);
+		sealed_free(&s);
+	}
+	buf_free(&text);
 }
 
 static void
@@ -850,6 +878,7 @@ more_reader_keys_than_the_sender_keeps_are_sealed_to_all_the_same(void **state)
 	assert_int_equal(seal_notification(&s, w.sender, w.local, random, span_str("h"), span_str("p"), true, w.sign_sk, many, KW_NODES_MAX, &why),
 	                 KW_OK);
 	assert_int_equal(s.wraps.len, KW_NODES_MAX * KW_WRAP_LEN);
+	assert_true(step_sender_pairs(w.sender) <= KW_NODES_MAX);
 	for (unsigned i = 0; i < KW_NODES_MAX; i += 819) {
 		struct seal_opener *o;
 		struct frame f;
@@ -971,6 +1000,7 @@ main(void)
 		ATTACK(a_compressed_bomb_is_refused_by_its_size),
 		ATTACK(compressed_content_gives_what_it_claims_or_is_refused),
 		ATTACK(what_is_no_plain_zstd_frame_is_refused),
+		ATTACK(content_is_compressed_where_that_makes_it_smaller_and_where_it_may),
 		ATTACK(a_body_of_the_largest_size_goes_and_one_more_is_refused),
 		ATTACK(whatever_is_sealed_opens_to_the_same),
 		ATTACK(the_pair_used_longest_ago_is_wiped_from_the_readers_cache),
