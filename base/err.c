@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/span.h"
+#include "base/text.h"
+
 #define KW_MESSAGES "kurzweg" /* gettext's domain; a program that chose no language gets the English */
 
 static const struct {
@@ -44,12 +47,17 @@ trim_broken_tail(char *text)
 		text[at - 1] = '\0';
 }
 
+/* Controls, and what an argument that was cut or never was UTF-8 left behind: no byte that a terminal or JSON cannot bear. */
 static void
-hide_controls(char *text)
+hide_unclean(char *text)
 {
-	for (; *text != '\0'; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7F)
-			*text = '?';
+	size_t at;
+
+	for (char *c = text; *c != '\0'; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7F)
+			*c = '?';
+	while ((at = text_unclean_at(span_str(text), TEXT_LINE)) != SIZE_MAX)
+		*(text += at) = '?';
 }
 
 const char *
@@ -69,7 +77,7 @@ kw_refuse(struct kw_why *why, enum kw_err err, const char *fmt, ...)
 	(void)vsnprintf(why->text, sizeof why->text, kw_translate(fmt), args);
 	va_end(args);
 	trim_broken_tail(why->text);
-	hide_controls(why->text);
+	hide_unclean(why->text);
 	return err;
 }
 
@@ -91,7 +99,7 @@ kw_why_prefix(struct kw_why *why, const char *fmt, ...)
 	if (head_len + 2 < sizeof why->text)
 		(void)snprintf(why->text + head_len, sizeof why->text - head_len, ": %s", old);
 	trim_broken_tail(why->text);
-	hide_controls(why->text);
+	hide_unclean(why->text);
 }
 
 _Noreturn void

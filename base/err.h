@@ -51,7 +51,8 @@ struct kw_why {
 /*
  * Writes the sentence and returns err, so that a refusal is one line: return kw_refuse(why, KW_ELIMIT, "…", …);
  * why may be NULL (the sentence is dropped). A program that set a language gets the sentence in it: fmt is looked up in
- * po/de.po, so it is one literal and whole. Control characters that came in by an argument become '?'.
+ * po/de.po, so it is one literal and whole. What came in by an argument and may not be shown (control characters, bytes that are
+ * no UTF-8) becomes '?'.
  */
 enum kw_err kw_refuse(struct kw_why *why, enum kw_err err, const char *fmt, ...) KW_PRINTF(3, 4);
 

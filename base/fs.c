@@ -8,10 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define READ_STEP 65536u
+#define LOCK_TRIES 100 /* of 10 ms each */
 
 static enum kw_err
 read_all(struct buf *out, int fd, const char *path, struct kw_why *why)
@@ -222,6 +226,68 @@ fs_folder(const char *path, struct kw_why *why)
 	return KW_OK;
 }
 
+static enum kw_err
+make_folder_of(const char *path, struct kw_why *why)
+{
+	char folder[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+
+	MUST(slash != NULL);
+	if (snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path) >= (int)sizeof folder)
+		return kw_refuse(why, KW_ELIMIT, "%s is too long a path", path);
+	return access(folder, F_OK) == 0 ? KW_OK : fs_folder(folder, why);
+}
+
+/* Connecting tells: a socket file that nobody listens on refuses. */
+static enum kw_err
+nobody_listens(const char *path, struct kw_why *why)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd, failed;
+
+	if (strlen(path) >= sizeof at.sun_path)
+		return kw_refuse(why, KW_ELIMIT, "%s is too long a path for a socket", path);
+	memcpy(at.sun_path, path, strlen(path) + 1);
+	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
+		return kw_refuse(why, KW_EIO, "%s cannot be looked at: %s", path, strerror(errno));
+	failed = connect(fd, (struct sockaddr *)&at, sizeof at) == 0 ? 0 : errno;
+	(void)close(fd);
+	if (failed == ECONNREFUSED || failed == ENOENT)
+		return KW_OK;
+	if (failed == 0 || failed == EAGAIN)
+		return kw_refuse(why, KW_EEXISTS, "another program listens on %s; stop that one first, or use another socket", path);
+	return kw_refuse(why, failed == EACCES ? KW_EDENIED : KW_EIO, "%s cannot be taken over: %s", path, strerror(failed));
+}
+
+enum kw_err
+fs_socket_place(const char *path, struct kw_why *why)
+{
+	struct stat st;
+	enum kw_err err = make_folder_of(path, why);
+
+	if (err != KW_OK)
+		return err;
+	if (lstat(path, &st) != 0)
+		return errno == ENOENT ? KW_OK : kw_refuse(why, KW_EIO, "%s cannot be looked at: %s", path, strerror(errno));
+	if (!S_ISSOCK(st.st_mode))
+		return kw_refuse(why, KW_EINVAL, "%s is no socket and is left as it is; move it away, or use another socket", path);
+	return nobody_listens(path, why);
+}
+
+/* A process that was killed may have one of its own that ends only just after it, and holds the lock until then. */
+static bool
+lock_soon(int fd)
+{
+	static const struct timespec rest = {.tv_nsec = 10 * 1000 * 1000};
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		(void)nanosleep(&rest, NULL);
+	}
+	return false;
+}
+
 enum kw_err
 fs_lock(int *out, const char *folder, struct kw_why *why)
 {
@@ -233,7 +299,7 @@ fs_lock(int *out, const char *folder, struct kw_why *why)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return kw_refuse(why, KW_EIO, "%s cannot be opened: %s", path, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+	if (!lock_soon(fd)) {
 		ssize_t got = pread(fd, pid, sizeof pid - 1, 0);
 
 		pid[got > 0 ? strspn(pid, "0123456789") : 0] = '\0';

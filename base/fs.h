@@ -29,7 +29,13 @@ KW_MUST_USE enum kw_err fs_write_new(const char *path, struct span bytes, mode_t
 /* Makes the folder (0700) if missing; KW_EDENIED when somebody else owns it. One level only. */
 KW_MUST_USE enum kw_err fs_folder(const char *path, struct kw_why *why);
 
-/* Exclusive lock on path/lock, held until the returned descriptor is closed. KW_EEXISTS names the process that holds it. */
+/*
+ * Makes way for a socket at path (absolute): its folder is made (0700) if missing, and what a daemon that is gone left there may be
+ * taken by the next bind. KW_EEXISTS: somebody listens there; KW_EINVAL: what lies there is no socket, and stays.
+ */
+KW_MUST_USE enum kw_err fs_socket_place(const char *path, struct kw_why *why);
+
+/* Exclusive lock on path/lock, held until the returned descriptor is closed. KW_EEXISTS names the process that has held it for a second. */
 KW_MUST_USE enum kw_err fs_lock(int *fd, const char *folder, struct kw_why *why);
 
 #endif

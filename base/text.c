@@ -112,9 +112,8 @@ digits(const char *text, size_t at, size_t n)
 	return v;
 }
 
-/* Days from 1970-01-01 in the proleptic Gregorian calendar. */
-static int64_t
-days_from_civil(int64_t year, int month, int day)
+int64_t
+text_civil_days(int64_t year, int month, int day)
 {
 	int64_t era, year_of_era, day_of_year, day_of_era;
 
@@ -194,7 +193,7 @@ parse_time(uint64_t *out, const char *text)
 	rest = text + 19;
 	if (!fraction_ms(&ms, &rest) || !offset_minutes(&offset, rest))
 		return false;
-	seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - (int64_t)offset * 60;
+	seconds = text_civil_days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - (int64_t)offset * 60;
 	if (seconds < 0)
 		return false;
 	*out = (uint64_t)seconds * 1000 + ms;
@@ -209,6 +208,22 @@ text_time_ms(uint64_t *out, const char *text, const char *what, struct kw_why *w
 	if (!parse_time(&ms, text))
 		return kw_refuse(why, KW_EINVAL, "%s is \"%.40s\", must be a time as 2026-12-01T00:00:00+01:00", what, text);
 	*out = ms;
+	return KW_OK;
+}
+
+enum kw_err
+text_date(int32_t *out, const char *text, const char *what, struct kw_why *why)
+{
+	int year = -1, month = -1, day = -1;
+
+	if (strlen(text) == 10 && text[4] == '-' && text[7] == '-') {
+		year = digits(text, 0, 4);
+		month = digits(text, 5, 2);
+		day = digits(text, 8, 2);
+	}
+	if (year < 1970 || month < 1 || month > 12 || day < 1 || day > month_days(year, month))
+		return kw_refuse(why, KW_EINVAL, "%s is \"%.40s\", must be a day of the calendar as 2026-12-25", what, text);
+	*out = (int32_t)text_civil_days(year, month, day);
 	return KW_OK;
 }
 
@@ -312,7 +327,13 @@ text_unclean_at(struct span text, enum text_kind kind)
 
 	while (at < text.len) {
 		uint32_t c;
-		size_t n = utf8_decode(&c, text.p + at, text.len - at);
+		size_t n;
+
+		if (text.p[at] >= 0x20 && text.p[at] < 0x7F) { /* by far the most */
+			at++;
+			continue;
+		}
+		n = utf8_decode(&c, text.p + at, text.len - at);
 
 		if (n == 0 || !may_be_shown(c, kind))
 			return at;
@@ -411,7 +432,7 @@ text_nearest(const char *wrong, const char *const *candidates, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		size_t d = distance(wrong, candidates[i]);
 
-		if (d < least && d < wrong_len) {
+		if (d < least && 2 * d <= wrong_len + 1) {
 			least = d;
 			nearest = candidates[i];
 		}

@@ -31,6 +31,11 @@ KW_MUST_USE enum kw_err text_bytes(uint64_t *out, const char *text, uint64_t lo,
  */
 KW_MUST_USE enum kw_err text_time_ms(uint64_t *out, const char *text, const char *what, struct kw_why *why);
 
+/* A day "2026-12-25", years 1970..9999, to days since 1970-01-01. */
+KW_MUST_USE enum kw_err text_date(int32_t *out, const char *text, const char *what, struct kw_why *why);
+/* The same from numbers, in the proleptic Gregorian calendar; month 1..12, day 1..31. */
+int64_t text_civil_days(int64_t year, int month, int day);
+
 #define TEXT_TIME_MAX 32
 /* "2026-12-01T00:00:00Z"; and the same on the machine's local zone, "2026-12-01 01:00:00". */
 void text_put_time_utc(char out[TEXT_TIME_MAX], uint64_t ms);

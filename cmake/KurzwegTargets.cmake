@@ -12,6 +12,10 @@ target_compile_options(kw_flags INTERFACE
 if(KW_SANITIZE)
   target_compile_options(kw_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(kw_flags INTERFACE -fsanitize=address,undefined)
+elseif(KW_FUZZ) # another compiler, whose warnings nobody has looked through
+  target_compile_options(kw_flags INTERFACE -Wno-error -Wno-unknown-warning-option -fsanitize=fuzzer-no-link,address,undefined
+    -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(kw_flags INTERFACE -fsanitize=address,undefined)
 elseif(KW_TSAN)
   target_compile_options(kw_flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
   target_link_options(kw_flags INTERFACE -fsanitize=thread)
@@ -42,7 +46,7 @@ function(kw_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE kurzweg::flags ${ARG_LINK})
-  if(NOT KW_SANITIZE AND NOT KW_TSAN)
+  if(NOT KW_SANITIZE AND NOT KW_TSAN AND NOT KW_FUZZ)
     target_link_options(${name} PRIVATE -pie)
   endif()
 endfunction()
@@ -54,6 +58,6 @@ function(kw_unit_test name)
   target_link_libraries(test_${name} PRIVATE kurzweg::flags ${ARG_LINK} PkgConfig::CMOCKA)
   set_target_properties(test_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME unit.${name} COMMAND test_${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(unit.${name} PROPERTIES TIMEOUT 120 LABELS unit
+  set_tests_properties(unit.${name} PROPERTIES TIMEOUT 600 LABELS unit
     ENVIRONMENT "KW_SOURCE_DIR=${CMAKE_SOURCE_DIR};KW_BIN_DIR=${CMAKE_BINARY_DIR}/bin")
 endfunction()

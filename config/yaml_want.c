@@ -76,13 +76,22 @@ with_line(enum kw_err err, size_t line, struct kw_why *why)
 	return err;
 }
 
+/* "keep.content" in the map that stands under keep. */
+static const char *
+own_part(const char *key)
+{
+	const char *dot = strrchr(key, '.');
+
+	return dot != NULL ? dot + 1 : key;
+}
+
 enum kw_err
 yaml_may_duration(uint64_t *out, const struct yaml_node *map, const char *key, uint64_t lo_ms, uint64_t hi_ms, const char *where,
                   struct kw_why *why)
 {
 	const char *text = NULL;
 	size_t line = 0;
-	enum kw_err err = yaml_may_text(&text, &line, map, key, where, why);
+	enum kw_err err = yaml_may_text(&text, &line, map, own_part(key), where, why);
 
 	if (err != KW_OK || text == NULL)
 		return err;
@@ -94,7 +103,7 @@ yaml_want_u64(uint64_t *out, const struct yaml_node *map, const char *key, uint6
 {
 	const char *text = NULL;
 	size_t line = 0;
-	enum kw_err err = yaml_want_text(&text, &line, map, key, where, why);
+	enum kw_err err = yaml_want_text(&text, &line, map, own_part(key), where, why);
 
 	return err != KW_OK ? err : with_line(text_u64(out, text, lo, hi, key, why), line, why);
 }

@@ -18,6 +18,7 @@ KW_MUST_USE enum kw_err yaml_want_text(const char **out, size_t *line, const str
 KW_MUST_USE enum kw_err yaml_may_text(const char **out, size_t *line, const struct yaml_node *map, const char *key, const char *where,
                                       struct kw_why *why);
 
+/* Here key may be written whole, as "keep.content" in the map under keep: sentences say it so. */
 /* A duration, as text_duration_ms. *out is left as it was when the key is missing. */
 KW_MUST_USE enum kw_err yaml_may_duration(uint64_t *out, const struct yaml_node *map, const char *key, uint64_t lo_ms, uint64_t hi_ms,
                                           const char *where, struct kw_why *why);
