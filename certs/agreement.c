@@ -65,6 +65,12 @@ agreement_age(const struct agreement *a, uint64_t now_ms)
 }
 
 uint64_t
+agreement_from_ms(const struct agreement *a)
+{
+	return a->from_ms;
+}
+
+uint64_t
 agreement_until_ms(const struct agreement *a)
 {
 	return a->until_ms;
@@ -189,17 +195,6 @@ bool
 rule_may_publish(const struct agreement *a, const struct topic_rule *t, uint32_t node)
 {
 	return node < a->node_count && t->publish[a->nodes[node].partner] != 0;
-}
-
-bool
-rule_in_line(const struct agreement *a, const struct topic_rule *t, uint32_t node)
-{
-	if (!t->view.has_responsible)
-		return false;
-	for (uint32_t i = 0; i < t->line_count; i++)
-		if (t->line[i].node == node)
-			return true;
-	return node == a->coordinator;
 }
 
 const struct agreement_topic *

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "base/text.h"
 #include "certs/keys.h"
 #include "proto/header.h"
 #include "proto/limits.h"
@@ -20,9 +21,10 @@
 struct agreement;
 
 /*
- * Parses and checks the text for itself (design section 5). Warnings (a hole in the hours, a civil partner that a "*" leaves
+ * Parses and checks the text for itself. Warnings (a hole in the hours, a civil partner that a "*" leaves
  * out for want of a purpose, a kind that nobody is of) go to warnings, a line each, when it is not NULL; that it ends soon is
- * agreement_age's to say. Errors: one sentence, "line N: …"; KW_EPROTO is no YAML, KW_ELIMIT too much of something.
+ * agreement_age's to say. Errors: one sentence, "line N: …"; KW_EPROTO is no YAML, KW_ELIMIT too much of something. The time
+ * zone's table is read from this machine here and never again: machines whose tzdata differ answer times differently.
  */
 KW_MUST_USE enum kw_err agreement_parse(struct agreement **out, struct span text, struct buf *warnings, struct kw_why *why);
 void agreement_free(struct agreement **a);
@@ -38,6 +40,7 @@ void agreement_fingerprint(char out[KEY_FINGERPRINT_MAX], const struct agreement
 /* Validity in time. */
 enum agreement_age { AGREEMENT_NOT_YET, AGREEMENT_GOOD, AGREEMENT_ENDS_SOON, AGREEMENT_GRACE, AGREEMENT_OVER };
 enum agreement_age agreement_age(const struct agreement *a, uint64_t now_ms);
+uint64_t agreement_from_ms(const struct agreement *a);
 uint64_t agreement_until_ms(const struct agreement *a);
 uint64_t agreement_grace_until_ms(const struct agreement *a);
 
@@ -60,6 +63,12 @@ enum peer_role { PEER_UNKNOWN, PEER_NODE, PEER_OPERATOR };
 struct peer { enum peer_role role; uint32_t node; const char *name; };       /* name: node id or operator's name; borrowed from a */
 struct peer agreement_peer(const struct agreement *a, const uint8_t curve_pk[KW_KEY_LEN]);
 
+/* What happens to open cases when the next version comes into force. */
+enum agreement_on_change {
+	ON_CHANGE_KEEP, /* they go on under the version that they were opened with */
+	ON_CHANGE_MOVE, /* they are offered anew under the next */
+};
+
 /* Topics: the first whose filter matches decides alone. */
 struct agreement_topic { /* plain view, borrowed */
 	const char *filter;
@@ -69,6 +78,9 @@ struct agreement_topic { /* plain view, borrowed */
 	uint64_t keep_proof_ms;        /* default 2 y; never below keep_content */
 	bool has_release;
 	bool has_responsible;
+	bool has_onward;
+	enum agreement_on_change on_change;
+	uint64_t acknowledge_within_ms; /* 0: nobody must acknowledge */
 	uint64_t deliver_within_ms;    /* when the sender's node calls a missing confirmation late; default 5 min flash, 1 h urgent, 24 h routine */
 	uint32_t line;                 /* where it stands in the text */
 };
@@ -89,15 +101,87 @@ bool agreement_may_read(const struct agreement *a, const char *topic, uint32_t n
 bool agreement_is_responsible(const struct agreement *a, const char *topic, uint32_t node);
 
 /*
+ * Responsibility. The line at a time: the entries of "responsible" whose hours and area match, in the text's order, each
+ * followed by its deputies, and at last the coordinator. Each node stands in it once, at its first place; so the coordinator is
+ * not last where an entry names it. On a topic without responsible it is the coordinator alone. Pure: the same agreement,
+ * topic and time give the same line on every machine with the same tzdata.
+ */
+#define AGREEMENT_LINE_MAX 24u /* the most nodes that the lines of one topic name at any hour, the coordinator among them */
+struct agreement_turn {
+	uint32_t node;
+	uint32_t rule;            /* the entry of responsible, from 0; for the coordinator at the end the number of entries */
+	uint64_t take_within_ms;  /* the coordinator's is coordinator_within, 15 min if the text is silent */
+	bool deputy;              /* stands there for the entry's "who" */
+	bool last_resort;         /* the coordinator at the end; not where an entry names it */
+	uint32_t line;            /* of the text, where the entry stands; 0: last resort */
+};
+/* Fills turns and answers how many; 0: no topic takes it in. */
+uint32_t agreement_line(struct agreement_turn turns[AGREEMENT_LINE_MAX], const struct agreement *a, const char *topic, uint64_t at_ms);
+uint64_t agreement_coordinator_within_ms(const struct agreement *a);
+/*
+ * How long a turn lasts, and the line at at_ms with all its turns, where the notification asks for take_within_s: what is asked
+ * for goes for everyone but the coordinator as the last resort of a topic with responsible. 0: it asks for nothing.
+ */
+uint64_t agreement_turn_ms(const struct agreement *a, const char *topic, const struct agreement_turn *turn, uint32_t take_within_s);
+uint64_t agreement_line_ms(const struct agreement *a, const char *topic, uint32_t take_within_s, uint64_t at_ms);
+/* Up to when, from at_ms on, the line stays the same: the first moment of another. UINT64_MAX: for 400 days at least. */
+uint64_t agreement_line_until(const struct agreement *a, const char *topic, uint64_t at_ms);
+/* All whom the line of any hour and area can name, with the coordinator, by number. */
+uint32_t agreement_line_nodes(uint32_t nodes[AGREEMENT_LINE_MAX], const struct agreement *a, const char *topic);
+/* May it take cases there: whom the line of any hour can name and the coordinator; on a topic without responsible its readers too. */
+bool agreement_may_take(const struct agreement *a, const char *topic, uint32_t node);
+/* May a case there be sealed anew for node, which need not be a reader: is it named under "onward"? */
+bool agreement_onward(const struct agreement *a, const char *topic, uint32_t node);
+
+/*
+ * Several must answer: fills nodes (room for agreement_node_count) by number with the nodes of the partners that
+ * "acknowledge" names. One node of each partner is enough: of n partners (agreement_node_partner), k have answered. The
+ * sender's own partner is left out (AGREEMENT_NOBODY: none is). A notification to fewer readers asks only those of its audience.
+ */
+uint32_t agreement_acknowledgers(uint32_t *nodes, const struct agreement *a, const char *topic, uint32_t sender);
+/*
+ * The same for joint release: of each partner that "release" names one node must approve, and all its nodes are asked. The author's
+ * own partner is left out (AGREEMENT_NOBODY: none is). 0: nothing can be released there.
+ */
+uint32_t agreement_approvers(uint32_t *nodes, const struct agreement *a, const char *topic, uint32_t author);
+/* Its partner stands under "release": it gets drafts although it did not subscribe. */
+bool agreement_must_approve(const struct agreement *a, const char *topic, uint32_t node);
+
+/*
+ * The partnership's calendar. A time in its own zone as people write it, "Su 2026-12-06 03:10", and back from "2026-12-06 03:10"
+ * or an RFC 3339 time; one that stands twice, as the clocks go back, is the first; one that
+ * they skip is as far behind the jump. KW_EINVAL: no such day or time.
+ */
+const char *agreement_time_zone(const struct agreement *a);
+void agreement_put_time(char out[TEXT_TIME_MAX], const struct agreement *a, uint64_t ms, bool german);
+KW_MUST_USE enum kw_err agreement_time(uint64_t *out, const struct agreement *a, const char *text, const char *what, struct kw_why *why);
+bool agreement_is_holiday(const struct agreement *a, uint64_t at_ms);
+
+/* Reads, publishes or takes what is on the topic, or may get it onward: who may be told of it at all. */
+bool agreement_is_concerned(const struct agreement *a, const char *topic, uint32_t node);
+
+/*
  * May this header stand, sent by node sender (number under a), under a: partnership, mode, version and hash, topic known, lane
- * at or below the topic's, schema, right to publish (notices, updates, cancels, recalls) or to answer (receipts: a reader of the topic or its
- * publisher; taken, declined, handed_over, returned, done: the line and the coordinator; they go to exactly the nodes that "to" names, each
- * of which may publish on it or read it), to a part of the readers, lifetime at most keep.content, no release topic, agreement's age.
- * A void goes to exactly the nodes it names, or to all readers when it names none. After the grace receipts and voids still stand.
+ * at or below the topic's, schema, right, lifetime at most keep.content, release, agreement's age. The rights, by type:
+ *   notice, request, update, cancel, recall   who publishes there, to a part of the readers; with take_within_s, or on a topic with
+ *                                             responsible, the line of all hours and the coordinator are added, and a notice or
+ *                                             request must live as long as its line at created_ms may take
+ *   delivered, opened, rejected               readers, publishers, line, coordinator, onward; to exactly the nodes that "to" names
+ *   void                                      the same; to exactly those named, or to all readers when it names none
+ *   taken, declined, handed_over, returned,   readers, line, coordinator (to whom it was handed over, or is open at all, only the case
+ *   done                                      tells); to the nodes named, the line of all hours and the coordinator
+ *   reopened                                  the same and publishers; the same
+ *   note                                      the same; to exactly the nodes named, by who may take also to those of "onward"
+ *   forwarded, and a recall that names one    who may take; to nodes of which "onward" names at least one, the line and the coordinator
+ *   of "onward"
+ *   draft                                     who publishes there, on a topic with release; to the nodes of all who must approve but its own partner's
+ *   approved, refused                         who must approve; to the author, whom "to" names, and to the others who must approve
+ *   released                                  who publishes there, on a topic with release, not before its embargo; to all readers
+ * Whoever is named must be concerned. After the grace all but the first and the last line stand on.
  * The audience is answered with it (as agreement_audience; nodes and count may be NULL). Same function at sender, broker and reader;
  * now_ms is the caller's clock at sender and broker, created_ms at a reader, who may open it long after the agreement ran out.
- * KW_ENOTFOUND: another version or another text of it. KW_ESTATE: release topic, or not yet or no longer valid. KW_ELIMIT: lifetime.
- * KW_EDENIED: everything else. agreement, approved and refused: always KW_EDENIED.
+ * KW_ENOTFOUND: another version or another text of it. KW_ESTATE: it must be released first, or not yet or no longer valid. KW_ELIMIT: lifetime.
+ * KW_EDENIED: everything else. agreement: always KW_EDENIED.
  */
 KW_MUST_USE enum kw_err agreement_may_send(uint32_t *nodes, uint32_t *count, const struct agreement *a, const struct header *h,
                                            uint32_t sender, uint64_t now_ms, struct kw_why *why);

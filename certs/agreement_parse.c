@@ -122,7 +122,7 @@ static enum kw_err
 parse_head(struct agreement *a, const struct yaml_node *root, struct kw_why *why)
 {
 	static const char *const known[] = {"partnership", "version", "previous", "valid", "kind", "steering", "broker", "coordinator", "operators",
-	                                    "partners", "topics"};
+	                                    "partners", "topics", "time_zone", "holidays", "coordinator_within"};
 	static const char *const modes[] = {"live", "exercise"};
 	const struct yaml_node *kind;
 	uint64_t version;
@@ -549,13 +549,14 @@ by_curve_key(const void *x, const void *y)
 }
 
 static enum kw_err
-index_curve_keys(struct agreement *a, struct kw_why *why)
+index_nodes(struct agreement *a, struct kw_why *why)
 {
 	struct curve_entry *all = calloc(a->node_count, sizeof *all);
 	enum kw_err err = KW_OK;
 
 	a->by_curve = calloc(a->node_count, sizeof *a->by_curve);
-	if (all == NULL || a->by_curve == NULL) {
+	a->partner_of = calloc(a->node_count, sizeof *a->partner_of);
+	if (all == NULL || a->by_curve == NULL || a->partner_of == NULL) {
 		err = no_memory(why);
 		goto free_all;
 	}
@@ -564,8 +565,10 @@ index_curve_keys(struct agreement *a, struct kw_why *why)
 		all[i].node = i;
 	}
 	qsort(all, a->node_count, sizeof *all, by_curve_key);
-	for (uint32_t i = 0; i < a->node_count; i++)
+	for (uint32_t i = 0; i < a->node_count; i++) {
 		a->by_curve[i] = all[i].node;
+		a->partner_of[i] = a->nodes[i].partner;
+	}
 free_all:
 	free(all);
 	return err;
@@ -577,6 +580,8 @@ parse_all(struct agreement *a, const struct yaml_node *root, struct buf *warning
 	enum kw_err err;
 
 	if ((err = parse_head(a, root, why)) != KW_OK)
+		return err;
+	if ((err = agreement_parse_calendar(a, root, why)) != KW_OK)
 		return err;
 	if ((err = parse_steering(a, root, why)) != KW_OK)
 		return err;
@@ -590,7 +595,7 @@ parse_all(struct agreement *a, const struct yaml_node *root, struct buf *warning
 		return err;
 	if ((err = check_keys(a, why)) != KW_OK)
 		return err;
-	if ((err = index_curve_keys(a, why)) != KW_OK)
+	if ((err = index_nodes(a, why)) != KW_OK)
 		return err;
 	return agreement_parse_topics(a, root, warnings, why);
 }
@@ -641,12 +646,17 @@ agreement_free(struct agreement **a)
 		free(it->partners[i].purposes);
 	for (uint32_t i = 0; i < it->topic_count; i++) {
 		free(it->topics[i].publish);
+		for (uint32_t k = 0; k < it->topics[i].line_count; k++)
+			free(it->topics[i].line[k].area.names);
 		free(it->topics[i].line);
 	}
+	zone_free(&it->zone);
+	free(it->holidays);
 	free(it->partners);
 	free(it->topics);
 	free(it->nodes);
 	free(it->by_curve);
+	free(it->partner_of);
 	free(it->members);
 	free(it->operators);
 	free(it->endpoints);

@@ -8,6 +8,7 @@
 #include "config/yaml_want.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define WARNING_MAX 2048u      /* bytes of one warning, and a sentence more */
 #define MINUTE_MS (60ull * 1000)
 #define HOUR_MS (60 * MINUTE_MS)
 #define YEAR_MS (365 * DAY_MS)
@@ -16,27 +17,23 @@
 #define KEEP_PROOF_MS (2 * YEAR_MS)
 #define KEEP_PROOF_MAX_MS (30 * YEAR_MS)
 
-/* One topic while it is read: what every step needs. */
-struct reading {
-	struct agreement *a;
-	struct topic_rule *t;
-	const struct yaml_node *map;
-	char where[KW_TOPIC_MAX + 16];     /* "topic alert/#" */
-	struct buf *warnings;              /* may be NULL */
-	struct kw_why *why;
-};
-
 static enum kw_err
 no_memory(struct kw_why *why)
 {
 	return kw_refuse(why, KW_ENOMEM, "out of memory while reading the agreement's topics");
 }
 
-static void
-warn(struct reading *r, size_t line, const char *text)
+/* Where the room ends it is said once, instead of one more. */
+void
+reading_warn(struct reading *r, size_t line, const char *text)
 {
-	if (r->warnings != NULL)
-		buf_printf(r->warnings, kw_translate("line %zu: %s: %s\n"), line, r->where, text);
+	struct buf *out = r->warnings;
+
+	if (out == NULL || out->max - out->len < WARNING_MAX)
+		return;
+	buf_printf(out, kw_translate("line %zu: %s: %s\n"), line, r->where, text);
+	if (out->max - out->len < WARNING_MAX)
+		buf_printf(out, kw_translate("line %zu: %s: what follows is left out, mend this first\n"), line, r->where);
 }
 
 static enum kw_err
@@ -120,11 +117,11 @@ parse_keep(struct reading *r)
 	(void)snprintf(where, sizeof where, kw_translate("keep of %s"), r->where);
 	if ((err = yaml_only_keys(keep, known, COUNT(known), where, r->why)) != KW_OK)
 		return err;
-	if ((err = yaml_may_duration(&v->keep_content_ms, keep, "content", MINUTE_MS, KEEP_CONTENT_MAX_MS, where, r->why)) != KW_OK)
+	if ((err = yaml_may_duration(&v->keep_content_ms, keep, "keep.content", MINUTE_MS, KEEP_CONTENT_MAX_MS, where, r->why)) != KW_OK)
 		return err;
 	if (v->keep_proof_ms < v->keep_content_ms)
 		v->keep_proof_ms = v->keep_content_ms;
-	if ((err = yaml_may_duration(&v->keep_proof_ms, keep, "proof", MINUTE_MS, KEEP_PROOF_MAX_MS, where, r->why)) != KW_OK)
+	if ((err = yaml_may_duration(&v->keep_proof_ms, keep, "keep.proof", MINUTE_MS, KEEP_PROOF_MAX_MS, where, r->why)) != KW_OK)
 		return err;
 	if (v->keep_proof_ms < v->keep_content_ms)
 		return kw_refuse(r->why, KW_EINVAL, "line %zu: proof of %s is kept shorter than content; write a proof at least as long as content",
@@ -180,7 +177,7 @@ resolve_word(struct reading *r, uint8_t *flags, const struct yaml_node *item, co
 		if (strcmp(word, partner_kind_words[kind]) != 0)
 			continue;
 		met = true;
-		warn(r, yaml_line(item), kw_translate("no partner is of a kind that is named there"));
+		reading_warn(r, yaml_line(item), kw_translate("no partner is of a kind that is named there"));
 	}
 	if (met)
 		return KW_OK;
@@ -189,8 +186,8 @@ resolve_word(struct reading *r, uint8_t *flags, const struct yaml_node *item, co
 	                 yaml_line(item), word, key, r->where, near != NULL ? kw_translate(", did you mean \"") : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
 }
 
-static enum kw_err
-resolve_words(struct reading *r, uint8_t *flags, const struct yaml_node *list, const char *key)
+enum kw_err
+reading_words(struct reading *r, uint8_t *flags, const struct yaml_node *list, const char *key)
 {
 	enum kw_err err;
 
@@ -220,28 +217,30 @@ named_itself(const struct yaml_node *list, const struct partner *p)
 }
 
 /* Civil partners read only what they have committed to: the flags of the others go, and it is an error to name one by its id. */
-static enum kw_err
-bind_to_purpose(struct reading *r, const struct yaml_node *list)
+enum kw_err
+reading_bind_to_purpose(struct reading *r, uint8_t *flags, const struct yaml_node *list)
 {
+	char text[NAME_LEN + 200];
+
 	for (uint32_t i = 0; i < r->a->partner_count; i++) {
 		const struct partner *p = &r->a->partners[i];
 
-		if (!r->t->read[i] || p->kind != KIND_CIVIL)
+		if (!flags[i] || p->kind != KIND_CIVIL)
 			continue;
 		if (r->t->purpose[0] == '\0' && named_itself(list, p))
 			return kw_refuse(r->why, KW_EINVAL, "line %zu: %s names civil partners as readers but no purpose; add \"purpose\", one that they have committed to",
 			                 yaml_line(list), r->where);
 		if (r->t->purpose[0] != '\0' && committed(p, r->t->purpose))
 			continue;
-		r->t->read[i] = 0;
+		flags[i] = 0;
 		for (size_t k = 0; k < yaml_count(list); k++)
 			if (strcmp(yaml_text(yaml_item(list, k)), p->id) == 0)
 				return kw_refuse(r->why, KW_EINVAL, "line %zu: %s is to read %s but has not committed to its purpose \"%s\"; add the purpose to the partner, "
 				                 "or take it out here", yaml_line(list), p->id, r->where, r->t->purpose);
-		if (r->warnings != NULL)
-			buf_printf(r->warnings, r->t->purpose[0] != '\0'
-			           ? kw_translate("line %zu: %s: %s does not read it, since it has not committed to its purpose\n")
-			           : kw_translate("line %zu: %s: %s does not read it, since it has not committed to anything: the topic names no purpose\n"), yaml_line(list), r->where, p->id);
+		(void)snprintf(text, sizeof text, r->t->purpose[0] != '\0'
+		               ? kw_translate("%s does not read it, since it has not committed to its purpose")
+		               : kw_translate("%s does not read it, since it has not committed to anything: the topic names no purpose"), p->id);
+		reading_warn(r, yaml_line(list), text);
 	}
 	return KW_OK;
 }
@@ -253,20 +252,22 @@ parse_rights(struct reading *r)
 	uint32_t n = r->a->partner_count;
 	enum kw_err err;
 
-	r->t->publish = calloc(3, n);
+	r->t->publish = calloc(5, n);
 	if (r->t->publish == NULL)
 		return no_memory(r->why);
 	r->t->read = r->t->publish + n;
 	r->t->approve = r->t->read + n;
+	r->t->onward = r->t->approve + n;
+	r->t->acknowledge = r->t->onward + n;
 	if ((err = yaml_want(&publish, r->map, "publish", YAML_LIST, r->where, r->why)) != KW_OK)
 		return err;
 	if ((err = yaml_want(&receive, r->map, "receive", YAML_LIST, r->where, r->why)) != KW_OK)
 		return err;
-	if ((err = resolve_words(r, r->t->publish, publish, "publish")) != KW_OK)
+	if ((err = reading_words(r, r->t->publish, publish, "publish")) != KW_OK)
 		return err;
-	if ((err = resolve_words(r, r->t->read, receive, "receive")) != KW_OK)
+	if ((err = reading_words(r, r->t->read, receive, "receive")) != KW_OK)
 		return err;
-	return bind_to_purpose(r, receive);
+	return reading_bind_to_purpose(r, r->t->read, receive);
 }
 
 /* Somebody publishes, and somebody else reads it. */
@@ -292,6 +293,31 @@ check_somebody(struct reading *r)
 	return KW_OK;
 }
 
+/* Whoever is asked can answer, and each possible author has somebody else to ask. */
+static enum kw_err
+check_approvers(struct reading *r, size_t line)
+{
+	uint32_t count = 0, lone = 0;
+
+	for (uint32_t i = 0; i < r->a->partner_count; i++) {
+		if (!r->t->approve[i])
+			continue;
+		if (!r->t->read[i])
+			return kw_refuse(r->why, KW_EINVAL, "line %zu: %s is to approve on %s but may not read it; add it to \"receive\"", line, r->a->partners[i].id, r->where);
+		if (r->a->partners[i].node_count == 0)
+			return kw_refuse(r->why, KW_EINVAL, "line %zu: %s is to approve on %s but has no node that could; give it one, or leave it out", line,
+			                 r->a->partners[i].id, r->where);
+		lone = i;
+		count++;
+	}
+	if (count > KW_APPROVALS_MAX)
+		return kw_refuse(r->why, KW_ELIMIT, "line %zu: %u partners are to approve on %s, at most %d may be", line, count, r->where, KW_APPROVALS_MAX);
+	if (count == 1 && r->t->publish[lone])
+		return kw_refuse(r->why, KW_EINVAL, "line %zu: nobody but %s is to approve on %s, and nobody approves what is its own; name another partner, or take %s out of "
+		                 "\"publish\"", line, r->a->partners[lone].id, r->where, r->a->partners[lone].id);
+	return KW_OK;
+}
+
 static enum kw_err
 parse_release(struct reading *r)
 {
@@ -305,120 +331,19 @@ parse_release(struct reading *r)
 		return err;
 	if ((err = yaml_want(&approve, release, "approve", YAML_LIST, "release", r->why)) != KW_OK)
 		return err;
-	if ((err = resolve_words(r, r->t->approve, approve, "approve")) != KW_OK)
+	if ((err = reading_words(r, r->t->approve, approve, "approve")) != KW_OK)
 		return err;
-	for (uint32_t i = 0; i < r->a->partner_count; i++)
-		if (r->t->approve[i] && !r->t->read[i])
-			return kw_refuse(r->why, KW_EINVAL, "line %zu: %s is to approve on %s but may not read it; add it to \"receive\"", yaml_line(approve),
-			                 r->a->partners[i].id, r->where);
+	if ((err = check_approvers(r, yaml_line(approve))) != KW_OK)
+		return err;
 	r->t->view.has_release = true;
-	return KW_OK;
-}
-
-static enum kw_err
-parse_who(struct reading *r, struct responsible *entry, const struct yaml_node *map)
-{
-	const char *who, *ids[KW_NODES_MAX], *near;
-	size_t line;
-	enum kw_err err;
-
-	if ((err = yaml_want_text(&who, &line, map, "who", "a line of responsible", r->why)) != KW_OK)
-		return err;
-	entry->node = agreement_node(r->a, who);
-	if (entry->node == AGREEMENT_NOBODY) {
-		for (uint32_t i = 0; i < r->a->node_count; i++)
-			ids[i] = r->a->nodes[i].id;
-		near = text_nearest(who, ids, r->a->node_count);
-		return kw_refuse(r->why, KW_EINVAL, "line %zu: \"%.80s\" is to be responsible for %s but is no node of this agreement%s%s%s; write one as partner/node",
-		                 line, who, r->where, near != NULL ? kw_translate(", did you mean \"") : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
-	}
-	if (!rule_may_read(r->a, r->t, entry->node))
-		return kw_refuse(r->why, KW_EINVAL, "line %zu: %s is to be responsible for %s but may not read it; add it to \"receive\"", line, who, r->where);
-	return KW_OK;
-}
-
-static enum kw_err
-parse_entry(struct reading *r, struct responsible *entry, const struct yaml_node *map)
-{
-	static const char *const known[] = {"who", "hours", "take_within"};
-	const char *hours = NULL;
-	size_t line = 0;
-	enum kw_err err;
-
-	if ((err = yaml_only_keys(map, known, COUNT(known), "a line of responsible", r->why)) != KW_OK)
-		return err;
-	if ((err = parse_who(r, entry, map)) != KW_OK)
-		return err;
-	if ((err = yaml_may_text(&hours, &line, map, "hours", "a line of responsible", r->why)) != KW_OK)
-		return err;
-	if (hours != NULL && (err = hours_parse(&entry->hours, hours, r->why)) != KW_OK) {
-		kw_why_prefix(r->why, "line %zu", line);
-		return err;
-	}
-	if (yaml_get(map, "take_within") == NULL)
-		return kw_refuse(r->why, KW_EINVAL, "line %zu: a line of responsible lacks \"take_within\", how long it may take to take the matter on, as 10m",
-		                 yaml_line(map));
-	return yaml_may_duration(&entry->take_within_ms, map, "take_within", 10 * 1000, 30 * DAY_MS, "a line of responsible", r->why);
-}
-
-/* Warns at the first minute of the week in which nobody of the line is on duty: the coordinator alone has it then. */
-static void
-check_hours(struct reading *r, size_t line)
-{
-	const char *const days[] = {kw_translate("Monday"), kw_translate("Tuesday"), kw_translate("Wednesday"), kw_translate("Thursday"),
-	                            kw_translate("Friday"), kw_translate("Saturday"), kw_translate("Sunday")};
-	char text[160];
-
-	if (r->warnings == NULL)
-		return;
-	for (uint32_t minute = 0; minute < MINUTES_A_WEEK; minute++) {
-		uint32_t on = 0;
-
-		while (on < r->t->line_count && !hours_at(&r->t->line[on].hours, minute))
-			on++;
-		if (on < r->t->line_count)
-			continue;
-		(void)snprintf(text, sizeof text, kw_translate("a hole in the hours: nobody in the line is responsible on %s at %02u:%02u, only the coordinator"),
-		               days[minute / MINUTES_A_DAY], minute % MINUTES_A_DAY / 60, minute % 60);
-		warn(r, line, text);
-		return;
-	}
-}
-
-static enum kw_err
-parse_responsible(struct reading *r)
-{
-	const struct yaml_node *list;
-	uint64_t all_ms = 0;
-	enum kw_err err;
-
-	if ((err = yaml_may(&list, r->map, "responsible", YAML_LIST, r->where, r->why)) != KW_OK || list == NULL)
-		return err;
-	if (yaml_count(list) > RESPONSIBLE_MAX)
-		return kw_refuse(r->why, KW_ELIMIT, "line %zu: %zu lines of responsible, at most %u are allowed", yaml_line(list), yaml_count(list), RESPONSIBLE_MAX);
-	r->t->line = calloc(yaml_count(list), sizeof *r->t->line);
-	if (r->t->line == NULL)
-		return no_memory(r->why);
-	for (size_t i = 0; i < yaml_count(list); i++) {
-		if ((err = parse_entry(r, &r->t->line[i], yaml_item(list, i))) != KW_OK)
-			return err;
-		all_ms += r->t->line[r->t->line_count++].take_within_ms;
-	}
-	if (all_ms > r->t->view.keep_content_ms)
-		return kw_refuse(r->why, KW_EINVAL, "line %zu: the line of %s takes longer to go through than keep.content lasts; shorten take_within, or keep content longer",
-		                 yaml_line(list), r->where);
-	if (!rule_may_read(r->a, r->t, r->a->coordinator))
-		return kw_refuse(r->why, KW_EINVAL, "line %zu: the coordinator %s takes at last what is responsible for %s, but may not read it; add it to \"receive\"",
-		                 yaml_line(list), agreement_coordinator(r->a), r->where);
-	r->t->view.has_responsible = true;
-	check_hours(r, yaml_line(list));
 	return KW_OK;
 }
 
 static enum kw_err
 parse_topic(struct reading *r)
 {
-	static const char *const known[] = {"filter", "schema", "purpose", "publish", "receive", "lane", "keep", "deliver_within", "responsible", "release"};
+	static const char *const known[] = {"filter", "schema", "purpose", "publish", "receive", "lane", "keep", "deliver_within", "take_within",
+	                                    "responsible", "on_change", "onward", "acknowledge", "release"};
 	enum kw_err err;
 
 	if ((err = yaml_only_keys(r->map, known, COUNT(known), "a topic", r->why)) != KW_OK)
@@ -439,7 +364,20 @@ parse_topic(struct reading *r)
 		return err;
 	if ((err = parse_release(r)) != KW_OK)
 		return err;
-	return parse_responsible(r);
+	return reading_duty(r);
+}
+
+/* Days that no hours ask for. */
+static void
+check_holidays(struct reading *r, const struct yaml_node *root)
+{
+	for (uint32_t i = 0; i < r->a->topic_count; i++)
+		for (uint32_t k = 0; k < r->a->topics[i].line_count; k++)
+			if (r->a->topics[i].line[k].hours.names_holidays)
+				return;
+	(void)snprintf(r->where, sizeof r->where, "holidays");
+	if (r->a->holiday_count > 0)
+		reading_warn(r, yaml_line(yaml_get(root, "holidays")), kw_translate("they change nothing, since no \"hours\" name PH"));
 }
 
 enum kw_err
@@ -462,6 +400,7 @@ agreement_parse_topics(struct agreement *a, const struct yaml_node *root, struct
 		if ((err = parse_topic(&r)) != KW_OK)
 			return err;
 	}
+	check_holidays(&(struct reading){.a = a, .warnings = warnings}, root);
 	if (warnings != NULL && !buf_ok(warnings))
 		return no_memory(why);
 	return KW_OK;

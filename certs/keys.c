@@ -288,25 +288,41 @@ secret_keys_derive(struct secret_keys *k, struct kw_why *why)
 	return sodium_mprotect_readonly(k) == 0 ? KW_OK : kw_refuse(why, KW_ENOMEM, "the memory of a secret key cannot be guarded");
 }
 
-enum kw_err
-secret_keys_new(struct secret_keys **out, enum key_kind kind, enum kw_mode mode, const char *name, struct kw_why *why)
+/* local: L, or NULL for a new one. */
+static enum kw_err
+make_new(struct secret_keys **out, enum key_kind kind, enum kw_mode mode, const char *name, const uint8_t *local, struct kw_why *why)
 {
-	struct secret_keys *k;
-	enum kw_err err = key_name_check(kind, name, why);
+	struct secret_keys *k = secret_keys_alloc(kind, mode, name);
+	enum kw_err err;
 
-	if (err != KW_OK)
-		return err;
-	if ((k = secret_keys_alloc(kind, mode, name)) == NULL)
+	if (k == NULL)
 		return kw_refuse(why, KW_ENOMEM, "no guarded memory left for a secret key");
 	for (unsigned i = 0; i < SECRET_COUNT; i++)
 		if (key_kind_has(kind, (enum key_secret)i))
 			randombytes_buf(k->secret[i], KW_KEY_LEN);
+	if (local != NULL)
+		memcpy(k->secret[SECRET_LOCAL], local, KW_KEY_LEN);
 	if ((err = secret_keys_derive(k, why)) != KW_OK) {
 		secret_keys_free(&k);
 		return err;
 	}
 	*out = k;
 	return KW_OK;
+}
+
+enum kw_err
+secret_keys_new(struct secret_keys **out, enum key_kind kind, enum kw_mode mode, const char *name, struct kw_why *why)
+{
+	enum kw_err err = key_name_check(kind, name, why);
+
+	return err == KW_OK ? make_new(out, kind, mode, name, NULL, why) : err;
+}
+
+enum kw_err
+secret_keys_succeed(struct secret_keys **out, const struct secret_keys *old, struct kw_why *why)
+{
+	MUST(old->public.kind == KEY_NODE);
+	return make_new(out, KEY_NODE, old->public.mode, old->public.name, old->secret[SECRET_LOCAL], why);
 }
 
 void

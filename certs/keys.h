@@ -45,6 +45,8 @@ void public_key_fingerprint(char out[KEY_FINGERPRINT_MAX], const char *line);
 /* Secrets lie in sodium_malloc memory; wiped by secret_keys_free. sodium_init() was called before. */
 struct secret_keys;
 KW_MUST_USE enum kw_err secret_keys_new(struct secret_keys **out, enum key_kind kind, enum kw_mode mode, const char *name, struct kw_why *why);
+/* A successor of a node's key: the same name and mode, and its L, so that what the node keeps on disk stays readable; all else is new. */
+KW_MUST_USE enum kw_err secret_keys_succeed(struct secret_keys **out, const struct secret_keys *old, struct kw_why *why);
 void secret_keys_free(struct secret_keys **k);
 
 const struct public_key *secret_keys_public(const struct secret_keys *k);

@@ -65,7 +65,7 @@ static void
 warn(struct import *im, const xmlNode *node, const char *sentence)
 {
 	if (im->warnings != NULL && sentence != NULL)
-		buf_printf(im->warnings, "line %ld: %s: %s\n", xmlGetLineNo(node), (const char *)node->name, sentence);
+		buf_printf(im->warnings, kw_translate("line %ld: %s: %s\n"), xmlGetLineNo(node), (const char *)node->name, kw_translate(sentence));
 }
 
 static enum kw_err
@@ -78,7 +78,7 @@ refuse(struct import *im, const xmlNode *node, enum kw_err err, const char *fmt,
 	va_list args;
 
 	va_start(args, fmt);
-	(void)vsnprintf(sentence, sizeof sentence, fmt, args);
+	(void)vsnprintf(sentence, sizeof sentence, kw_translate(fmt), args);
 	va_end(args);
 	return kw_refuse(im->why, err, "line %ld: <%s>: %s", xmlGetLineNo(node), (const char *)node->name, sentence);
 }
@@ -192,6 +192,7 @@ take_word(struct import *im, xmlNode *node, const ProtobufCFieldDescriptor *f, i
 	struct buf text = BUF_INIT(CAP_XML_MAX + 1);
 	enum kw_err err = take_text(im, node, &text);
 	const char *word = (const char *)text.p;
+	char words[256];
 
 	*out = 0;
 	if (err == KW_OK && strcasecmp(word, "Very Likely") == 0 && strcmp(f->name, "certainty") == 0) {
@@ -205,8 +206,10 @@ take_word(struct import *im, xmlNode *node, const ProtobufCFieldDescriptor *f, i
 		if (strcmp(word, of->values[i].name) != 0)
 			warn(im, node, "large and small letters were put right");
 	}
-	if (err == KW_OK && *out == 0 && word[0] != '\0')
-		err = refuse(im, node, KW_EINVAL, "\"%.64s\" is none of its values", word);
+	if (err == KW_OK && *out == 0 && word[0] != '\0') {
+		payload_words(words, sizeof words, of);
+		err = refuse(im, node, KW_EINVAL, "\"%.64s\" is none of its values, must be one of %s", word, words);
+	}
 	buf_free(&text);
 	return err;
 }
@@ -235,7 +238,7 @@ take_words(struct import *im, xmlNode *parent, const char *name, struct buf *out
 	int word = node == NULL ? word_when_absent(f) : 0;
 
 	if (word != 0 && im->warnings != NULL)
-		buf_printf(im->warnings, "line %ld: %s: %s is absent and was taken as %s\n", xmlGetLineNo(parent), (const char *)parent->name,
+		buf_printf(im->warnings, kw_translate("line %ld: %s: %s is absent and was taken as %s\n"), xmlGetLineNo(parent), (const char *)parent->name,
 		           name, f->label == PROTOBUF_C_LABEL_REPEATED ? "Other" : "Unknown");
 	if (word != 0)
 		wire_put_varint(&packed, (uint64_t)word);

@@ -7,6 +7,8 @@
 
 #include "proto/payload_values.h"
 
+#define N_(text) (text) /* translated where it is shown */
+
 static const char blanks[] = " \t\r\n";
 
 static bool
@@ -47,7 +49,7 @@ mend_text(struct buf *out, const char *text)
 		size_t drop = droppable(text + i);
 
 		if (drop > 0) {
-			mended = "invisible characters were dropped";
+			mended = N_("invisible characters were dropped");
 			i += drop;
 			continue;
 		}
@@ -87,7 +89,7 @@ mend_time(struct buf *out, const char *text)
 			p++;
 	if (strcmp(p, "Z") == 0 || strcmp(p, "z") == 0) {
 		buf_printf(out, "%.10sT%.5s%.3s-00:00", text, text + 11, seconds);
-		return "the time was put into CAP's form";
+		return N_("the time was put into CAP's form");
 	}
 	if (*p != '+' && *p != '-')
 		goto as_it_is;
@@ -97,7 +99,7 @@ mend_time(struct buf *out, const char *text)
 		buf_printf(out, "%.10sT%.5s%.3s%.3s:%s", text, text + 11, seconds, p, p + 3);
 	else
 		goto as_it_is;
-	return "the time was put into CAP's form";
+	return N_("the time was put into CAP's form");
 as_it_is:
 	buf_put_str(out, text);
 	return NULL;
@@ -118,10 +120,10 @@ copy_number(struct buf *out, const char *p, bool longitude, const char **mended)
 		decimals = strspn(p + sign + whole + 1, "0123456789");
 	(void)snprintf(text, sizeof text, "%.*s", (int)(sign + whole + (decimals > 0 ? 1 + (decimals > 9 ? 9 : decimals) : 0)), p);
 	if (decimals > 9)
-		*mended = "numbers were cut to 9 decimals";
+		*mended = N_("numbers were cut to 9 decimals");
 	if (longitude && value_decimal(&v, text) != NULL && (v < -180 || v > 180) && v >= -540 && v <= 540) {
 		(void)snprintf(text, sizeof text, "%.*f", (int)(decimals > 9 ? 9 : decimals), v < 0 ? v + 360 : v - 360);
-		*mended = "longitudes beyond 180 were turned by 360 degrees";
+		*mended = N_("longitudes beyond 180 were turned by 360 degrees");
 	}
 	buf_put_str(out, text);
 	p += sign + whole;
@@ -170,7 +172,7 @@ mend_polygon(struct buf *out, const char *text)
 	if (buf_reserve(out, first_len) == NULL)
 		return NULL;
 	buf_put(out, out->p + began, first_len);
-	return "the polygon was closed";
+	return N_("the polygon was closed");
 }
 
 const char *
@@ -198,7 +200,7 @@ mend_language(struct buf *out, const char *text)
 
 	for (; *text != '\0'; text++) {
 		if (*text == '_')
-			mended = "the language was put into the form de-DE";
+			mended = N_("the language was put into the form de-DE");
 		buf_put_u8(out, *text == '_' ? '-' : (uint8_t)*text);
 	}
 	return mended;
@@ -212,9 +214,9 @@ mend_web(struct buf *out, const char *text)
 		return NULL;
 	}
 	if (!value_uri(text) || strchr(text, '.') == NULL || text[0] == '/' || text[0] == '.')
-		return "is no address and was dropped";
+		return N_("is no address and was dropped");
 	buf_printf(out, "https://%s", text);
-	return "https:// was put before the address";
+	return N_("https:// was put before the address");
 }
 
 /* Does text begin with word and a comma? Gives the place behind them, or NULL. */
@@ -256,7 +258,7 @@ mend_references(struct buf *out, const char *text, const struct own_reference *o
 			break;
 		}
 		if (is_own_or_later(whole, own)) {
-			mended = "a reference to the alert itself or to a later one was dropped";
+			mended = N_("a reference to the alert itself or to a later one was dropped");
 			continue;
 		}
 		if (out->len > 0)

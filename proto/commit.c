@@ -33,6 +33,8 @@ commit_decode(struct commit *out, const uint8_t in[WIRE_COMMIT_LEN], struct kw_w
 		return kw_refuse(why, KW_EPROTO, "a commit does not begin with KWC1");
 	if (number == 0)
 		return kw_refuse(why, KW_EPROTO, "a commit has number 0, they begin at 1");
+	if (number > INT64_MAX)
+		return kw_refuse(why, KW_EPROTO, "a commit has number %llu; no log gets so far", (unsigned long long)number);
 	if (count == 0)
 		return kw_refuse(why, KW_EPROTO, "commit %llu holds no entry", (unsigned long long)number);
 	out->number = number;

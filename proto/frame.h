@@ -1,5 +1,5 @@
 /*
- * frame: the fixed layout of a sealed notification, parsed by hand (design: "A notification").
+ * frame: the fixed layout of a sealed notification, parsed by hand (docs/protocol.md [S-2]).
  *
  *   4 "KWZ1"  4 header length  h header  32 ephemeral  32 commitment  32 body hash  64 signature  4 body length  n body
  *

@@ -30,9 +30,15 @@ enum notice_type { /* the numbers are wire format: kurzweg/header.proto */
 	TYPE_APPROVED,
 	TYPE_REFUSED,
 	TYPE_REJECTED,
+	TYPE_REOPENED,  /* a case that was done is open again */
+	TYPE_NOTE,      /* a remark to a case's parties */
+	TYPE_FORWARDED, /* a case's notification, sealed anew for somebody who does not read its topic */
+	TYPE_DRAFT,     /* what its approvers are asked to release */
+	TYPE_RELEASED,  /* what they released, with their approvals, for all readers; about its draft */
 };
 const char *notice_type_name(enum notice_type type);
-bool notice_type_is_receipt(enum notice_type type); /* delivered .. rejected: heads do not expire, no receipt for it */
+/* delivered .. rejected and reopened, which say what became of another: heads do not expire, no receipt for it. */
+bool notice_type_is_receipt(enum notice_type type);
 
 enum payload_type { /* wire format too */
 	PAYLOAD_NONE = 0, /* no content: some receipts */
@@ -45,6 +51,7 @@ enum payload_type { /* wire format too */
 	PAYLOAD_NOTE,
 	PAYLOAD_RECEIPT = 32, /* the list a delivered or opened receipt names; the reason of a rejected one */
 	PAYLOAD_VOID,         /* whose numbers are void */
+	PAYLOAD_RELEASE,      /* around the content of a released: its draft and the approvals; no header names it */
 };
 const char *payload_type_name(enum payload_type type); /* "alert", …: the word that stands as schema in the agreement */
 bool payload_type_of(enum payload_type *out, const char *name);
@@ -83,6 +90,7 @@ struct header {
 	enum payload_type payload_type;
 	struct commit_seen seen;
 	bool confirm_at_once;                       /* the sender waits for the delivered receipt */
+	uint64_t not_before_ms;                     /* draft, released: nobody else gets it before; 0: no embargo */
 };
 
 /*

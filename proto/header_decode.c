@@ -1,13 +1,14 @@
 /* header_decode: scanned, unpacked, and every field checked for itself; one check a line. */
 #include "proto/header.h"
 
+#include <stdalign.h>
 #include <string.h>
 
 #include "kurzweg/header.pb-c.h"
 #include "proto/scan.h"
 
 #define FIELDS_MAX 128u
-#define MEMORY_MAX 32768u
+#define MEMORY_MAX 32768u /* on the stack: every notification passes here */
 #define CREATED_MS_MIN 1577836800000ull /* 2020 */
 #define CREATED_MS_MAX 7258118400000ull /* 2200 */
 
@@ -55,9 +56,9 @@ want_enums(struct header *out, const Kurzweg__Header *m, struct kw_why *why)
 		return kw_refuse(why, KW_EPROTO, "Header.mode is %u, must be 1 (live) or 2 (exercise)", m->mode);
 	if (m->lane >= KW_LANES)
 		return kw_refuse(why, KW_EPROTO, "Header.lane is %u, there are %d", m->lane, KW_LANES);
-	if (m->type < TYPE_NOTICE || m->type > TYPE_REJECTED)
+	if (m->type < TYPE_NOTICE || m->type > TYPE_RELEASED)
 		return kw_refuse(why, KW_EPROTO, "Header.type %u is unknown", m->type);
-	if (payload_type_name((enum payload_type)m->payload_type)[0] == '?')
+	if (payload_type_name((enum payload_type)m->payload_type)[0] == '?' || m->payload_type == PAYLOAD_RELEASE)
 		return kw_refuse(why, KW_EPROTO, "Header.payload_type %u is unknown", m->payload_type);
 	out->mode = (enum kw_mode)m->mode;
 	out->lane = (enum lane)m->lane;
@@ -69,7 +70,18 @@ want_enums(struct header *out, const Kurzweg__Header *m, struct kw_why *why)
 static bool
 type_wants_about(enum notice_type type)
 {
-	return type == TYPE_UPDATE || type == TYPE_CANCEL || type == TYPE_RECALL || type == TYPE_VOID || notice_type_is_receipt(type);
+	switch (type) {
+	case TYPE_UPDATE:
+	case TYPE_CANCEL:
+	case TYPE_RECALL:
+	case TYPE_VOID:
+	case TYPE_NOTE:
+	case TYPE_FORWARDED:
+	case TYPE_RELEASED:
+		return true;
+	default:
+		return notice_type_is_receipt(type);
+	}
 }
 
 static enum kw_err
@@ -77,7 +89,7 @@ want_about(struct header *out, const Kurzweg__Header *m, struct kw_why *why)
 {
 	enum kw_err err;
 
-	if ((m->about != NULL) != type_wants_about(out->type))
+	if ((m->about != NULL) != type_wants_about(out->type) && out->type != TYPE_DRAFT) /* a draft may be one of a correction */
 		return kw_refuse(why, KW_EPROTO, "Header.about %s for the type %s", m->about != NULL ? "may not stand" : "is missing",
 		                 notice_type_name(out->type));
 	out->about.set = m->about != NULL;
@@ -95,6 +107,8 @@ want_seen(struct header *out, const Kurzweg__Header *m, struct kw_why *why)
 		return KW_OK;
 	if (m->seen->number == 0)
 		return kw_refuse(why, KW_EPROTO, "Header.seen has number 0; commits begin at 1");
+	if (m->seen->number > INT64_MAX)
+		return kw_refuse(why, KW_EPROTO, "Header.seen has number %llu; no log gets so far", (unsigned long long)m->seen->number);
 	out->seen.number = m->seen->number;
 	return want_bytes(out->seen.hash, KW_HASH_LEN, m->seen->hash, "seen.hash", why);
 }
@@ -118,8 +132,14 @@ want_times(struct header *out, const Kurzweg__Header *m, struct kw_why *why)
 	if (m->expires_ms <= m->created_ms || m->expires_ms > CREATED_MS_MAX)
 		return kw_refuse(why, KW_EPROTO, "Header.expires_ms %llu does not lie behind created_ms %llu", (unsigned long long)m->expires_ms,
 		                 (unsigned long long)m->created_ms);
+	if (m->not_before_ms != 0 && out->type != TYPE_DRAFT && out->type != TYPE_RELEASED)
+		return kw_refuse(why, KW_EPROTO, "Header.not_before_ms may not stand for the type %s", notice_type_name(out->type));
+	if (m->not_before_ms >= m->expires_ms)
+		return kw_refuse(why, KW_EPROTO, "Header.not_before_ms %llu does not lie before expires_ms %llu", (unsigned long long)m->not_before_ms,
+		                 (unsigned long long)m->expires_ms);
 	out->created_ms = m->created_ms;
 	out->expires_ms = m->expires_ms;
+	out->not_before_ms = m->not_before_ms;
 	return KW_OK;
 }
 
@@ -152,6 +172,9 @@ take(struct header *out, const Kurzweg__Header *m, struct kw_why *why)
 		return kw_refuse(why, KW_EPROTO, "Header.agreement_version is missing");
 	if (m->sender_epoch == 0)
 		return kw_refuse(why, KW_EPROTO, "Header.sender_epoch is missing");
+	if (m->sender_epoch > INT64_MAX)
+		return kw_refuse(why, KW_EPROTO, "Header.sender_epoch %llu is beyond 2^63; epochs begin at a clock's milliseconds",
+		                 (unsigned long long)m->sender_epoch);
 	if ((err = want_names(out, m, why)) != KW_OK)
 		return err;
 	if ((err = want_enums(out, m, why)) != KW_OK)
@@ -174,8 +197,9 @@ take(struct header *out, const Kurzweg__Header *m, struct kw_why *why)
 enum kw_err
 header_decode(struct header *out, struct span in, struct kw_why *why)
 {
+	alignas(16) uint8_t bytes[MEMORY_MAX];
 	struct header h;
-	struct capped memory;
+	struct block memory;
 	Kurzweg__Header *m;
 	enum kw_err err;
 
@@ -183,12 +207,11 @@ header_decode(struct header *out, struct span in, struct kw_why *why)
 		return kw_refuse(why, KW_EPROTO, "the header has %zu bytes, must have 1 to %d", in.len, KW_HEADER_MAX);
 	if ((err = scan_message(in, &kurzweg__header__descriptor, FIELDS_MAX, why)) != KW_OK)
 		return err;
-	capped_init(&memory, MEMORY_MAX);
+	block_init(&memory, bytes, sizeof bytes);
 	if ((m = kurzweg__header__unpack(&memory.allocator, in.len, in.p)) == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for a header of %zu bytes", in.len);
 	memset(&h, 0, sizeof h);
 	err = take(&h, m, why);
-	kurzweg__header__free_unpacked(m, &memory.allocator);
 	if (err == KW_OK)
 		*out = h;
 	return err;

@@ -68,6 +68,7 @@ header_encode(struct buf *out, const struct header *h, struct kw_why *why)
 		m.seen = &seen;
 	}
 	m.confirm_at_once = h->confirm_at_once;
+	m.not_before_ms = h->not_before_ms;
 	len = kurzweg__header__get_packed_size(&m);
 	if (len > KW_HEADER_MAX)
 		return kw_refuse(why, KW_ELIMIT, "the header has %zu bytes with %u readers named, at most %d are allowed; name fewer, or send to all who may read the topic",

@@ -30,6 +30,9 @@ static_assert(KW_FRAME_MAX + 64u <= KW_MESSAGE_MAX, "a full notification fits on
 static_assert(KW_CONTROL_MAX + 64u <= KW_MESSAGE_MAX, "a full control fits one frame");
 
 #define KW_RECEIPTS_MAX 256     /* notifications one receipt names */
+#define KW_APPROVALS_MAX 64     /* partners who must approve what is on one topic */
+#define KW_APPROVAL_BODY_MAX 4096u /* bytes of an approval's sealed body: a receipt about one notification */
+static_assert(KW_APPROVALS_MAX * (KW_APPROVAL_BODY_MAX + KW_HEADER_MAX + 512u) <= KW_OPENED_MAX, "all approvals fit into what a reader opens");
 #define KW_AGREEMENT_MAX (200u * 1024u) /* bytes of an agreement's text */
 #define KW_SIGNATURES_MAX 64    /* lines of an agreement's signature file */
 #define KW_SIGNATURES_TEXT_MAX (48u * 1024u) /* bytes of that file */

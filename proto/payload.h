@@ -45,11 +45,18 @@ struct payload_brief {
 	char what_to_do[512];/* instruction or what is asked */
 	char cap_id[256];    /* alerts: sender,identifier,sent; "" when it is longer than this */
 	char msg_type[16];   /* alerts: Alert, Update, Cancel … */
+	char status[16];     /* alerts: Actual, Exercise, Test … */
+	uint64_t delete_by_ms; /* handling.deleteBy; 0: it has none */
 	uint64_t until_ms;   /* alerts: the latest expires of its infos; 0: none */
+	uint64_t not_before_ms; /* statements: their embargo; 0: none */
 };
 /* language: preferred, as "de" or "en-US"; falls back to the first info. Checks as payload_check does. */
 KW_MUST_USE enum kw_err payload_brief(struct payload_brief *out, enum payload_type type, struct span in, const char *language,
                                       struct kw_why *why);
+/* The same of it alone, and cheap where the schema has none; 0 also for what is no payload of that type. */
+uint64_t payload_delete_by_ms(enum payload_type type, struct span in);
+/* Does it let itself be passed on? Not with handling.onward Forbidden, nor when it is no payload of that type. */
+bool payload_may_go_on(enum payload_type type, struct span in);
 /* The whole, for a person at a terminal, in labelled lines; language as above; german: the labels' language. */
 KW_MUST_USE enum kw_err payload_to_text(struct buf *out, enum payload_type type, struct span in, const char *language,
                                         bool german, struct kw_why *why);
@@ -65,9 +72,24 @@ struct receipt_payload {
 	struct receipt_item items[KW_RECEIPTS_MAX];
 	char reason[512];    /* rejected: why */
 	char as[128];        /* the person or role that the user claims to be; "" if none */
+	bool has_text_hash;  /* approved, refused: of which text */
+	uint8_t text_hash[KW_HASH_LEN];
 };
 KW_MUST_USE enum kw_err receipt_encode(struct buf *out, const struct receipt_payload *r);
 KW_MUST_USE enum kw_err receipt_decode(struct receipt_payload *out, struct span in, struct kw_why *why);
+
+/* What a released carries around its content. Spans into the bytes that were decoded, or are to be encoded. */
+struct release_payload {
+	struct span content;
+	struct span draft;   /* the head of its draft's frame */
+	uint32_t count;
+	struct { struct span head, body; const uint8_t *key; } approvals[KW_APPROVALS_MAX]; /* key: 32 bytes */
+};
+/* KW_ELIMIT: an approval is larger than any may be, or the whole than out. */
+KW_MUST_USE enum kw_err release_encode(struct buf *out, const struct release_payload *r);
+KW_MUST_USE enum kw_err release_decode(struct release_payload *out, struct span in, struct kw_why *why);
+/* Its content alone, of bytes that were checked before: of type's payload the part that is of the topic's schema. */
+struct span release_content(enum notice_type type, struct span payload);
 
 struct void_number { char node[KW_NODE_MAX + 1]; uint64_t number; };
 /* numbers[n] name each reader's number that will never carry anything else. */

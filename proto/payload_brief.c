@@ -126,6 +126,7 @@ brief_alert(struct payload_brief *out, const Kurzweg__Alert *a, const char *lang
 	const Kurzweg__Info *info;
 
 	(void)snprintf(out->msg_type, sizeof out->msg_type, "%s", choice_word(&kurzweg__msg_type__is__descriptor, (int)a->msg_type));
+	(void)snprintf(out->status, sizeof out->status, "%s", choice_word(&kurzweg__status__is__descriptor, (int)a->status));
 	if (strlen(a->sender) + strlen(a->identifier) + strlen(a->sent) + 2 < sizeof out->cap_id) /* half a name names another */
 		(void)snprintf(out->cap_id, sizeof out->cap_id, "%s,%s,%s", a->sender, a->identifier, a->sent);
 	brief_until(out, a);
@@ -153,6 +154,28 @@ brief_place(struct payload_brief *out, const Kurzweg__Place *p)
 		(void)snprintf(out->area, sizeof out->area, "%.5f, %.5f", p->position->latitude, p->position->longitude);
 }
 
+static uint64_t
+delete_by(const Kurzweg__Handling *h)
+{
+	int64_t ms;
+
+	if (h == NULL || h->delete_by[0] == '\0' || !value_time(&ms, h->delete_by))
+		return 0;
+	return ms > 0 ? (uint64_t)ms : 1; /* before 1970: over long ago, and not nothing */
+}
+
+/* How it is to be handled; NULL where its schema does not say. */
+static const Kurzweg__Handling *
+handling_of(enum payload_type type, const void *msg)
+{
+	switch (type) {
+	case PAYLOAD_REQUEST: return ((const Kurzweg__Request *)msg)->handling;
+	case PAYLOAD_REPORT: return ((const Kurzweg__Report *)msg)->handling;
+	case PAYLOAD_DOCUMENT: return ((const Kurzweg__Document *)msg)->handling;
+	default: return NULL;
+	}
+}
+
 static void
 brief_other(struct payload_brief *out, enum payload_type type, const void *msg, const char *language)
 {
@@ -160,6 +183,7 @@ brief_other(struct payload_brief *out, enum payload_type type, const void *msg, 
 	const Kurzweg__Report *report = msg;
 	const Kurzweg__Statement *statement = msg;
 	const Kurzweg__Feedback *feedback = msg;
+	int64_t ms = 0;
 
 	switch (type) {
 	case PAYLOAD_REQUEST:
@@ -174,6 +198,8 @@ brief_other(struct payload_brief *out, enum payload_type type, const void *msg, 
 		return;
 	case PAYLOAD_STATEMENT:
 		add_line(out->headline, sizeof out->headline, statement->text[statement_choose(statement, language)]->headline);
+		if (statement->not_before[0] != '\0' && value_time(&ms, statement->not_before) && ms > 0)
+			out->not_before_ms = (uint64_t)ms;
 		return;
 	case PAYLOAD_FEEDBACK:
 		(void)snprintf(out->headline, sizeof out->headline, "confirmed: %s, acted: %s, still acting: %s",
@@ -212,6 +238,38 @@ payload_brief(struct payload_brief *out, enum payload_type type, struct span in,
 		brief_alert(out, (const Kurzweg__Alert *)msg, language);
 	else
 		brief_other(out, type, msg, language);
+	out->delete_by_ms = delete_by(handling_of(type, msg));
 	payload_close(msg, &memory);
 	return KW_OK;
+}
+
+uint64_t
+payload_delete_by_ms(enum payload_type type, struct span in)
+{
+	bool may_say = type == PAYLOAD_REQUEST || type == PAYLOAD_REPORT || type == PAYLOAD_DOCUMENT;
+	struct capped memory;
+	ProtobufCMessage *msg;
+	uint64_t ms;
+
+	if (!may_say || payload_open_checked(&msg, &memory, type, in, NULL) != KW_OK)
+		return 0;
+	ms = delete_by(handling_of(type, msg));
+	payload_close(msg, &memory);
+	return ms;
+}
+
+bool
+payload_may_go_on(enum payload_type type, struct span in)
+{
+	struct capped memory;
+	ProtobufCMessage *msg;
+	const Kurzweg__Handling *h;
+	bool may;
+
+	if (payload_open_checked(&msg, &memory, type, in, NULL) != KW_OK)
+		return false;
+	h = handling_of(type, msg);
+	may = h == NULL || h->onward != KURZWEG__ONWARD__IS__Forbidden;
+	payload_close(msg, &memory);
+	return may;
 }

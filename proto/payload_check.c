@@ -17,7 +17,7 @@ check_fault(struct check *c, const char *name, const char *fmt, ...)
 	if (name != NULL)
 		(void)path_down_name(&c->at, name);
 	va_start(args, fmt);
-	(void)vsnprintf(sentence, sizeof sentence, fmt, args);
+	(void)vsnprintf(sentence, sizeof sentence, kw_translate(fmt), args);
 	va_end(args);
 	return kw_refuse(c->why, KW_EINVAL, "%s: %s", c->at.text, sentence);
 }
@@ -28,17 +28,6 @@ check_text(struct check *c, const char *name, const char *text)
 	return text[strspn(text, " \t\r\n")] != '\0' ? KW_OK : check_fault(c, name, "is missing");
 }
 
-static void
-list_choices(char *out, size_t size, const ProtobufCEnumDescriptor *of)
-{
-	size_t n = 0;
-
-	out[0] = '\0';
-	for (unsigned i = 0; i < of->n_values && n < size; i++)
-		if (of->values[i].value != 0)
-			n += (size_t)snprintf(out + n, size - n, "%s%s", n > 0 ? ", " : "", of->values[i].name);
-}
-
 enum kw_err
 check_choice(struct check *c, const char *name, int value, const ProtobufCEnumDescriptor *of)
 {
@@ -46,7 +35,7 @@ check_choice(struct check *c, const char *name, int value, const ProtobufCEnumDe
 
 	if (value != 0)
 		return KW_OK;
-	list_choices(choices, sizeof choices, of);
+	payload_words(choices, sizeof choices, of);
 	return check_fault(c, name, "is missing, must be one of %s", choices);
 }
 
@@ -99,6 +88,8 @@ check_message(struct check *c, enum payload_type type, const ProtobufCMessage *m
 		return check_receipt(c, m);
 	case PAYLOAD_VOID:
 		return check_void(c, m);
+	case PAYLOAD_RELEASE:
+		return check_release(c, m);
 	default:
 		return kw_refuse(c->why, KW_EPROTO, "payload type %u has no schema", (unsigned)type);
 	}

@@ -31,6 +31,7 @@ KW_MUST_USE enum kw_err check_document(struct check *c, const Kurzweg__Document 
 KW_MUST_USE enum kw_err check_note(struct check *c, const Kurzweg__Note *n);
 KW_MUST_USE enum kw_err check_receipt(struct check *c, const Kurzweg__Receipt *r);
 KW_MUST_USE enum kw_err check_void(struct check *c, const Kurzweg__Void *v);
+KW_MUST_USE enum kw_err check_release(struct check *c, const Kurzweg__Release *r);
 
 /* Scanned, unpacked and checked: what every function that shows a payload begins with. Close it with payload_close. */
 KW_MUST_USE enum kw_err payload_open_checked(ProtobufCMessage **out, struct capped *memory, enum payload_type type, struct span in,

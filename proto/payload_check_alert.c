@@ -111,7 +111,7 @@ check_shapes(struct check *c, const char *name, char *const *shapes, size_t n, c
 
 		(void)snprintf(at, sizeof at, "%s[%zu]", name, i);
 		if (fault != NULL)
-			return check_fault(c, at, "\"%.80s\" %s", shapes[i], fault);
+			return check_fault(c, at, "\"%.80s\" %s", shapes[i], kw_translate(fault));
 	}
 	return KW_OK;
 }

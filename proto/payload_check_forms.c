@@ -268,6 +268,8 @@ check_receipt(struct check *c, const Kurzweg__Receipt *r)
 		return check_fault(c, "reason", "has %zu bytes, at most 511 are allowed", strlen(r->reason));
 	if (strlen(r->as) >= sizeof((struct receipt_payload *)0)->as)
 		return check_fault(c, "as", "has %zu bytes, at most 127 are allowed", strlen(r->as));
+	if (r->text_hash.len != 0 && r->text_hash.len != KW_HASH_LEN)
+		return check_fault(c, "textHash", "has %zu bytes, must have %d", r->text_hash.len, KW_HASH_LEN);
 	return KW_OK;
 }
 
@@ -286,6 +288,40 @@ check_void(struct check *c, const Kurzweg__Void *v)
 			return check_fault(c, "node", "%.300s", node_why.text);
 		if (v->numbers[i]->number == 0)
 			return check_fault(c, "number", "is missing; numbers begin at 1");
+		path_up(&c->at, up);
+	}
+	return KW_OK;
+}
+
+static enum kw_err
+check_approval(struct check *c, const Kurzweg__Approval *a)
+{
+	if (a->head.len == 0 || a->head.len > KW_HEAD_MAX)
+		return check_fault(c, "head", "has %zu bytes, must have 1 to %u", a->head.len, KW_HEAD_MAX);
+	if (a->body.len == 0 || a->body.len > KW_APPROVAL_BODY_MAX)
+		return check_fault(c, "body", "has %zu bytes, must have 1 to %u", a->body.len, KW_APPROVAL_BODY_MAX);
+	if (a->key.len != KW_KEY_LEN)
+		return check_fault(c, "key", "has %zu bytes, must have %d", a->key.len, KW_KEY_LEN);
+	return KW_OK;
+}
+
+enum kw_err
+check_release(struct check *c, const Kurzweg__Release *r)
+{
+	const ProtobufCFieldDescriptor *f = field_by_name(&kurzweg__release__descriptor, "approvals");
+	enum kw_err err;
+
+	if (r->content.len == 0)
+		return check_fault(c, "content", "is missing");
+	if (r->draft.len == 0 || r->draft.len > KW_HEAD_MAX)
+		return check_fault(c, "draft", "has %zu bytes, must have 1 to %u", r->draft.len, KW_HEAD_MAX);
+	if (r->n_approvals == 0 || r->n_approvals > KW_APPROVALS_MAX)
+		return check_fault(c, "approvals", "has %zu, must have 1 to %d", r->n_approvals, KW_APPROVALS_MAX);
+	for (size_t i = 0; i < r->n_approvals; i++) {
+		size_t up = path_down(&c->at, f, i);
+
+		if ((err = check_approval(c, r->approvals[i])) != KW_OK)
+			return err;
 		path_up(&c->at, up);
 	}
 	return KW_OK;

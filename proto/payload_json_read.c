@@ -10,6 +10,8 @@
 #include "proto/payload.h"
 #include "proto/payload_parts.h"
 
+#define N_(text) (text) /* translated where it is shown */
+
 struct reader {
 	struct path at;
 	struct kw_why *why;
@@ -20,17 +22,17 @@ kind_of(const json_t *v)
 {
 	switch (json_typeof(v)) {
 	case JSON_OBJECT:
-		return "an object";
+		return N_("an object");
 	case JSON_ARRAY:
-		return "a list";
+		return N_("a list");
 	case JSON_STRING:
-		return "a text";
+		return N_("a text");
 	case JSON_INTEGER:
 	case JSON_REAL:
-		return "a number";
+		return N_("a number");
 	case JSON_TRUE:
 	case JSON_FALSE:
-		return "a truth value";
+		return N_("a truth value");
 	default:
 		return "null";
 	}
@@ -39,7 +41,7 @@ kind_of(const json_t *v)
 static enum kw_err
 wrong_kind(struct reader *r, const json_t *v, const char *wanted)
 {
-	return kw_refuse(r->why, KW_EINVAL, "%s: is %s, must be %s", r->at.text, kind_of(v), wanted);
+	return kw_refuse(r->why, KW_EINVAL, "%s: is %s, must be %s", r->at.text, kw_translate(kind_of(v)), kw_translate(wanted));
 }
 
 /* ---- single values ---- */
@@ -99,6 +101,7 @@ static enum kw_err
 read_word(struct reader *r, const json_t *v, const ProtobufCEnumDescriptor *of, uint64_t *out)
 {
 	const ProtobufCEnumValue *value;
+	char words[256];
 	enum kw_err err;
 
 	if (!json_is_string(v) && !json_is_integer(v))
@@ -110,10 +113,11 @@ read_word(struct reader *r, const json_t *v, const ProtobufCEnumDescriptor *of, 
 	} else {
 		value = protobuf_c_enum_descriptor_get_value_by_name(of, json_string_value(v));
 	}
+	payload_words(words, sizeof words, of);
 	if (value == NULL && json_is_integer(v))
-		return kw_refuse(r->why, KW_EINVAL, "%s: %llu is none of its values", r->at.text, (unsigned long long)*out);
+		return kw_refuse(r->why, KW_EINVAL, "%s: %llu is none of its values, must be one of %s", r->at.text, (unsigned long long)*out, words);
 	if (value == NULL)
-		return kw_refuse(r->why, KW_EINVAL, "%s: \"%.64s\" is none of its values", r->at.text, json_string_value(v));
+		return kw_refuse(r->why, KW_EINVAL, "%s: \"%.64s\" is none of its values, must be one of %s", r->at.text, json_string_value(v), words);
 	*out = (uint64_t)value->value;
 	return KW_OK;
 }

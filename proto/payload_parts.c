@@ -29,6 +29,8 @@ payload_schema(enum payload_type type)
 		return &kurzweg__receipt__descriptor;
 	case PAYLOAD_VOID:
 		return &kurzweg__void__descriptor;
+	case PAYLOAD_RELEASE:
+		return &kurzweg__release__descriptor;
 	default:
 		return NULL;
 	}
@@ -131,6 +133,17 @@ is_set(const void *at, ProtobufCType type)
 	default:
 		return memcmp(at, zero, element_size(type)) != 0;
 	}
+}
+
+void
+payload_words(char *out, size_t size, const ProtobufCEnumDescriptor *of)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (unsigned i = 0; i < of->n_values && n < size; i++)
+		if (of->values[i].value != 0)
+			n += (size_t)snprintf(out + n, size - n, "%s%s", n > 0 ? ", " : "", of->values[i].name);
 }
 
 size_t

@@ -30,6 +30,9 @@ void field_name(char out[PAYLOAD_NAME_MAX], const ProtobufCFieldDescriptor *f);
 /* By either name; NULL when desc has no such field. */
 const ProtobufCFieldDescriptor *field_by_name(const ProtobufCMessageDescriptor *desc, const char *name);
 
+/* The words of a list, "Extreme, Severe, …", as many as fit; the one for "not given" is left away. */
+void payload_words(char *out, size_t size, const ProtobufCEnumDescriptor *of);
+
 /* How many values f has in msg: 0 or 1 for singular ones (default scalars, "" and no bytes count as 0), else the list's length. */
 size_t field_count(const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *f);
 /* Where value i lies; i < field_count, or 0 for a singular scalar. */

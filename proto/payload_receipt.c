@@ -46,6 +46,8 @@ receipt_encode(struct buf *out, const struct receipt_payload *r)
 	}
 	put_text(out, field(desc, 2), r->reason);
 	put_text(out, field(desc, 3), r->as);
+	if (r->has_text_hash)
+		wire_put_bytes(out, field(desc, 4), span_of(r->text_hash, KW_HASH_LEN));
 	return buf_ok(out) ? KW_OK : KW_ENOMEM;
 }
 
@@ -61,6 +63,9 @@ take_receipt(struct receipt_payload *out, const Kurzweg__Receipt *r)
 	}
 	memcpy(out->reason, r->reason, strlen(r->reason) + 1);
 	memcpy(out->as, r->as, strlen(r->as) + 1);
+	out->has_text_hash = r->text_hash.len == KW_HASH_LEN;
+	if (out->has_text_hash)
+		memcpy(out->text_hash, r->text_hash.data, KW_HASH_LEN);
 }
 
 enum kw_err

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define N_(text) (text) /* translated where it is shown */
+
 static bool
 is_digit(char c)
 {
@@ -251,17 +253,17 @@ value_words(const char *text)
 static const char *
 take_point(double *lat, double *lon, const char *p, const char **fault)
 {
-	*fault = "must be pairs \"latitude,longitude\" separated by blanks";
+	*fault = N_("must be pairs \"latitude,longitude\" separated by blanks");
 	if ((p = value_decimal(lat, p)) == NULL || *p != ',')
 		return NULL;
 	if ((p = value_decimal(lon, p + 1)) == NULL)
 		return NULL;
 	if (*lat < -90 || *lat > 90) {
-		*fault = "has a latitude outside of -90 to 90";
+		*fault = N_("has a latitude outside of -90 to 90");
 		return NULL;
 	}
 	if (*lon < -180 || *lon > 180) {
-		*fault = "has a longitude outside of -180 to 180";
+		*fault = N_("has a longitude outside of -180 to 180");
 		return NULL;
 	}
 	return p;
@@ -288,9 +290,9 @@ value_polygon_fault(const char *text)
 		p++;
 	}
 	if (points < 4)
-		return "has fewer than 4 points";
+		return N_("has fewer than 4 points");
 	if (lat < first_lat || lat > first_lat || lon < first_lon || lon > first_lon)
-		return "is not closed: the last point must be the first";
+		return N_("is not closed: the last point must be the first");
 	return NULL;
 }
 
@@ -303,8 +305,8 @@ value_circle_fault(const char *text)
 	if (p == NULL)
 		return fault;
 	if (*p != ' ' || (p = value_decimal(&radius, p + 1)) == NULL || *p != '\0')
-		return "must be \"latitude,longitude radius\", the radius in kilometres";
+		return N_("must be \"latitude,longitude radius\", the radius in kilometres");
 	if (radius < 0 || radius > 20038) /* half the earth's circumference */
-		return "has a radius outside of 0 to 20038 kilometres";
+		return N_("has a radius outside of 0 to 20038 kilometres");
 	return NULL;
 }

@@ -29,4 +29,12 @@ struct capped {
 };
 void capped_init(struct capped *c, size_t limit);
 
+/* The same out of memory that is there: gives it out front to back, takes none back, fails when it is used up. p is aligned as malloc's. */
+struct block {
+	ProtobufCAllocator allocator;
+	uint8_t *p;
+	size_t at, cap;
+};
+void block_init(struct block *b, void *p, size_t cap);
+
 #endif

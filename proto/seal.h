@@ -73,10 +73,11 @@ struct seal_opener;
 KW_MUST_USE enum kw_err seal_opener_new(struct seal_opener **out, const char *node, const uint8_t seal_pk[KW_KEY_LEN],
                                         const uint8_t seal_sk[KW_KEY_LEN], size_t cap);
 void seal_opener_free(struct seal_opener **o);
+const uint8_t *seal_opener_key(const struct seal_opener *o); /* its seal_pk, 32 */
 
 void seal_frame_hash(uint8_t out[KW_HASH_LEN], const struct frame *f);
 
-/* The steps of a reader's check, in the design's order; each stops at the first failure with KW_ECRYPTO and says which. */
+/* The steps of a reader's check, in the order of docs/protocol.md [D-6]; each stops at the first failure with KW_ECRYPTO and says which. */
 KW_MUST_USE enum kw_err seal_check_signature(const struct frame *f, const uint8_t sender_pk[KW_KEY_LEN], struct kw_why *why);
 KW_MUST_USE enum kw_err seal_check_body_hash(const struct frame *f, struct kw_why *why); /* wants has_body */
 
@@ -86,6 +87,9 @@ KW_MUST_USE enum kw_err seal_check_body_hash(const struct frame *f, struct kw_wh
  */
 KW_MUST_USE enum kw_err seal_open_wrap(uint64_t *number, uint8_t *key_out, struct seal_opener *o, const struct frame *f,
                                        struct span wrap, struct kw_why *why);
+
+/* For who has a content key not from its own wrap but from a file that somebody gave it: is it the one that was signed? KW_ECRYPTO. */
+KW_MUST_USE enum kw_err seal_check_key(const uint8_t content_key[KW_KEY_LEN], const struct frame *f, struct kw_why *why);
 
 /*
  * Body under the content key: decrypts, checks padding and length, decompresses; appends to payload, whose max of

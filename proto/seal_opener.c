@@ -53,6 +53,12 @@ seal_opener_free(struct seal_opener **o)
 	*o = NULL;
 }
 
+const uint8_t *
+seal_opener_key(const struct seal_opener *o)
+{
+	return o->seal_pk;
+}
+
 /* The pair key with an ephemeral key: from the cache, or made in the least recently used place. NULL: all-zero result. */
 static const uint8_t *
 pair_key(struct seal_opener *o, const uint8_t ephemeral[KW_KEY_LEN])
@@ -101,6 +107,18 @@ seal_check_body_hash(const struct frame *f, struct kw_why *why)
 	step_body_hash(hash, f->body);
 	if (sodium_memcmp(hash, f->body_hash, KW_HASH_LEN) != 0)
 		return kw_refuse(why, KW_ECRYPTO, "the body is not the one that was signed");
+	return KW_OK;
+}
+
+enum kw_err
+seal_check_key(const uint8_t content_key[KW_KEY_LEN], const struct frame *f, struct kw_why *why)
+{
+	uint8_t ctx[32], commitment[32];
+
+	step_context(ctx, f->to_ephemeral);
+	step_commitment(commitment, content_key, ctx);
+	if (sodium_memcmp(commitment, f->commitment, sizeof commitment) != 0)
+		return kw_refuse(why, KW_ECRYPTO, "the content key is not the one that was committed to");
 	return KW_OK;
 }
 

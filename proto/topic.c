@@ -12,38 +12,47 @@ level_len(const char *text)
 	return strcspn(text, "/");
 }
 
+enum kind { TOPIC, FILTER };
+
+/* For a sentence alone: looking a word up costs more than all checks together. */
+static const char *
+title(enum kind kind)
+{
+	return kind == FILTER ? kw_translate("the filter") : kw_translate("the topic");
+}
+
 static enum kw_err
-check_characters(const char *text, const char *what, struct kw_why *why)
+check_characters(const char *text, enum kind kind, struct kw_why *why)
 {
 	size_t len = strlen(text), bad;
 
 	if (len == 0)
-		return kw_refuse(why, KW_EINVAL, "%s is empty; write levels as in alert/flood/mitte", what);
+		return kw_refuse(why, KW_EINVAL, "%s is empty; write levels as in alert/flood/mitte", title(kind));
 	if (len > KW_TOPIC_MAX)
-		return kw_refuse(why, KW_ELIMIT, "%s has %zu bytes, at most %d are allowed", what, len, KW_TOPIC_MAX);
+		return kw_refuse(why, KW_ELIMIT, "%s has %zu bytes, at most %d are allowed", title(kind), len, KW_TOPIC_MAX);
 	bad = text_unclean_at(span_of(text, len), TEXT_LINE);
 	if (bad != SIZE_MAX)
-		return kw_refuse(why, KW_EINVAL, "%s holds a character at byte %zu that may not stand there (invisible, control or no UTF-8)", what, bad);
+		return kw_refuse(why, KW_EINVAL, "%s holds a character at byte %zu that may not stand there (invisible, control or no UTF-8)", title(kind), bad);
 	if (text[0] == '$')
-		return kw_refuse(why, KW_EINVAL, "%s \"%s\" begins with $, which is reserved", what, text);
+		return kw_refuse(why, KW_EINVAL, "%s \"%s\" begins with $, which is reserved", title(kind), text);
 	bad = strcspn(text, " \t*>\\");
 	if (text[bad] != '\0')
-		return kw_refuse(why, KW_EINVAL, "%s \"%s\" holds '%c'; blanks, *, > and \\ are not allowed, wildcards are + and #", what, text, text[bad]);
+		return kw_refuse(why, KW_EINVAL, "%s \"%s\" holds '%c'; blanks, *, > and \\ are not allowed, wildcards are + and #", title(kind), text, text[bad]);
 	return KW_OK;
 }
 
 static enum kw_err
-check_level(const char *text, const char *level, size_t len, const char *what, struct kw_why *why)
+check_level(const char *text, const char *level, size_t len, enum kind kind, struct kw_why *why)
 {
 	if (len == 0)
-		return kw_refuse(why, KW_EINVAL, "%s \"%s\" has an empty level; write no / at the start, at the end or twice", what, text);
+		return kw_refuse(why, KW_EINVAL, "%s \"%s\" has an empty level; write no / at the start, at the end or twice", title(kind), text);
 	if ((len == 1 && level[0] == '.') || (len == 2 && memcmp(level, "..", 2) == 0))
-		return kw_refuse(why, KW_EINVAL, "%s \"%s\" has the level \"%.*s\", which is none", what, text, (int)len, level);
+		return kw_refuse(why, KW_EINVAL, "%s \"%s\" has the level \"%.*s\", which is none", title(kind), text, (int)len, level);
 	return KW_OK;
 }
 
 static enum kw_err
-check_levels(const char *text, const char *what, bool filter, struct kw_why *why)
+check_levels(const char *text, enum kind kind, struct kw_why *why)
 {
 	const char *at = text;
 	unsigned levels = 0;
@@ -52,18 +61,18 @@ check_levels(const char *text, const char *what, bool filter, struct kw_why *why
 	for (;;) {
 		size_t len = level_len(at);
 
-		if ((err = check_level(text, at, len, what, why)) != KW_OK)
+		if ((err = check_level(text, at, len, kind, why)) != KW_OK)
 			return err;
 		if (++levels > KW_LEVELS_MAX)
-			return kw_refuse(why, KW_ELIMIT, "%s \"%s\" has more than %d levels", what, text, KW_LEVELS_MAX);
-		if (!filter && memchr(at, '+', len) != NULL)
-			return kw_refuse(why, KW_EINVAL, "%s \"%s\" holds the wildcard +; name one topic", what, text);
-		if (!filter && memchr(at, '#', len) != NULL)
-			return kw_refuse(why, KW_EINVAL, "%s \"%s\" holds the wildcard #; name one topic", what, text);
+			return kw_refuse(why, KW_ELIMIT, "%s \"%s\" has more than %d levels", title(kind), text, KW_LEVELS_MAX);
+		if (kind == TOPIC && memchr(at, '+', len) != NULL)
+			return kw_refuse(why, KW_EINVAL, "%s \"%s\" holds the wildcard +; name one topic", title(kind), text);
+		if (kind == TOPIC && memchr(at, '#', len) != NULL)
+			return kw_refuse(why, KW_EINVAL, "%s \"%s\" holds the wildcard #; name one topic", title(kind), text);
 		if (memchr(at, '+', len) != NULL && len != 1)
-			return kw_refuse(why, KW_EINVAL, "%s \"%s\": + stands for a whole level and must stand alone in it", what, text);
+			return kw_refuse(why, KW_EINVAL, "%s \"%s\": + stands for a whole level and must stand alone in it", title(kind), text);
 		if (memchr(at, '#', len) != NULL && (len != 1 || at[len] != '\0'))
-			return kw_refuse(why, KW_EINVAL, "%s \"%s\": # must be the whole last level", what, text);
+			return kw_refuse(why, KW_EINVAL, "%s \"%s\": # must be the whole last level", title(kind), text);
 		if (at[len] == '\0')
 			return KW_OK;
 		at += len + 1;
@@ -73,17 +82,17 @@ check_levels(const char *text, const char *what, bool filter, struct kw_why *why
 enum kw_err
 topic_check(const char *topic, struct kw_why *why)
 {
-	enum kw_err err = check_characters(topic, kw_translate("the topic"), why);
+	enum kw_err err = check_characters(topic, TOPIC, why);
 
-	return err != KW_OK ? err : check_levels(topic, kw_translate("the topic"), false, why);
+	return err != KW_OK ? err : check_levels(topic, TOPIC, why);
 }
 
 enum kw_err
 filter_check(const char *filter, struct kw_why *why)
 {
-	enum kw_err err = check_characters(filter, kw_translate("the filter"), why);
+	enum kw_err err = check_characters(filter, FILTER, why);
 
-	return err != KW_OK ? err : check_levels(filter, kw_translate("the filter"), true, why);
+	return err != KW_OK ? err : check_levels(filter, FILTER, why);
 }
 
 static bool
@@ -173,7 +182,15 @@ node_check(const char *node, struct kw_why *why)
 		return kw_refuse(why, KW_EINVAL, "the node \"%.80s\" must be written partner/node, as police/control-room", node);
 	memcpy(partner, node, (size_t)(slash - node));
 	partner[slash - node] = '\0';
+	if (name_check(partner, "", NULL) == KW_OK && name_check(slash + 1, "", NULL) == KW_OK)
+		return KW_OK; /* words are looked up for a sentence alone */
 	if ((err = name_check(partner, kw_translate("the partner's id"), why)) != KW_OK)
 		return err;
 	return name_check(slash + 1, kw_translate("the node's id"), why);
+}
+
+bool
+node_same_partner(const char *a, const char *b)
+{
+	return strncmp(a, b, strcspn(a, "/") + 1) == 0;
 }

@@ -27,6 +27,7 @@ bool filters_overlap(const char *a, const char *b);
 
 /* "partner/node": two names of [a-z0-9-], each 1..31 bytes, beginning with a letter. */
 KW_MUST_USE enum kw_err node_check(const char *node, struct kw_why *why);
+bool node_same_partner(const char *a, const char *b); /* two nodes, checked before, of one partner */
 KW_MUST_USE enum kw_err name_check(const char *name, const char *what, struct kw_why *why); /* one such name */
 
 enum lane { LANE_FLASH, LANE_URGENT, LANE_ROUTINE };

@@ -115,7 +115,11 @@ struct wire_agreement { uint32_t version; struct span text; struct span sigs; };
 
 struct wire_subscribe { uint32_t filter_count; char (*filters)[KW_TOPIC_MAX + 1]; };
 
-enum admin_verb { ADMIN_STATUS = 1, ADMIN_INSTALL, ADMIN_NEW_EPOCH, ADMIN_NODES, ADMIN_STOP };
+enum admin_verb {
+	ADMIN_STATUS = 1, ADMIN_INSTALL, ADMIN_NEW_EPOCH, ADMIN_NODES, ADMIN_STOP,
+	ADMIN_AGREEMENT, /* text: a version's number, or nothing for the newest; answered with the agreement's own text */
+	ADMIN_HEADERS,   /* text: JSON, docs/protocol.md [O-3] */
+};
 struct wire_admin { uint64_t request; enum admin_verb verb; struct span text; struct span sigs; };
 struct wire_admin_reply { uint64_t request; bool ok; struct span text; /* JSON, or the sentence of refusal */ };
 

@@ -15,32 +15,6 @@
 #define BLOCK_FIRST 4096u    /* the control itself and its one message */
 #define BLOCK_A_FIELD 96u    /* an empty sub-message is 2 bytes of input, a struct and a pointer of memory */
 
-struct block { /* gives out memory front to back, takes none back, fails when used up */
-	ProtobufCAllocator allocator;
-	uint8_t *p;
-	size_t at;
-	size_t cap;
-};
-
-static void *
-block_alloc(void *self, size_t size)
-{
-	struct block *b = self;
-	size_t at = (b->at + 15u) & ~(size_t)15u;
-
-	if (at > b->cap || size > b->cap - at)
-		return NULL;
-	b->at = at + size;
-	return b->p + at;
-}
-
-static void
-block_free(void *self, void *p)
-{
-	(void)self;
-	(void)p;
-}
-
 static enum kw_err
 want_bytes(uint8_t *out, size_t len, ProtobufCBinaryData in, const char *field, struct kw_why *why)
 {
@@ -277,7 +251,7 @@ decode_agreement(struct wire_agreement *out, const Kurzweg__AgreementText *m, st
 static enum kw_err
 decode_admin(struct wire_admin *out, const Kurzweg__Admin *m, struct kw_why *why)
 {
-	if (m->verb < ADMIN_STATUS || m->verb > ADMIN_STOP)
+	if (m->verb < ADMIN_STATUS || m->verb > ADMIN_HEADERS)
 		return kw_refuse(why, KW_EPROTO, "request %u is unknown", m->verb);
 	*out = (struct wire_admin){m->request, (enum admin_verb)m->verb, span_from(m->text), span_from(m->sigs)};
 	return KW_OK;
@@ -342,9 +316,10 @@ which_kind(enum wire_kind *out, const Kurzweg__Control *c, struct kw_why *why)
 enum kw_err
 wire_decode(struct wire_msg *out, struct span in, struct kw_why *why)
 {
-	struct block block = {.allocator = {block_alloc, block_free, &block}};
+	struct block block;
 	Kurzweg__Control *c;
-	size_t fields_max;
+	size_t fields_max, room;
+	void *memory;
 	enum kw_err err;
 
 	if (in.len == 0 || in.len > KW_CONTROL_MAX)
@@ -352,10 +327,11 @@ wire_decode(struct wire_msg *out, struct span in, struct kw_why *why)
 	if ((err = scan_message(in, &kurzweg__control__descriptor, FIELDS_MAX, why)) != KW_OK)
 		return err;
 	fields_max = in.len / 2 < FIELDS_MAX ? in.len / 2 : FIELDS_MAX;
-	block.cap = BLOCK_FIRST + in.len + fields_max * BLOCK_A_FIELD;
-	if ((block.p = malloc(block.cap)) == NULL)
+	room = BLOCK_FIRST + in.len + fields_max * BLOCK_A_FIELD;
+	if ((memory = malloc(room)) == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for a control of %zu bytes", in.len);
 	memset(out, 0, sizeof *out);
+	block_init(&block, memory, room);
 	c = kurzweg__control__unpack(&block.allocator, in.len, in.p);
 	if (c == NULL) {
 		err = kw_refuse(why, KW_EPROTO, "a control of %zu bytes cannot be unpacked", in.len);
@@ -365,11 +341,11 @@ wire_decode(struct wire_msg *out, struct span in, struct kw_why *why)
 		goto free_block;
 	if ((err = decode_which(out, c, why)) != KW_OK)
 		goto free_block;
-	out->memory = block.p;
+	out->memory = memory;
 	return KW_OK;
 free_block:
 	free(out->arrays);
-	free(block.p);
+	free(memory);
 	memset(out, 0, sizeof *out);
 	return err;
 }
