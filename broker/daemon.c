@@ -2,6 +2,7 @@
 #include "broker/daemon.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/text.h"
+#include "broker/net/case_entries.h"
 #include "broker/net/control.h"
 #include "broker/net/gate.h"
 #include "broker/net/relay.h"
@@ -27,6 +29,8 @@
 #define FIRST_INSTALL_MS 30000u
 #define WARN_EVERY_MS (6u * 3600u * 1000u)
 
+enum { WAIT_GATE, WAIT_CONTROL, WAIT_MONITOR, WAIT_COMMITS, WAIT_SIGNALS, WAIT_COUNT };
+
 struct daemon {
 	const struct broker_config *config;
 	struct secret_keys *keys;
@@ -41,6 +45,7 @@ struct daemon {
 	struct relay *relay;
 	struct gate *gate;
 	struct control *control;
+	struct pollfd waits[WAIT_COUNT];
 	uint64_t warned_ms;
 	bool installing;
 	enum kw_err install_err;
@@ -90,6 +95,25 @@ own_key_stands(struct daemon *d, const struct agreement *a)
 		return KW_OK;
 	return kw_refuse(&d->why, KW_EDENIED, "version %u of the agreement names another broker key than the one in %s", agreement_version(a),
 	                 d->config->key);
+}
+
+/* Of version 1, or of another that is the first here. */
+static enum kw_err
+first_holds(struct daemon *d)
+{
+	enum kw_err err = agreement_verify_first(d->file, buf_span(&d->sigs), &d->why);
+
+	if (err != KW_OK)
+		kw_why_prefix(&d->why, "%s", d->config->agreement);
+	return err;
+}
+
+static enum kw_err
+files_hold(struct daemon *d)
+{
+	enum kw_err err = own_key_stands(d, d->file);
+
+	return err == KW_OK ? first_holds(d) : err;
 }
 
 /* ---- what the store tells ---- */
@@ -163,6 +187,24 @@ on_swept(void *self, enum lane lane, set_no set, uint64_t upto)
 }
 
 static void
+on_folded(void *self, const uint64_t upto[KW_LANES])
+{
+	core_load_folded(((struct daemon *)self)->core, upto);
+}
+
+static enum kw_err
+on_case(void *self, const uint8_t id[KW_ID_LEN], struct span bytes, struct kw_why *why)
+{
+	return core_load_case(((struct daemon *)self)->core, id, bytes, why);
+}
+
+static const struct agreement *
+version_of(const void *self, uint32_t version)
+{
+	return agreement_chain_get(self, version);
+}
+
+static void
 sign_commit(void *self, const struct commit *c, uint8_t out[WIRE_COMMIT_LEN])
 {
 	commit_encode(out, c, secret_keys_sign(((struct daemon *)self)->keys));
@@ -175,7 +217,9 @@ open_store(struct daemon *d)
 		.path = d->config->store_path, .partnership = agreement_partnership(d->file), .quota_bytes = d->config->store_quota,
 		.force_filesystem = d->config->store_force_filesystem, .signer = {d, sign_commit},
 	};
-	struct store_load load = {d, on_state, on_epoch, on_agreement, on_node, on_set, on_cursor, on_last_stored, on_subscribe, on_swept};
+	struct store_load load = {.self = d, .state = on_state, .epoch = on_epoch, .agreement = on_agreement, .node = on_node, .set = on_set,
+	                          .cursor = on_cursor, .last_stored = on_last_stored, .subscribe = on_subscribe, .swept = on_swept,
+	                          .folded = on_folded, .one_case = on_case};
 
 	return store_lmdb_open(&d->store, &config, &load, &d->why);
 }
@@ -193,7 +237,7 @@ choose(struct daemon *d, enum plan *plan)
 
 	*plan = PLAN_INSTALL;
 	if (newest == NULL)
-		return agreement_verify_first(d->file, buf_span(&d->sigs), &d->why);
+		return first_holds(d);
 	if (same == NULL && agreement_version(d->file) > agreement_version(newest))
 		return agreement_verify_next(newest, d->file, buf_span(&d->sigs), &d->why);
 	*plan = PLAN_STORED;
@@ -313,6 +357,9 @@ start(struct daemon *d)
 		(void)kw_refuse(&d->why, KW_ENOMEM, "out of memory");
 		return EXIT_FAILED;
 	}
+	core_knows(d->core, (struct core_versions){d->chain, version_of});
+	if (!store_lmdb_is_there(d->config->store_path) && files_hold(d) != KW_OK)
+		return EXIT_CONFIG; /* so a start that fails binds the folder to nobody */
 	err = open_store(d);
 	if (err != KW_OK)
 		return err == KW_EEXISTS ? EXIT_FAILED : err == KW_EDENIED || err == KW_EINVAL ? EXIT_CONFIG : EXIT_STORE_LOST;
@@ -324,6 +371,9 @@ start(struct daemon *d)
 	}
 	if (start_threads(d) != KW_OK)
 		return EXIT_FAILED;
+	err = case_entries_replay(relay_parts_of(d->relay), &d->why);
+	if (err != KW_OK)
+		return err == KW_ENOMEM ? EXIT_FAILED : EXIT_STORE_LOST;
 	if (plan == PLAN_INSTALL && (err = install_file(d)) != KW_OK)
 		return err == KW_EIO ? EXIT_STORE_LOST : EXIT_FAILED;
 	a = agreement_chain_newest(d->chain);
@@ -337,24 +387,65 @@ start(struct daemon *d)
 	return EXIT_DONE;
 }
 
-static void
-turn(struct daemon *d, int signals, bool *stop)
+static long
+wait_ms(const struct daemon *d)
 {
-	zmq_pollitem_t items[] = {
-		{gate_socket(d->gate), 0, ZMQ_POLLIN, 0}, {control_socket(d->control), 0, ZMQ_POLLIN, 0}, {gate_monitor(d->gate), 0, ZMQ_POLLIN, 0},
-		{NULL, commit_thread_fd(d->commits), ZMQ_POLLIN, 0}, {NULL, signals, ZMQ_POLLIN, 0},
-	};
-	static const int count = sizeof items / sizeof items[0];
+	long relay = relay_wait_ms(d->relay), gate = gate_wait_ms(d->gate);
+
+	return gate < 0 || (relay >= 0 && relay < gate) ? relay : gate;
+}
+
+/* What poll() waits for on a ZeroMQ socket; without one -1, which it passes over. */
+static int
+descriptor_of(void *socket)
+{
+	size_t size = sizeof(int);
+	int fd = -1;
+
+	if (socket != NULL)
+		MUST(zmq_getsockopt(socket, ZMQ_FD, &fd, &size) == 0);
+	return fd;
+}
+
+static bool
+has_news(void *socket)
+{
+	size_t size = sizeof(int);
+	int events = 0;
+
+	return zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN) != 0;
+}
+
+/* The monitor is read here once: a ZeroMQ pipe that was never found empty tells of nothing at all. */
+static void
+begin_waiting(struct daemon *d, int signals)
+{
+	d->waits[WAIT_GATE] = (struct pollfd){descriptor_of(gate_socket(d->gate)), POLLIN, 0};
+	d->waits[WAIT_CONTROL] = (struct pollfd){descriptor_of(control_socket(d->control)), POLLIN, 0};
+	d->waits[WAIT_MONITOR] = (struct pollfd){descriptor_of(gate_monitor(d->gate)), POLLIN, 0};
+	d->waits[WAIT_COMMITS] = (struct pollfd){commit_thread_fd(d->commits), POLLIN, 0};
+	d->waits[WAIT_SIGNALS] = (struct pollfd){signals, POLLIN, 0};
+	gate_monitor_receive(d->gate);
+}
+
+/*
+ * A ZeroMQ socket's descriptor tells of news once, and whatever is done with the socket may use that up. So nothing is waited for before each
+ * socket was found empty after the last thing done with it: the gate, which relay_carry sends on, is asked again; the others were read to
+ * their ends. zmq_poll does as much with ten system calls a turn instead of four.
+ */
+static void
+turn(struct daemon *d, bool *stop)
+{
 	bool more = relay_receive(d->relay, MESSAGES_A_TURN);
 
 	more = relay_carry(d->relay, DELIVERIES_A_TURN) || more;
-	if (zmq_poll(items, count, more ? 0 : relay_wait_ms(d->relay)) < 0)
+	more = control_receive(d->control) || more;
+	more = more || has_news(gate_socket(d->gate));
+	if (poll(d->waits, WAIT_COUNT, more ? 0 : (int)wait_ms(d)) < 0)
 		return;
-	if (items[1].revents != 0)
-		control_receive(d->control);
-	if (items[2].revents != 0)
+	if (d->waits[WAIT_MONITOR].revents != 0 || gate_wait_ms(d->gate) >= 0)
 		gate_monitor_receive(d->gate);
-	if (items[4].revents != 0 || control_wants_stop(d->control))
+	if (d->waits[WAIT_SIGNALS].revents != 0 || control_wants_stop(d->control))
 		*stop = true;
 	control_tick(d->control, clock_mono_ms());
 	if (clock_mono_ms() - d->warned_ms >= WARN_EVERY_MS) {
@@ -416,8 +507,9 @@ daemon_run(const struct broker_config *config, int signals)
 	log_event(LOG_NOTICE, "broker.ready", "partnership=%s version=%u listen=%s", agreement_partnership(core_agreement(d.core)),
 	          agreement_version(core_agreement(d.core)), config->listen[0]);
 	ready_notify("READY=1");
+	begin_waiting(&d, signals);
 	while (!stop && !relay_lost(d.relay))
-		turn(&d, signals, &stop);
+		turn(&d, &stop);
 	ready_notify("STOPPING=1");
 	if (stop)
 		wind_down(&d);
@@ -439,7 +531,7 @@ daemon_check(const struct broker_config *config)
 	enum kw_err err = read_files(&d);
 
 	if (err == KW_OK)
-		err = own_key_stands(&d, d.file);
+		err = files_hold(&d);
 	if (err != KW_OK)
 		(void)fprintf(stderr, "kurzweg-broker: %s\n", d.why.text);
 	take_apart(&d);

@@ -1,5 +1,6 @@
 /* main: kurzweg-broker's options and its process. */
 #include <argp.h>
+#include <errno.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -29,9 +30,13 @@ take_option(int key, char *arg, struct argp_state *state)
 	struct options *o = state->input;
 
 	switch (key) {
-	case 'c': o->config = arg; return 0;
+	case 'c':
+		if (o->config != NULL)
+			argp_error(state, "--config is given twice; give it once");
+		o->config = arg;
+		return 0;
 	case 'C': o->check = true; return 0;
-	case ARGP_KEY_ARG: argp_error(state, "%s is one word too many", arg); return 0;
+	case ARGP_KEY_ARG: argp_error(state, "\"%s\" is not expected here; the daemon takes options alone", arg); return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}
 }
@@ -82,14 +87,18 @@ main(int argc, char **argv)
 		"Relays sealed notifications between the partners of one agreement.\v"
 		"Ends with 0 when stopped, 1 when it could not start, 2 for a wrong option, 74 when its store is lost, 78 for configuration, key or "
 		"agreement.", NULL, NULL, NULL};
-	struct options o = {.config = "/etc/kurzweg/broker.yaml"};
+	struct options o = {0};
 	struct broker_config config;
 	struct kw_why why;
 	int signals, code;
 
 	argp_err_exit_status = EXIT_USAGE;
+	if (argc > 0)
+		argv[0] = program_invocation_short_name; /* so argp speaks as all other sentences do */
 	if (argp_parse(&parser, argc, argv, 0, NULL, &o) != 0)
 		return EXIT_USAGE;
+	if (o.config == NULL)
+		o.config = "/etc/kurzweg/broker.yaml";
 	if (sodium_init() < 0 || !guard_process()) {
 		(void)fprintf(stderr, "kurzweg-broker: the process cannot be set up\n");
 		return EXIT_FAILED;

@@ -25,8 +25,10 @@ audience_free(struct audience *a)
 		free(a->nodes[i]->filters.filters);
 		free(a->nodes[i]);
 	}
-	for (uint32_t i = 0; i < a->set_count; i++)
+	for (uint32_t i = 0; i < a->set_count; i++) {
 		free(a->sets[i].nodes);
+		free(a->sets[i].cases);
+	}
 	free(a->nodes);
 	free(a->sets);
 	free(a->buckets);
@@ -255,8 +257,14 @@ audience_add_set(struct audience *a, const node_no *nodes, uint32_t count, uint3
 	return KW_OK;
 }
 
+bool
+audience_is_known(const struct audience *a, const node_no *nodes, uint32_t count)
+{
+	return set_find(a, nodes, count, hash_of(nodes, count)) != NO_SET;
+}
+
 enum kw_err
-audience_intern(struct audience *a, const node_no *nodes, uint32_t count, uint64_t members_max, uint32_t *set)
+audience_intern(struct audience *a, const node_no *nodes, uint32_t count, uint32_t *set)
 {
 	uint32_t found = set_find(a, nodes, count, hash_of(nodes, count));
 
@@ -264,8 +272,6 @@ audience_intern(struct audience *a, const node_no *nodes, uint32_t count, uint64
 		*set = found;
 		return KW_OK;
 	}
-	if (a->members + count > members_max)
-		return KW_EFULL;
 	return audience_add_set(a, nodes, count, set);
 }
 

@@ -1,6 +1,7 @@
 /*
  * batch: what waits for the next commit and what is in the one under way. Order inside a batch: log epoch, nodes, sets,
- * notifications with flash first, an agreement behind them, then cursors, filters, evidence and retention.
+ * notifications with flash first, an agreement behind them, then cursors, filters, evidence and retention. One that finds no room
+ * fails as a whole, so the next one holds retention alone: what waits must not keep from going what would make room for it.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,8 @@
 
 #define EVIDENCE_MAX 64u        /* texts waiting; more of the same within one commit is not more evidence */
 #define OPS_MAX (STORE_BATCH_MAX + 2 * CONTROL_OPS_MAX)
+#define SHARE 16u               /* one part in so many of each batch is a lower lane's, if it wants it */
+#define ROOM_MS 500u            /* then what waits has its turn between two batches that make room */
 
 enum kw_err
 batch_init(struct core *c)
@@ -19,13 +22,33 @@ batch_init(struct core *c)
 	c->context = calloc(STORE_BATCH_MAX, sizeof *c->context);
 	c->stored = calloc(STORE_BATCH_MAX, sizeof *c->stored);
 	c->evidence = calloc(EVIDENCE_MAX, sizeof *c->evidence);
-	return c->ops != NULL && c->context != NULL && c->stored != NULL && c->evidence != NULL ? KW_OK : KW_ENOMEM;
+	c->filters_out = calloc(c->limits.cursors_a_batch, sizeof *c->filters_out);
+	return c->ops != NULL && c->context != NULL && c->stored != NULL && c->evidence != NULL && c->filters_out != NULL ? KW_OK : KW_ENOMEM;
 }
 
 static struct pending *
 pending_at(struct pending_ring *r, uint32_t i)
 {
 	return &r->at[(r->first + i) & (r->cap - 1)];
+}
+
+static void
+pending_free(struct pending *p)
+{
+	blob_unref(&p->blob);
+	free(p->note);
+	free(p->refusal);
+}
+
+static void
+forget_context(struct core *c)
+{
+	for (uint32_t i = 0; i < c->context_count; i++) {
+		pending_free(&c->context[i]);
+	}
+	c->context_count = 0;
+	while (c->filters_out_count > 0)
+		free(c->filters_out[--c->filters_out_count].filters);
 }
 
 void
@@ -35,17 +58,17 @@ batch_free(struct core *c)
 		struct pending_ring *r = &c->pending[lane];
 
 		for (uint32_t i = 0; i < r->count; i++)
-			blob_unref(&pending_at(r, i)->blob);
+			pending_free(pending_at(r, i));
 		free(r->at);
 	}
-	for (uint32_t i = 0; i < c->context_count; i++)
-		blob_unref(&c->context[i].blob);
+	forget_context(c);
 	for (uint32_t i = 0; i < c->evidence_count; i++)
 		free(c->evidence[i]);
 	free(c->ops);
 	free(c->context);
 	free(c->stored);
 	free(c->evidence);
+	free(c->filters_out);
 	free(c->dirty);
 }
 
@@ -132,7 +155,18 @@ nodes_and_sets(struct core *c, struct store_op *ops)
 	return n;
 }
 
-/* Notifications, flash first; stops at the first whose audience does not stand in the store yet. */
+/* How many the lane may make of the batch, so that those below it get on too. */
+static uint32_t
+most_for(const struct core *c, int lane)
+{
+	uint32_t most = c->limits.batch_appends, share = most / SHARE;
+
+	while (++lane < KW_LANES)
+		most -= c->pending[lane].count < share ? c->pending[lane].count : share;
+	return most;
+}
+
+/* Notifications, flash first; stops at the first whose audience does not stand in the store yet. By bytes, one of each lane always fits. */
 static uint32_t
 appends(struct core *c, struct store_op *ops)
 {
@@ -141,8 +175,9 @@ appends(struct core *c, struct store_op *ops)
 
 	for (int lane = 0; lane < KW_LANES; lane++) {
 		struct pending_ring *r = &c->pending[lane];
+		uint32_t first = n, most = most_for(c, lane);
 
-		while (r->count > 0 && n < c->limits.batch_appends && (n == 0 || bytes < c->limits.batch_bytes)) {
+		while (r->count > 0 && n < most && (n == first || bytes < c->limits.batch_bytes)) {
 			struct pending *p = pending_at(r, 0);
 
 			if (p->op.append.set.v >= c->audience.first_new_set)
@@ -159,13 +194,30 @@ appends(struct core *c, struct store_op *ops)
 	return n;
 }
 
+/* NULL: out of memory; they stay to be written. */
+static const struct wire_subscribe *
+filters_of(struct core *c, const struct wire_subscribe *filters)
+{
+	struct wire_subscribe *copy = &c->filters_out[c->filters_out_count];
+
+	*copy = (struct wire_subscribe){.filter_count = filters->filter_count};
+	if (filters->filter_count > 0 && (copy->filters = malloc(filters->filter_count * sizeof *copy->filters)) == NULL)
+		return NULL;
+	if (filters->filter_count > 0)
+		memcpy(copy->filters, filters->filters, filters->filter_count * sizeof *copy->filters);
+	c->filters_out_count++;
+	return copy;
+}
+
+/* Who has waited longest comes first. */
 static uint32_t
 cursors(struct core *c, struct store_op *ops)
 {
-	uint32_t n = 0;
+	const struct wire_subscribe *filters;
+	uint32_t n = 0, done = 0;
 
-	while (c->dirty_count > 0 && n + KW_LANES + 1 < CONTROL_OPS_MAX / 2) {
-		uint32_t no = c->dirty[--c->dirty_count];
+	while (done < c->dirty_count && n + KW_LANES + 1 <= c->limits.cursors_a_batch) {
+		uint32_t no = c->dirty[done++];
 		struct node_rec *node = c->audience.nodes[no];
 
 		node->in_dirty_list = false;
@@ -176,11 +228,15 @@ cursors(struct core *c, struct store_op *ops)
 			ops[n++] = (struct store_op){.kind = OP_CURSOR,
 				.cursor = {{no}, (enum lane)i, {c->log_epoch, node->cursor[i]}}};
 		}
-		if (node->filters_dirty) {
+		if (node->filters_dirty && (filters = filters_of(c, &node->filters)) != NULL) {
 			node->filters_dirty = false;
-			ops[n++] = (struct store_op){.kind = OP_SUBSCRIBE, .subscribe = {{no}, &node->filters}};
+			ops[n++] = (struct store_op){.kind = OP_SUBSCRIBE, .subscribe = {{no}, filters}};
 		}
 	}
+	c->dirty_count -= done;
+	c->sweep_after -= done < c->sweep_after ? done : c->sweep_after;
+	if (done > 0)
+		memmove(c->dirty, c->dirty + done, c->dirty_count * sizeof *c->dirty);
 	return n;
 }
 
@@ -194,44 +250,68 @@ evidences(struct core *c, struct store_op *ops)
 }
 
 /* An acknowledgement does not hurry: losing the newest few costs repeated deliveries. Before bodies are swept they are written. */
-static bool
-cursors_due(const struct core *c, struct core_time now)
+static uint64_t
+cursors_due_ms(const struct core *c)
 {
 	if (c->dirty_count == 0)
-		return false;
-	return c->service == SERVICE_STOPPING || c->sweep_due_count > 0 || now.mono_ms >= c->dirty_since_ms + CURSOR_FLUSH_MS;
+		return UINT64_MAX;
+	return c->service == SERVICE_STOPPING || c->sweep_due_count > 0 ? 0 : c->dirty_since_ms + CURSOR_FLUSH_MS;
 }
 
-static bool
-wanted(const struct core *c, struct core_time now)
+/* From when on a batch would have something to do; UINT64_MAX: nothing is known. */
+static uint64_t
+wanted_ms(const struct core *c)
 {
+	uint64_t cursors = cursors_due_ms(c), cases = cases_due_ms(c);
+
 	for (int lane = 0; lane < KW_LANES; lane++)
 		if (c->pending[lane].count > 0)
-			return true;
-	if (c->evidence_count > 0 || change_wants_batch(c) || c->purge_due || c->sweep_due_count > 0)
-		return true;
-	return cursors_due(c, now);
+			return 0;
+	if (c->room_first || c->evidence_count > 0 || change_wants_batch(c) || c->purge_due || c->sweep_due_count > 0)
+		return 0;
+	return cursors < cases ? cursors : cases;
 }
 
-struct store_batch *
-core_batch(struct core *c, struct core_time now)
+static uint32_t
+all_that_waits(struct core *c, struct core_time now)
 {
-	uint32_t n = 0;
+	uint32_t n = change_ops_before(c, c->ops);
 
-	if (c->batch_out || c->service == SERVICE_LOST || !wanted(c, now))
-		return NULL;
-	n += change_ops_before(c, c->ops);
 	n += nodes_and_sets(c, c->ops + n);
 	c->context_count = appends(c, c->ops + n);
 	n += c->context_count;
 	if (change_install_fits(c))
 		n += change_install_ops(c, c->ops + n);
-	if (cursors_due(c, now))
+	if (now.mono_ms >= cursors_due_ms(c))
 		n += cursors(c, c->ops + n);
 	n += evidences(c, c->ops + n);
 	n += sweep_ops(c, c->ops + n);
-	if (n == 0)
+	return n + cases_ops(c, c->ops + n, now);
+}
+
+static uint32_t
+what_makes_room(struct core *c)
+{
+	uint32_t n = cursors(c, c->ops);
+
+	c->context_count = 0;
+	c->purge_due = true;
+	return n + sweep_ops(c, c->ops + n);
+}
+
+struct store_batch *
+core_batch(struct core *c, struct core_time now)
+{
+	uint32_t n;
+
+	if (now.mono_ms < batch_wake_ms(c))
 		return NULL;
+	n = c->room_first ? what_makes_room(c) : all_that_waits(c, now);
+	if (n == 0) { /* short of memory */
+		c->full_until_ms = now.mono_ms + FULL_REST_MS;
+		return NULL;
+	}
+	c->room_out = c->room_first;
 	MUST(n <= OPS_MAX);
 	c->batch = (struct store_batch){.ops = c->ops, .count = n, .now_ms = now.wall_ms};
 	c->batch_out = true;
@@ -245,6 +325,8 @@ answered(struct core *c, struct pending *p, struct session *s)
 {
 	MUST(c->pending_bytes >= p->bytes);
 	c->pending_bytes -= p->bytes;
+	if (p->note != NULL)
+		cases_answered(c, p->note);
 	if (s == NULL)
 		return;
 	MUST(s->in[p->op.append.lane].messages > 0 && s->in[p->op.append.lane].bytes >= p->bytes);
@@ -266,17 +348,17 @@ say_stored(struct core *c, struct session *s, const struct store_op *op)
 	s->last_stored = c->stored_count++;
 }
 
-static void
-say_again(struct core *c, struct session *s, const struct store_op *op)
+void
+batch_say_again(struct core *c, const struct session *s, const uint8_t id[KW_ID_LEN], const struct position *at, uint64_t commit, uint32_t index)
 {
 	struct core_effect *e = effect_add(c, EFFECT_STORED_AGAIN, s->conn);
 
 	if (e == NULL)
 		return;
-	memcpy(e->again.id, op->append.id, KW_ID_LEN);
-	e->again.at = op->at;
-	e->again.commit = op->commit;
-	e->again.index = op->index;
+	memcpy(e->again.id, id, KW_ID_LEN);
+	e->again.at = *at;
+	e->again.commit = commit;
+	e->again.index = index;
 }
 
 static void
@@ -286,16 +368,16 @@ hex(char *out, const uint8_t *bytes, size_t n)
 		(void)snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
-static void
-conflict(struct core *c, const struct pending *p)
+void
+batch_conflict(struct core *c, const char *sender, const uint8_t id[KW_ID_LEN], const uint8_t frame_hash[KW_HASH_LEN], const struct position *first)
 {
-	char id[2 * KW_ID_LEN + 1], hash[2 * KW_HASH_LEN + 1];
+	char id_text[2 * KW_ID_LEN + 1], hash[2 * KW_HASH_LEN + 1];
 
-	hex(id, p->op.append.id, KW_ID_LEN);
-	hex(hash, p->op.append.frame_hash, KW_HASH_LEN);
+	hex(id_text, id, KW_ID_LEN);
+	hex(hash, frame_hash, KW_HASH_LEN);
 	c->counters.conflicts++;
-	batch_evidence(c, "conflict: %s offered other bytes, frame hash %s, under id %s, which stands at %u/%s/%llu", p->op.append.sender_id,
-	               hash, id, p->op.at.log_epoch, lane_name(p->op.at.lane), (unsigned long long)p->op.at.number);
+	batch_evidence(c, "conflict: %s offered other bytes, frame hash %s, under id %s, which stands at %u/%s/%llu", sender, hash, id_text,
+	               first->log_epoch, lane_name(first->lane), (unsigned long long)first->number);
 }
 
 static void
@@ -321,6 +403,7 @@ append_answered(struct core *c, struct pending *p, const struct store_op *op, ui
 		}
 		sweep_appended(c, op->append.set.v, lane, op->at.number);
 		delivery_committed(c, p, now);
+		cases_committed(c, p, now);
 		if (s != NULL)
 			say_stored(c, s, op);
 		break;
@@ -329,13 +412,16 @@ append_answered(struct core *c, struct pending *p, const struct store_op *op, ui
 		if (s != NULL && op->commit == commit_number)
 			say_stored(c, s, op);
 		else if (s != NULL)
-			say_again(c, s, op);
+			batch_say_again(c, s, op->append.id, &op->at, op->commit, op->index);
 		break;
 	case APPEND_CONFLICT:
-		conflict(c, p);
+		batch_conflict(c, op->append.sender_id, op->append.id, op->append.frame_hash, &op->at);
 		if (s != NULL)
-			effect_refuse(c, s->conn, CODE_CONFLICT, op->append.id, 0,
-			              "another notification of yours has this id; both are kept as evidence");
+			effect_refuse(c, s->conn, CODE_CONFLICT, op->append.id, 0, BATCH_CONFLICT_TEXT);
+		break;
+	case APPEND_ABSENT:
+		if (s != NULL)
+			effect_refuse(c, s->conn, CODE_DENIED, op->append.id, 0, "%s", p->refusal);
 		break;
 	}
 }
@@ -373,7 +459,7 @@ all_done(struct core *c, struct store_batch *b, struct core_time now)
 	for (uint32_t i = 0; i < b->count; i++) {
 		const struct store_op *op = &b->ops[i];
 
-		if (op->kind == OP_APPEND && !op->append.entry)
+		if (op->kind == OP_APPEND && op->tag != UINT64_MAX)
 			append_answered(c, &c->context[next++], op, number, now);
 		else if (op->kind == OP_SWEEP || op->kind == OP_PURGE)
 			sweep_done(c, op, true);
@@ -403,14 +489,37 @@ none_done(struct core *c, struct store_batch *b, struct core_time now)
 		} else if (op->kind == OP_SWEEP || op->kind == OP_PURGE)
 			sweep_done(c, op, false);
 	}
+	c->sweep_after = c->dirty_count;
 	for (; next < c->context_count; next++) {
 		struct pending *p = &c->context[next];
 		struct session *s = session_alive(c, p->conn, p->generation);
 
 		answered(c, p, s);
+		cases_failed(c, p, now);
 		if (s != NULL && s->stage == STAGE_OPEN)
 			effect_refuse(c, s->conn, CODE_STORE_FULL, p->op.append.id, 5000, "the broker's store has no room; offer it again later");
 	}
+}
+
+/*
+ * What waits has its turn again when nothing more can be freed, when that takes long, or when it is a flash, which the quota does not
+ * concern. Where all was tried that could be, a rest follows.
+ */
+static void
+look_at_room(struct core *c, enum kw_err err, struct core_time now)
+{
+	bool none = err == KW_EFULL, more = c->purge_due || c->sweep_due_count > 0, rest = none;
+
+	if (c->room_out) {
+		c->room_first = !none && more && now.mono_ms < c->room_until_ms && c->pending[LANE_FLASH].count == 0;
+		c->room_cut = !none && more && !c->room_first;
+	} else {
+		rest = none && c->full && !c->room_cut;
+		c->room_first = c->full = none;
+		c->room_until_ms = now.mono_ms + ROOM_MS + (rest ? FULL_REST_MS : 0);
+	}
+	c->full_until_ms = rest ? now.mono_ms + FULL_REST_MS : 0;
+	c->room_out = false;
 }
 
 void
@@ -426,10 +535,12 @@ core_committed(struct core *c, struct store_batch *b, enum kw_err err, struct co
 		all_done(c, b, now);
 	else
 		none_done(c, b, now);
-	change_committed(c, b, err, now);
-	for (uint32_t i = 0; i < c->context_count; i++)
-		blob_unref(&c->context[i].blob);
-	c->context_count = 0;
+	if (!c->room_out) {
+		cases_ops_done(c, b, err == KW_OK, now);
+		change_committed(c, b, err, now);
+	}
+	look_at_room(c, err, now);
+	forget_context(c);
 	if (err == KW_OK) {
 		for (uint32_t i = 0; i < c->evidence_out; i++)
 			free(c->evidence[i]);
@@ -458,7 +569,9 @@ core_quiet(const struct core *c)
 uint64_t
 batch_wake_ms(const struct core *c)
 {
-	if (c->batch_out || c->dirty_count == 0)
+	uint64_t wanted = wanted_ms(c);
+
+	if (c->batch_out || c->service == SERVICE_LOST)
 		return UINT64_MAX;
-	return c->dirty_since_ms + CURSOR_FLUSH_MS;
+	return wanted > c->full_until_ms ? wanted : c->full_until_ms;
 }

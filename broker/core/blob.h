@@ -21,6 +21,7 @@ struct blob {
 	const char *topic;             /* NULL where nobody asked for it */
 	uint64_t expires_ms;
 	bool receipt;                  /* does not expire for delivery */
+	bool recalled;                 /* its sender took it back */
 	bool entry;                    /* the broker's own */
 };
 

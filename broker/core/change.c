@@ -72,7 +72,7 @@ core_install(struct core *c, const struct core_install *i, struct core_time now,
 			nodes[j] = nodes[j - 1];
 		nodes[j] = (node_no){numbers[k]};
 	}
-	err = audience_intern(&c->audience, nodes, n, UINT64_MAX, &c->install_set);
+	err = audience_intern(&c->audience, nodes, n, &c->install_set);
 	if (err != KW_OK) {
 		err = kw_refuse(why, err, "no room for the audience of version %u", agreement_version(i->next));
 		goto free_nodes;
@@ -187,7 +187,7 @@ installed(struct core *c, struct store_batch *b, struct core_time now)
 	for (uint32_t i = 0; i < b->count; i++) {
 		const struct store_op *op = &b->ops[i];
 
-		if (op->kind != OP_APPEND || !op->append.entry)
+		if (op->kind != OP_APPEND || op->tag != UINT64_MAX)
 			continue;
 		MUST(op->at.number == c->tail[op->append.lane] + 1);
 		first[op->append.lane] = c->tail[op->append.lane] = op->at.number;
@@ -201,12 +201,13 @@ installed(struct core *c, struct store_batch *b, struct core_time now)
 	audience_settle(&c->audience);
 	c->agreement = c->install.next;
 	revoke_gone(c, old);
+	cases_agreement(c, now);
 	births(c, old, first, now);
 	for (int lane = 0; lane < KW_LANES; lane++) {
 		sweep_appended(c, c->install_set, (enum lane)lane, first[lane]);
 		delivery_committed(c, &entry[lane], now);
 	}
-	(void)effect_add(c, EFFECT_INSTALLED, CORE_NO_CONN);
+	MUST(effect_add(c, EFFECT_INSTALLED, CORE_NO_CONN) != NULL); /* gate and ZAP must hear of it; a new start tells them too */
 }
 
 /* ---- log epoch ---- */

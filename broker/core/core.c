@@ -19,9 +19,13 @@ const struct core_limits core_limits_default = {
 	.pending_bytes = 64ull * MIB,
 	.page_entries = 64,
 	.page_bytes = 256u * 1024u,
+	.sets_max = STORE_SETS_MAX / 8 * 7,
 	.members_max = 16ull * 1000 * 1000,
 	.members_a_tick = 20000,
 	.purge_records = 400,
+	.cursors_a_batch = CONTROL_OPS_MAX / 2,
+	.cases_open = 500000,
+	.cases_closed = 200000,
 };
 
 enum kw_err
@@ -32,6 +36,7 @@ core_new(struct core **out, const struct core_limits *limits)
 	if (c == NULL)
 		return KW_ENOMEM;
 	MUST(limits->batch_appends >= 1 && limits->batch_appends + KW_LANES <= STORE_BATCH_MAX);
+	MUST(limits->cursors_a_batch > KW_LANES && limits->cursors_a_batch <= CONTROL_OPS_MAX / 2);
 	c->limits = *limits;
 	link_init(&c->heard);
 	link_init(&c->spoke);
@@ -41,7 +46,8 @@ core_new(struct core **out, const struct core_limits *limits)
 	}
 	c->sessions = calloc(limits->conns_max, sizeof *c->sessions);
 	c->scratch_nodes = calloc(KW_NODES_MAX, sizeof *c->scratch_nodes);
-	if (c->sessions == NULL || c->scratch_nodes == NULL || audience_init(&c->audience) != KW_OK || batch_init(c) != KW_OK) {
+	if (c->sessions == NULL || c->scratch_nodes == NULL || audience_init(&c->audience) != KW_OK || batch_init(c) != KW_OK ||
+	    cases_init(c) != KW_OK) {
 		core_free(&c);
 		return KW_ENOMEM;
 	}
@@ -64,6 +70,7 @@ core_free(struct core **core)
 	change_free(c);
 	batch_free(c);
 	sweep_free(c);
+	cases_free(c);
 	audience_free(&c->audience);
 	free(c->effects);
 	free(c->last_text);
@@ -211,14 +218,16 @@ core_tick(struct core *c, struct core_time now)
 {
 	session_tick(c, now);
 	sweep_tick(c, now);
+	cases_tick(c, now);
 }
 
 uint64_t
 core_wake_ms(const struct core *c)
 {
-	uint64_t wake = session_wake_ms(c), sweep = sweep_wake_ms(c), batch = batch_wake_ms(c);
+	uint64_t wake = session_wake_ms(c), sweep = sweep_wake_ms(c), batch = batch_wake_ms(c), cases = cases_wake_ms(c);
 
 	wake = sweep < wake ? sweep : wake;
+	wake = cases < wake ? cases : wake;
 	return batch < wake ? batch : wake;
 }
 

@@ -22,6 +22,7 @@
 #include "broker/core/blob.h"
 #include "broker/store/store.h"
 #include "certs/agreement.h"
+#include "proto/entry.h"
 #include "proto/header.h"
 #include "proto/wire.h"
 
@@ -37,12 +38,15 @@ struct core_limits {
 	uint64_t queue_bytes;                   /* the same over all readers */
 	uint32_t batch_appends;                 /* at most STORE_BATCH_MAX */
 	uint64_t batch_bytes;
-	uint64_t pending_bytes;                 /* of all senders, waiting for a commit */
+	uint64_t pending_bytes;                 /* of all senders, waiting for a commit; as much again for flash, and for the first of each sender and lane */
 	uint32_t page_entries;                  /* one read of a reader that is behind */
 	uint32_t page_bytes;
-	uint64_t members_max;                   /* of all audience sets together */
+	uint32_t sets_max;                      /* audience sets that what is published may make; the store's others are for the broker's own entries */
+	uint64_t members_max;                   /* of all these sets together */
 	uint32_t members_a_tick;                /* looked at for retention */
 	uint32_t purge_records;                 /* one step of retention */
+	uint32_t cursors_a_batch;               /* and filters; more of them wait for the next, at most half of CONTROL_OPS_MAX */
+	uint32_t cases_open, cases_closed;      /* the most that are kept; beyond it none is opened, or the ones closed longest ago go */
 };
 extern const struct core_limits core_limits_default;
 
@@ -68,8 +72,29 @@ void core_load_cursor(struct core *c, node_no node, enum lane lane, struct lane_
 void core_load_last_stored(struct core *c, node_no node, const uint8_t id[KW_ID_LEN]);
 KW_MUST_USE enum kw_err core_load_subscribe(struct core *c, node_no node, uint32_t count, const char *const *filters);
 void core_load_swept(struct core *c, enum lane lane, set_no set, uint64_t upto);
+void core_load_folded(struct core *c, const uint64_t upto[KW_LANES]);
+KW_MUST_USE enum kw_err core_load_case(struct core *c, const uint8_t id[KW_ID_LEN], struct span bytes, struct kw_why *why);
+/* Versions beside the one in force, for cases that stand under an older one; asked for as long as the core lives. */
+struct core_versions { const void *self; const struct agreement *(*get)(const void *self, uint32_t version); };
+void core_knows(struct core *c, struct core_versions versions);
 /* The newest version that the store kept, NULL: none yet. Borrowed until another is in force. */
 KW_MUST_USE enum kw_err core_start(struct core *c, const struct agreement *in_force, struct core_time now);
+
+/*
+ * After core_start: what each lane's log holds behind core_folded is told in its order, then that it was all. Either header
+ * and frame_hash are there, or entry.
+ */
+struct core_log_entry {
+	struct position at;
+	set_no set;
+	node_no sender;
+	const struct header *header;
+	const uint8_t *frame_hash;
+	const struct broker_entry *entry;
+};
+uint64_t core_folded(const struct core *c, enum lane lane);
+void core_replay(struct core *c, const struct core_log_entry *e, struct core_time now);
+void core_replayed(struct core *c, struct core_time now);
 
 /* ---- events ---- */
 enum core_stage {
@@ -92,7 +117,13 @@ struct core_publication {
 	const struct header *header;            /* borrowed for the call */
 	const uint8_t *frame_hash;              /* 32, likewise */
 	struct blob *blob;                      /* the core takes references of its own; may put the wraps into another order */
+	const struct store_found *known;        /* NULL: the store does not have it, or there was no need to ask */
 };
+/*
+ * [P-6] What is too old to be taken, by its version or its time, may have been taken while it was not, and only the answer was lost:
+ * true: ask the store for this sender's id, and hand over as known what it finds.
+ */
+bool core_asks_known(const struct core *c, uint32_t conn, const struct header *h, struct core_time now, node_no *sender);
 void core_publish(struct core *c, uint32_t conn, const struct core_publication *p, struct core_time now);
 void core_ack(struct core *c, uint32_t conn, const struct wire_ack *ack, struct core_time now);
 void core_subscribe(struct core *c, uint32_t conn, const struct wire_subscribe *filters, struct core_time now);
@@ -102,7 +133,10 @@ void core_closed(struct core *c, uint32_t conn); /* the connection is gone; deli
 struct core_read_entry { const struct store_entry *entry; struct blob *blob; };
 /* Which of the set's wraps is this connection's own; CORE_NO_CONN: none. */
 uint32_t core_wrap_place(const struct core *c, uint32_t conn, set_no set);
-/* The answer to EFFECT_READ. tail: the lane's newest number in the snapshot that was read. complete: nothing more was there. */
+/*
+ * The answer to EFFECT_READ. tail: the lane's newest number in the snapshot that was read. complete: nothing more was there. Neither
+ * entries nor complete: there was no memory for any.
+ */
 void core_read(struct core *c, uint32_t conn, uint32_t generation, enum lane lane, const struct core_read_entry *entries,
                uint32_t count, bool complete, uint64_t tail, struct core_time now);
 
@@ -145,6 +179,7 @@ enum effect_kind {
 	EFFECT_INSTALL_FAILED, /* no room in the store; the old one stays */
 	EFFECT_EPOCH,        /* the new log epoch has begun */
 	EFFECT_SERVICE,      /* core_service is another one now */
+	EFFECT_STATE,        /* the broker has something to say about a case: core_statement */
 	EFFECT_DELIVER,
 	EFFECT_READ,
 };
@@ -163,6 +198,7 @@ struct core_effect {
 	union {
 		struct core_refusal refused;
 		struct { uint32_t first, count; } stored;
+		struct { uint8_t id[KW_ID_LEN]; } state;
 		struct { uint8_t id[KW_ID_LEN]; struct position at; uint64_t commit; uint32_t index; } again;
 		struct {
 			struct position at;
@@ -191,6 +227,10 @@ struct core_stored { uint8_t id[KW_ID_LEN]; struct position at; uint32_t index; 
 const struct core_stored *core_stored_item(const struct core *c, uint32_t i);
 void core_welcome(const struct core *c, uint32_t conn, struct wire_welcome *out, struct core_time now);
 
+/* Answers EFFECT_STATE: what is to be signed; false: nothing any more. core_stated takes it signed, with its hash, at once. */
+bool core_statement(struct core *c, const uint8_t id[KW_ID_LEN], struct broker_entry *out, struct core_time now);
+void core_stated(struct core *c, const struct broker_entry *e, struct blob *b, const uint8_t hash[KW_HASH_LEN], struct core_time now);
+
 /* ---- questions ---- */
 void core_count_refused(struct core *c, enum wire_code code);  /* one that the driver sent of its own */
 enum service core_service(const struct core *c);
@@ -204,6 +244,14 @@ uint64_t core_tail(const struct core *c, enum lane lane);
 const struct core_counters *core_counters(const struct core *c);
 uint32_t core_open_count(const struct core *c);
 uint64_t core_pending(const struct core *c, enum lane lane); /* notifications waiting for a commit */
+
+/* How many cases there are, by state (proto/entry.h). */
+struct core_case_counts {
+	uint32_t by_state[CASE_LAPSED + 1];
+	uint32_t handing_over;                  /* taken, and on their way to another */
+	uint32_t unanswered;                    /* at the coordinator, who did not answer in time */
+};
+void core_case_counts(const struct core *c, struct core_case_counts *out);
 
 #define CORE_NO_CONN UINT32_MAX
 struct core_node_info {

@@ -11,6 +11,7 @@
 #include "broker/core/parts.h"
 
 #define RING_FIRST 8u
+#define LEAN_EVERY 16u           /* one turn in so many is for what would wait behind the rest */
 
 static struct item *
 at(struct out_lane *o, uint32_t i)
@@ -178,6 +179,8 @@ core_read(struct core *c, uint32_t conn, uint32_t generation, enum lane lane, co
 	o = &s->out[lane];
 	MUST(o->reading);
 	o->reading = false;
+	if (count == 0 && !complete)
+		goto begin_anew;
 	for (; taken < count; taken++) {
 		const struct store_entry *e = entries[taken].entry;
 		struct item item = {
@@ -190,12 +193,18 @@ core_read(struct core *c, uint32_t conn, uint32_t generation, enum lane lane, co
 		if (!put(c, o, &item))
 			break;
 	}
+	if (taken == 0 && count > 0)
+		goto begin_anew;
 	if (complete && taken == count) {
 		if (tail > o->queued)
 			o->queued = tail;
 		o->live = tail >= c->tail[lane]; /* else something was committed since: once more */
 	}
 	schedule(c, s, lane);
+	goto release;
+begin_anew: /* short of memory: asking at once again would be a circle */
+	session_end(c, s);
+	(void)effect_add(c, EFFECT_DROP, conn);
 release:
 	for (uint32_t i = 0; i < count; i++) {
 		struct blob *b = entries[i].blob;
@@ -232,7 +241,8 @@ subscribed(const struct core *c, const struct node_rec *n, const struct blob *b)
 	for (uint32_t i = 0; i < n->filters.filter_count; i++)
 		if (filter_matches(n->filters.filters[i], b->topic))
 			return true;
-	return n->under_agreement != AGREEMENT_NOBODY && agreement_is_responsible(c->agreement, b->topic, n->under_agreement);
+	return n->under_agreement != AGREEMENT_NOBODY && (agreement_is_responsible(c->agreement, b->topic, n->under_agreement) ||
+	                                                  agreement_must_approve(c->agreement, b->topic, n->under_agreement));
 }
 
 static enum wire_mark
@@ -240,6 +250,8 @@ mark_of(const struct core *c, const struct node_rec *n, const struct blob *b, st
 {
 	if (b->entry)
 		return MARK_ENTRY;
+	if (b->recalled)
+		return MARK_RECALLED;
 	if (!b->receipt && b->expires_ms <= now.wall_ms)
 		return MARK_EXPIRED;
 	if (b->body.len == 0)
@@ -297,17 +309,40 @@ ask_page(struct core *c, struct session *s, enum lane lane, struct core_effect *
 	link_remove(&o->behind);
 }
 
+/* The first of the lane's list: its turn, for whatever of its own goes first [D-2]. */
+static void
+deliver_first(struct core *c, enum lane lane, struct core_effect *out, struct core_time now)
+{
+	struct session *s = LINK_OF(c->ready[lane].next, struct session, out[lane].ready);
+
+	link_append(&c->ready[lane], &s->out[lane].ready);
+	for (int higher = 0; higher < (int)lane; higher++)
+		if (!link_alone(&s->out[higher].ready)) {
+			lane = (enum lane)higher;
+			break;
+		}
+	deliver(c, s, lane, out, now);
+}
+
+/*
+ * A higher lane before a lower one, what is in memory before what the log is read for. So that this keeps nobody waiting for ever
+ * while others have ever more to get, now and then each of these lists in turn is the first to be asked.
+ */
 bool
 core_deliver(struct core *c, struct core_effect *out, struct core_time now)
 {
-	for (int i = 0; i < KW_LANES; i++) {
-		enum lane lane = (enum lane)i;
+	const uint32_t lists = 2 * KW_LANES;
+	uint32_t first = ++c->turns % LEAN_EVERY == 0 ? c->turns / LEAN_EVERY % lists : 0;
 
-		if (!link_alone(&c->ready[lane])) {
-			deliver(c, LINK_OF(c->ready[lane].next, struct session, out[lane].ready), lane, out, now);
+	for (uint32_t i = 0; i < lists; i++) {
+		uint32_t list = (first + i) % lists;
+		enum lane lane = (enum lane)(list / 2);
+
+		if (list % 2 == 0 && !link_alone(&c->ready[lane])) {
+			deliver_first(c, lane, out, now);
 			return true;
 		}
-		if (!link_alone(&c->behind[lane])) {
+		if (list % 2 == 1 && !link_alone(&c->behind[lane])) {
 			ask_page(c, LINK_OF(c->behind[lane].next, struct session, out[lane].behind), lane, out);
 			return true;
 		}

@@ -86,7 +86,7 @@ flow(const struct core *c, const struct session *s, const struct header *h, uint
 		                in->messages, lane_name(h->lane), w->messages, w->bytes);
 		return no(j, CODE_SLOW_DOWN, 100);
 	}
-	if (c->pending_bytes + bytes > (h->lane == LANE_FLASH ? 2 : 1) * c->limits.pending_bytes) {
+	if (c->pending_bytes + bytes > (1u + (h->lane == LANE_FLASH) + (in->messages == 0)) * c->limits.pending_bytes) {
 		(void)kw_refuse(&j->why, KW_EFULL, "the broker has %llu bytes waiting for the disk", (unsigned long long)c->pending_bytes);
 		return no(j, CODE_SLOW_DOWN, 200);
 	}
@@ -100,6 +100,13 @@ flow(const struct core *c, const struct session *s, const struct header *h, uint
 	return true;
 }
 
+/* */
+static bool
+must_be_released(enum notice_type type)
+{
+	return type == TYPE_NOTICE || type == TYPE_REQUEST || type == TYPE_UPDATE || type == TYPE_CANCEL || type == TYPE_FORWARDED;
+}
+
 /* [P-2] */
 static bool
 rights(const struct core *c, const struct session *s, const struct header *h, uint32_t wraps_len, uint32_t *count,
@@ -108,8 +115,8 @@ rights(const struct core *c, const struct session *s, const struct header *h, ui
 	uint32_t sender = c->audience.nodes[s->node]->under_agreement;
 
 	*topic = agreement_topic(c->agreement, h->topic);
-	if (*topic != NULL && (*topic)->has_release) {
-		(void)kw_refuse(&j->why, KW_EDENIED, "topic %s needs a joint release, which is not possible yet", h->topic);
+	if (*topic != NULL && (*topic)->has_release && must_be_released(h->type)) {
+		(void)kw_refuse(&j->why, KW_EDENIED, "what is on %s must be released by its approvers first; a \"%s\" goes to nobody there", h->topic, notice_type_name(h->type));
 		return no(j, CODE_RELEASE, 0);
 	}
 	if (agreement_may_send(c->scratch_nodes, count, c->agreement, h, sender, now.wall_ms, &j->why) != KW_OK)
@@ -152,8 +159,39 @@ arrange(struct blob *b, struct place *places, uint32_t count)
 	return KW_OK;
 }
 
+/*
+ * Sets are kept for ever, and a sender may name as many as its readers have subsets. One that makes many of them gets no more than a
+ * third of what there is, and the broker's own entries always find room.
+ */
+static bool
+may_make_set(const struct core *c, const struct node_rec *sender, uint32_t count)
+{
+	const struct audience *a = &c->audience;
+	uint32_t sets = c->limits.sets_max > a->set_count ? c->limits.sets_max - a->set_count : 0;
+	uint64_t members = c->limits.members_max > a->members ? c->limits.members_max - a->members : 0;
+
+	return sender->sets_made < sets / 2 && sender->members_made + count <= members / 2;
+}
+
 static enum kw_err
-intern(struct core *c, struct blob *b, uint32_t count, uint32_t *set)
+intern_for(struct core *c, struct node_rec *sender, const node_no *nodes, uint32_t count, uint32_t *set)
+{
+	enum kw_err err;
+
+	if (audience_is_known(&c->audience, nodes, count))
+		return audience_intern(&c->audience, nodes, count, set);
+	if (!may_make_set(c, sender, count))
+		return KW_EFULL;
+	err = audience_intern(&c->audience, nodes, count, set);
+	if (err == KW_OK) {
+		sender->sets_made++;
+		sender->members_made += count;
+	}
+	return err;
+}
+
+static enum kw_err
+intern(struct core *c, struct blob *b, struct node_rec *sender, uint32_t count, uint32_t *set)
 {
 	struct place *places = malloc((count + 1) * sizeof *places);
 	node_no *nodes = malloc((count + 1) * sizeof *nodes);
@@ -170,7 +208,7 @@ intern(struct core *c, struct blob *b, uint32_t count, uint32_t *set)
 	for (uint32_t i = 0; i < count; i++)
 		nodes[i] = (node_no){places[i].node};
 	if (err == KW_OK)
-		err = audience_intern(&c->audience, nodes, count, c->limits.members_max, set);
+		err = intern_for(c, sender, nodes, count, set);
 free_both:
 	free(places);
 	free(nodes);
@@ -183,15 +221,22 @@ earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* refusal: by the rules of cases, and only to be told if it does not stand in the log; NULL: none. */
 static void
 accept(struct core *c, struct session *s, const struct core_publication *p, uint32_t set, const struct agreement_topic *topic,
-       struct core_time now)
+       const char *refusal, struct core_time now)
 {
 	const struct header *h = p->header;
-	struct pending *wait = batch_add(c, h->lane);
+	bool concerns = refusal == NULL && cases_concern(h, topic);
+	struct case_note *note = concerns ? cases_note(c, h, topic) : NULL;
+	char *kept = refusal != NULL ? strdup(refusal) : NULL;
+	bool ready = (!concerns || note != NULL) && (refusal == NULL || kept != NULL);
+	struct pending *wait = ready ? batch_add(c, h->lane) : NULL;
 	struct op_append *a;
 
 	if (wait == NULL) {
+		free(note);
+		free(kept);
 		effect_refuse(c, s->conn, CODE_SLOW_DOWN, h->id, 1000, "the broker is short of memory");
 		return;
 	}
@@ -201,6 +246,10 @@ accept(struct core *c, struct session *s, const struct core_publication *p, uint
 	wait->conn = s->conn;
 	wait->generation = s->generation;
 	wait->blob = blob_ref(p->blob);
+	wait->note = note;
+	wait->refusal = kept;
+	if (note != NULL)
+		cases_accepted(c, note);
 	wait->bytes = blob_bytes(p->blob) + p->blob->wraps_len;
 	wait->op.kind = OP_APPEND;
 	a = &wait->op.append;
@@ -211,6 +260,7 @@ accept(struct core *c, struct session *s, const struct core_publication *p, uint
 	memcpy(a->id, h->id, KW_ID_LEN);
 	memcpy(a->frame_hash, p->frame_hash, KW_HASH_LEN);
 	a->receipt = p->blob->receipt;
+	a->if_known = refusal != NULL;
 	a->expires_ms = h->expires_ms;
 	a->body_until_ms = earlier(h->expires_ms, h->created_ms + topic->keep_content_ms);
 	a->proof_until_ms = now.wall_ms + topic->keep_proof_ms;
@@ -222,6 +272,31 @@ accept(struct core *c, struct session *s, const struct core_publication *p, uint
 	s->in[h->lane].bytes += wait->bytes;
 }
 
+bool
+core_asks_known(const struct core *c, uint32_t conn, const struct header *h, struct core_time now, node_no *sender)
+{
+	const struct session *s = session_open(c, conn);
+
+	if (s == NULL || c->service != SERVICE_SERVING || strcmp(h->sender, c->audience.nodes[s->node]->id) != 0)
+		return false;
+	*sender = (node_no){s->node};
+	return h->agreement_version < agreement_version(c->agreement) || h->expires_ms <= now.wall_ms;
+}
+
+static void
+answer_known(struct core *c, const struct session *s, const struct core_publication *p)
+{
+	const struct header *h = p->header;
+
+	if (memcmp(p->known->frame_hash, p->frame_hash, KW_HASH_LEN) == 0) {
+		c->counters.duplicates++;
+		batch_say_again(c, s, h->id, &p->known->at, p->known->commit, p->known->index);
+		return;
+	}
+	batch_conflict(c, h->sender, h->id, p->frame_hash, &p->known->at);
+	effect_refuse(c, s->conn, CODE_CONFLICT, h->id, 0, BATCH_CONFLICT_TEXT);
+}
+
 void
 core_publish(struct core *c, uint32_t conn, const struct core_publication *p, struct core_time now)
 {
@@ -230,6 +305,7 @@ core_publish(struct core *c, uint32_t conn, const struct core_publication *p, st
 	const struct agreement_topic *topic;
 	uint32_t bytes = blob_bytes(p->blob) + p->blob->wraps_len;
 	uint32_t count = 0, set;
+	enum wire_code code;
 	struct judged j;
 	enum kw_err err;
 
@@ -238,16 +314,25 @@ core_publish(struct core *c, uint32_t conn, const struct core_publication *p, st
 		effect_refuse(c, conn, CODE_NO_HELLO, h->id, 0, "say hello first");
 		return;
 	}
+	if (p->known != NULL && s != NULL && service_takes(c, &j)) {
+		answer_known(c, s, p);
+		return;
+	}
 	if (!service_takes(c, &j) || !sender_and_version(c, s, h, &j) || !times(h, now, &j) || !flow(c, s, h, bytes, &j) ||
 	    !rights(c, s, h, p->blob->wraps_len, &count, &topic, now, &j)) {
 		effect_refuse(c, conn, j.code, h->id, j.wait_ms, "%s", j.why.text);
 		return;
 	}
-	err = intern(c, p->blob, count, &set);
+	err = intern(c, p->blob, c->audience.nodes[s->node], count, &set);
 	if (err != KW_OK) {
 		effect_refuse(c, conn, err == KW_EFULL ? CODE_STORE_FULL : CODE_SLOW_DOWN, h->id, 5000,
-		              "the broker knows too many different audiences to keep another one");
+		              "the broker knows too many different audiences, or too many of yours, to keep another one; name one that you used before");
 		return;
 	}
-	accept(c, s, p, set, topic, now);
+	code = cases_judge(c, h, topic, set, s->node, now, &j.why);
+	if (code == CODE_SLOW_DOWN) {
+		effect_refuse(c, conn, code, h->id, 50, "%s", j.why.text);
+		return;
+	}
+	accept(c, s, p, set, topic, code != 0 ? j.why.text : NULL, now);
 }

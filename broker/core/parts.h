@@ -2,6 +2,7 @@
 #ifndef KW_BROKER_PARTS_H
 #define KW_BROKER_PARTS_H
 
+#include "broker/core/case_book.h"
 #include "broker/core/core.h"
 #include "broker/core/list.h"
 
@@ -12,6 +13,7 @@
 #define CURSOR_FLUSH_MS 1000u    /* an acknowledgement waits so long for a commit to travel with */
 #define SWEEP_EVERY_MS 1000u
 #define PURGE_EVERY_MS 10000u
+#define FULL_REST_MS 250u        /* between two batches while there is no room */
 
 struct node_rec {
 	char id[KW_NODE_MAX + 1];
@@ -27,6 +29,8 @@ struct node_rec {
 	bool filters_dirty;
 	set_no *sets;                          /* ascending */
 	uint32_t set_count, set_cap;
+	uint32_t sets_made;                    /* since the start, by what it published */
+	uint64_t members_made;
 };
 
 struct set_rec {
@@ -38,6 +42,7 @@ struct set_rec {
 	uint64_t swept[KW_LANES];
 	bool sweeping[KW_LANES];               /* stands in the list of those with something to sweep */
 	bool sweep_sent[KW_LANES];
+	struct link *cases;                    /* a list a lane of open ones, oldest first; NULL before the first */
 };
 
 struct audience {                          /* nodes and sets: audience.c */
@@ -93,11 +98,32 @@ struct session {
 	char software[65];
 };
 
+struct case_note {                         /* what of a publication, or of the broker's own entry, matters for cases */
+	enum notice_type type;
+	bool opens;
+	uint32_t version, take_within_s;
+	uint32_t to;                           /* node_no of the next owner, or CASE_NOBODY */
+	uint64_t expires_ms;
+	bool counted;                          /* its case waits for it */
+	uint8_t about[KW_ID_LEN];
+	struct broker_entry entry;             /* ENTRY_CASE: it is one of the broker's */
+	char topic[];
+};
+
+struct recall { uint32_t sender; uint8_t id[KW_ID_LEN]; };
+
+#define KNOWN_VERSIONS 8u
+struct known_version { const struct agreement *agreement; uint32_t *numbers; };
+
+#define CASES_FORGET_MAX 64u
+
 struct pending {                           /* a publication or entry on its way into the log */
 	struct store_op op;
 	uint32_t conn, generation;             /* CORE_NO_CONN: the broker's own */
 	uint32_t bytes;
 	struct blob *blob;
+	struct case_note *note;                /* NULL: no case is concerned; the entry's own */
+	char *refusal;                         /* the rules of cases forbid it; it is asked for whether it stands in the log already */
 };
 
 struct pending_ring { struct pending *at; uint32_t cap, first, count; };
@@ -132,6 +158,7 @@ struct core {
 	uint32_t next_generation;
 	struct link heard, spoke;              /* sessions, longest ago first */
 	struct link ready[KW_LANES], behind[KW_LANES];
+	uint32_t turns;                        /* of core_deliver */
 	uint64_t queued_bytes;                 /* blobs waiting in rings */
 
 	/* effects */
@@ -146,7 +173,15 @@ struct core {
 	struct store_op *ops;
 	struct pending *context;               /* of the batch under way, appends only, in order */
 	uint32_t context_count;
+	struct wire_subscribe *filters_out;    /* copies: the commit thread reads them while nodes give others */
+	uint32_t filters_out_count;
 	bool batch_out;
+	bool room_first;                       /* the last batch found no room: the next one makes some, and takes nothing else */
+	bool room_out;                         /* that one is under way */
+	bool full;                             /* the last one that took all found no room */
+	bool room_cut;                         /* there was more to make room with, and what waits had its turn all the same */
+	uint64_t room_until_ms;                /* monotonic; what waits has its turn then */
+	uint64_t full_until_ms;                /* monotonic; nothing is tried until then */
 	uint32_t *dirty;                       /* nodes with a cursor or filters to write */
 	uint32_t dirty_count, dirty_cap;
 	uint64_t dirty_since_ms;
@@ -169,8 +204,25 @@ struct core {
 	uint32_t sweep_first, sweep_count, sweep_cap;
 	struct { uint32_t set; enum lane lane; uint64_t upto; } sweep_due[64];
 	uint32_t sweep_due_count;
+	uint32_t sweep_after;                  /* so many of the dirty nodes' cursors are written first */
 	uint64_t next_sweep_ms, next_purge_ms;
 	bool purge_due;
+
+	/* cases: cases.c, case_rules.c */
+	struct case_book book;
+	struct core_versions versions;
+	struct known_version known[KNOWN_VERSIONS];
+	uint32_t known_next;
+	uint64_t cases_hold_ms;                /* until then what was overdue at the start waits for its node */
+	uint64_t folded[KW_LANES];             /* as the store has it */
+	uint64_t folding[KW_LANES];            /* as the batch under way will make it */
+	uint64_t folded_ms;
+	bool folded_out;
+	uint8_t *snapshots;                    /* of the batch under way */
+	struct recall *recalls;                /* bodies that are to go */
+	uint32_t recall_count, recall_cap, recall_out;
+	uint8_t forget[CASES_FORGET_MAX][KW_ID_LEN];
+	uint32_t forget_count, forget_out;
 };
 
 /* effects.c */
@@ -187,8 +239,9 @@ KW_MUST_USE enum kw_err audience_know(struct audience *a, const struct agreement
 void audience_settle(struct audience *a); /* every node's number under by_agreement */
 /* The same, and by_agreement is this one's from now on. */
 KW_MUST_USE enum kw_err audience_under(struct audience *a, const struct agreement *in_force);
-/* The set's number, made if new. nodes ascending. KW_EFULL: too many sets or members. */
-KW_MUST_USE enum kw_err audience_intern(struct audience *a, const node_no *nodes, uint32_t count, uint64_t members_max, uint32_t *set);
+/* The set's number, made if new. nodes ascending. KW_EFULL: the store numbers no more of them. */
+KW_MUST_USE enum kw_err audience_intern(struct audience *a, const node_no *nodes, uint32_t count, uint32_t *set);
+bool audience_is_known(const struct audience *a, const node_no *nodes, uint32_t count);
 /* Where node stands in set; NO_NODE: nowhere. */
 uint32_t audience_place(const struct set_rec *set, uint32_t node);
 
@@ -217,7 +270,10 @@ struct pending *batch_add(struct core *c, enum lane lane); /* zeroed; NULL: out 
 void batch_undo(struct core *c, enum lane lane);           /* takes the last one added back */
 void batch_dirty(struct core *c, uint32_t node, struct core_time now);
 void batch_evidence(struct core *c, const char *fmt, ...) KW_PRINTF(2, 3);
-uint64_t batch_wake_ms(const struct core *c);
+#define BATCH_CONFLICT_TEXT "another notification of yours has this id; both are kept as evidence"
+void batch_conflict(struct core *c, const char *sender, const uint8_t id[KW_ID_LEN], const uint8_t frame_hash[KW_HASH_LEN], const struct position *first);
+void batch_say_again(struct core *c, const struct session *s, const uint8_t id[KW_ID_LEN], const struct position *at, uint64_t commit, uint32_t index);
+uint64_t batch_wake_ms(const struct core *c); /* when core_batch has one; UINT64_MAX: not before something comes */
 
 /* change.c */
 void change_stop(struct core *c, enum service service, const char *fmt, ...) KW_PRINTF(3, 4);
@@ -227,6 +283,30 @@ bool change_install_fits(const struct core *c);
 uint32_t change_install_ops(struct core *c, struct store_op *ops);            /* behind all appends */
 void change_free(struct core *c);
 void change_committed(struct core *c, struct store_batch *b, enum kw_err err, struct core_time now);
+
+/* cases.c */
+KW_MUST_USE enum kw_err cases_init(struct core *c);
+void cases_free(struct core *c);
+bool cases_concern(const struct header *h, const struct agreement_topic *topic);
+struct case_note *cases_note(const struct core *c, const struct header *h, const struct agreement_topic *topic); /* malloc'd; NULL: out of memory */
+/*
+ * May it open its case or move one? 0, or the code to refuse it with. set: its audience; sender: node_no. What is denied may
+ * stand in the log all the same, its answer lost on the way: the store is asked first.
+ */
+enum wire_code cases_judge(struct core *c, const struct header *h, const struct agreement_topic *topic, uint32_t set, uint32_t sender,
+                           struct core_time now, struct kw_why *why);
+void cases_accepted(struct core *c, struct case_note *n);  /* it waits for its commit */
+void cases_answered(struct core *c, struct case_note *n);  /* it does not any more, whatever became of it */
+void cases_committed(struct core *c, const struct pending *p, struct core_time now); /* it stands in the log */
+void cases_failed(struct core *c, const struct pending *p, struct core_time now);    /* it does not */
+void cases_tick(struct core *c, struct core_time now);
+uint64_t cases_wake_ms(const struct core *c);
+uint64_t cases_due_ms(const struct core *c); /* from when on they have something for a batch; UINT64_MAX: never */
+uint32_t cases_ops(struct core *c, struct store_op *ops, struct core_time now);
+void cases_ops_done(struct core *c, const struct store_batch *b, bool ok, struct core_time now);
+void cases_node_back(struct core *c, uint32_t node, struct core_time now);
+void cases_agreement(struct core *c, struct core_time now); /* another is in force */
+uint64_t cases_body_needed(const struct set_rec *s, enum lane lane); /* bodies from this number on stay; UINT64_MAX: none must */
 
 /* sweep.c */
 void sweep_appended(struct core *c, uint32_t set, enum lane lane, uint64_t number);

@@ -304,6 +304,7 @@ core_hello(struct core *c, uint32_t conn, uint32_t node, const struct wire_hello
 		return;
 	}
 	take_filters(c, no, h->filter_count, h->filters, now);
+	cases_node_back(c, no, now);
 	(void)effect_add(c, EFFECT_WELCOME, conn);
 }
 

@@ -53,6 +53,8 @@ everyone_past(const struct core *c, const struct set_rec *s, enum lane lane)
 		if (n->under_agreement != AGREEMENT_NOBODY && n->cursor[lane] < least)
 			least = n->cursor[lane];
 	}
+	if (cases_body_needed(s, lane) <= least)
+		least = cases_body_needed(s, lane) - 1;
 	return least;
 }
 
@@ -75,6 +77,7 @@ look(struct core *c)
 			enqueue(c, set, lane);
 			continue;
 		}
+		c->sweep_after = c->dirty_count;
 		c->sweep_due[c->sweep_due_count].set = set;
 		c->sweep_due[c->sweep_due_count].lane = lane;
 		c->sweep_due[c->sweep_due_count++].upto = upto;
@@ -94,6 +97,7 @@ sweep_tick(struct core *c, struct core_time now)
 	look(c);
 }
 
+/* Bodies go when the cursors that let them go are written: in this batch or before. */
 uint32_t
 sweep_ops(struct core *c, struct store_op *ops)
 {
@@ -102,7 +106,7 @@ sweep_ops(struct core *c, struct store_op *ops)
 	if (c->purge_due)
 		ops[n++] = (struct store_op){.kind = OP_PURGE, .purge = {c->limits.purge_records}};
 	c->purge_due = false;
-	while (c->sweep_due_count > 0 && n < 4) { /* a few a commit: retention never holds up a notification */
+	while (c->sweep_due_count > 0 && c->sweep_after == 0 && n < 4) { /* a few a commit: retention never holds up a notification */
 		c->sweep_due_count--;
 		ops[n++] = (struct store_op){.kind = OP_SWEEP,
 			.sweep = {c->sweep_due[c->sweep_due_count].lane, {c->sweep_due[c->sweep_due_count].set},

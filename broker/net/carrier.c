@@ -99,6 +99,7 @@ carrier_of_stored(const struct store_entry *e, bool with_body, const uint8_t *wr
 	c->whole = body || e->entry;
 	c->blob.expires_ms = e->expires_ms;
 	c->blob.receipt = e->receipt;
+	c->blob.recalled = e->recalled;
 	c->blob.entry = e->entry;
 	if (want_topic && !e->entry)
 		read_topic(c);

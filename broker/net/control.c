@@ -10,6 +10,8 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "broker/net/headers.h"
 #include "proto/limits.h"
 
 #define ID_MAX 255
@@ -22,6 +24,7 @@ struct control {
 	char *path;
 	struct relay *relay;
 	struct status status;
+	struct headers_budget headers;
 	struct buf bytes;
 	struct asker install, epoch;
 	bool stop;
@@ -30,31 +33,16 @@ struct control {
 /* ---- the socket ---- */
 
 static enum kw_err
-make_folder(const char *path, struct kw_why *why)
-{
-	char folder[128];
-	const char *slash = strrchr(path, '/');
-	size_t len = (size_t)(slash - path);
-
-	if (len == 0)
-		return KW_OK;
-	MUST(len < sizeof folder);
-	memcpy(folder, path, len);
-	folder[len] = '\0';
-	if (access(folder, F_OK) == 0)
-		return KW_OK;
-	return fs_folder(folder, why);
-}
-
-static enum kw_err
 bind_socket(struct control *c, void *context, const char *endpoint, struct kw_why *why)
 {
 	int none = 0;
 	int64_t largest = KW_MESSAGE_MAX;
-	enum kw_err err = make_folder(c->path, why);
+	enum kw_err err = fs_socket_place(c->path, why);
 
-	if (err != KW_OK)
+	if (err != KW_OK) {
+		kw_why_prefix(why, "control");
 		return err;
+	}
 	c->socket = zmq_socket(context, ZMQ_ROUTER);
 	if (c->socket == NULL || zmq_setsockopt(c->socket, ZMQ_LINGER, &none, sizeof none) != 0 ||
 	    zmq_setsockopt(c->socket, ZMQ_RCVHWM, &none, sizeof none) != 0 ||
@@ -96,23 +84,79 @@ reply_on_conn(struct control *c, uint32_t conn, uint64_t request, bool ok, struc
 	relay_send(c->relay, conn, &m);
 }
 
-static bool
-show(struct control *c, enum admin_verb verb)
+/* "4", or nothing for the newest. */
+static enum kw_err
+show_agreement(struct control *c, struct span which, struct kw_why *why)
 {
+	const struct agreement_chain *chain = relay_parts_of(c->relay)->chain;
+	const struct agreement *a = agreement_chain_newest(chain);
+	char text[16] = "";
+	uint64_t version;
+	enum kw_err err;
+
+	if (which.len >= sizeof text)
+		return kw_refuse(why, KW_EINVAL, "version must be a number");
+	if (which.len > 0) {
+		memcpy(text, which.p, which.len);
+		if ((err = text_u64(&version, text, 1, UINT32_MAX, "version", why)) != KW_OK)
+			return err;
+		a = agreement_chain_get(chain, (uint32_t)version);
+	}
+	if (a == NULL && which.len == 0)
+		return kw_refuse(why, KW_ENOTFOUND, "no agreement is in force");
+	if (a == NULL)
+		return kw_refuse(why, KW_ENOTFOUND, "version %s of the agreement is not known here", text);
+	buf_put_span(&c->bytes, agreement_text(a));
+	return buf_ok(&c->bytes) ? KW_OK : KW_ENOMEM;
+}
+
+/* Who asks for headers leaves a line in the log. */
+static enum kw_err
+show_headers(struct control *c, struct span text, const char *who, struct kw_why *why)
+{
+	struct headers_ask ask;
+	enum kw_err err = headers_ask_read(&ask, text, why);
+
+	if (err != KW_OK)
+		return err;
+	if (ask.after == 0)
+		log_event(LOG_NOTICE, "headers.read", "by=%s lane=%s from_ms=%llu to_ms=%llu", who, lane_name(ask.lane), (unsigned long long)ask.from_ms,
+		          (unsigned long long)ask.to_ms);
+	return headers_put(&c->bytes, &c->headers, c->relay, &ask, why);
+}
+
+/* What is only looked at, the same over both ways: into c->bytes. */
+static enum kw_err
+show(struct control *c, const struct wire_admin *a, const char *who, struct kw_why *why)
+{
+	enum kw_err err;
+
 	buf_reset(&c->bytes);
-	return status_put(&c->bytes, &c->status, c->relay, verb == ADMIN_STATUS) == KW_OK;
+	switch (a->verb) {
+	case ADMIN_AGREEMENT: err = show_agreement(c, a->text, why); break;
+	case ADMIN_HEADERS: err = show_headers(c, a->text, who, why); break;
+	default: err = status_put(&c->bytes, &c->status, c->relay, a->verb == ADMIN_STATUS); break;
+	}
+	return err == KW_ENOMEM ? kw_refuse(why, KW_ENOMEM, "the broker is short of memory") : err;
+}
+
+static bool
+is_look(enum admin_verb verb)
+{
+	return verb == ADMIN_STATUS || verb == ADMIN_NODES || verb == ADMIN_AGREEMENT || verb == ADMIN_HEADERS;
 }
 
 static void
 on_conn(void *self, uint32_t conn, const struct wire_admin *a, bool operator)
 {
 	struct control *c = self;
+	struct kw_why why;
 
 	MUST(operator);
-	if (a->verb != ADMIN_STATUS && a->verb != ADMIN_NODES)
-		reply_on_conn(c, conn, a->request, false, span_str("over the network an operator may ask for status and nodes; the rest goes over the control socket on the broker's machine"));
-	else if (!show(c, a->verb))
-		reply_on_conn(c, conn, a->request, false, span_str("the broker is short of memory"));
+	if (!is_look(a->verb))
+		reply_on_conn(c, conn, a->request, false, span_str("over the network an operator may ask for status, nodes, headers and agreements; the rest goes over the control socket on the broker's machine"));
+	else if (show(c, a, gate_name(relay_parts_of(c->relay)->gate, conn), &why) != KW_OK)
+		reply_on_conn(c, conn, a->request, false, span_str(why.text));
 	else
 		reply_on_conn(c, conn, a->request, true, buf_span(&c->bytes));
 }
@@ -158,13 +202,17 @@ takes_turn(struct control *c, struct asker *turn, const struct asker *a)
 static void
 on_admin(struct control *c, const struct asker *a, const struct wire_admin *admin)
 {
+	struct kw_why why;
+
 	switch (admin->verb) {
 	case ADMIN_STATUS:
 	case ADMIN_NODES:
-		if (show(c, admin->verb))
+	case ADMIN_AGREEMENT:
+	case ADMIN_HEADERS:
+		if (show(c, admin, "control", &why) == KW_OK)
 			reply_on_socket(c, a, true, buf_span(&c->bytes));
 		else
-			reply_on_socket(c, a, false, span_str("the broker is short of memory"));
+			reply_on_socket(c, a, false, span_str(why.text));
 		break;
 	case ADMIN_INSTALL:
 		if (takes_turn(c, &c->install, a))
@@ -204,7 +252,7 @@ on_bytes(struct control *c, struct asker *a, struct span bytes)
 	wire_msg_clear(&m);
 }
 
-void
+bool
 control_receive(struct control *c)
 {
 	for (int n = 0; c->socket != NULL && n < 16; n++) {
@@ -214,7 +262,7 @@ control_receive(struct control *c)
 		size_t size = sizeof more;
 
 		if (len < 0)
-			return;
+			return false;
 		a.id_len = (size_t)len;
 		(void)zmq_msg_init(&frame);
 		while (zmq_getsockopt(c->socket, ZMQ_RCVMORE, &more, &size) == 0 && more) {
@@ -228,6 +276,7 @@ control_receive(struct control *c)
 			reply_on_socket(c, &a, false, span_str("a request is one frame"));
 		(void)zmq_msg_close(&frame);
 	}
+	return c->socket != NULL;
 }
 
 /* ---- begin and end ---- */

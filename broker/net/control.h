@@ -1,6 +1,6 @@
 /*
  * control: what the operator may ask. Over the control socket on this machine everything, guarded by the file's permissions;
- * over an operator's CURVE connection STATUS and NODES alone.
+ * over an operator's CURVE connection what is only looked at: STATUS, NODES, AGREEMENT, HEADERS.
  */
 #ifndef KW_BROKER_CONTROL_H
 #define KW_BROKER_CONTROL_H
@@ -15,7 +15,7 @@ struct control;
 KW_MUST_USE enum kw_err control_open(struct control **out, void *zmq_context, const char *endpoint, struct relay *r, struct kw_why *why);
 void control_close(struct control **c);
 void *control_socket(struct control *c);
-void control_receive(struct control *c);
+bool control_receive(struct control *c); /* true: there may be more */
 void control_tick(struct control *c, uint64_t mono_ms);
 bool control_wants_stop(const struct control *c); /* ADMIN_STOP was asked for */
 

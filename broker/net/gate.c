@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "broker/core/list.h"
+#include "broker/net/gate_listen.h"
 #include "broker/net/gate_table.h"
 #include "broker/net/zap.h"
 #include "proto/limits.h"
@@ -23,6 +24,7 @@ struct gate {
 	const struct agreement *agreement;
 	uint64_t version;                /* of the agreement, for what connections remember */
 	struct gate_table table;
+	struct gate_listen listen;
 	struct gate_counters counters;
 };
 
@@ -79,30 +81,14 @@ seed(void)
 	return true;
 }
 
-static enum kw_err
-bind_all(void *socket, const struct gate_config *config, struct kw_why *why)
-{
-	for (uint32_t i = 0; i < config->endpoint_count; i++) {
-		if (zmq_bind(socket, config->endpoints[i]) == 0)
-			continue;
-		if (errno == EADDRINUSE)
-			return kw_refuse(why, KW_EEXISTS, "listen: %s is taken by another program; choose another port or stop that program",
-			                 config->endpoints[i]);
-		if (errno == EINVAL || errno == EPROTONOSUPPORT || errno == ENODEV)
-			return kw_refuse(why, KW_EINVAL, "listen: \"%s\" is no address to listen on; write tcp://*:7411 or tcp://192.0.2.1:7411",
-			                 config->endpoints[i]);
-		return kw_refuse(why, KW_EIO, "listen: %s: %s", config->endpoints[i], zmq_strerror(errno));
-	}
-	return KW_OK;
-}
-
 static void *
 open_monitor(void *context, void *socket)
 {
 	void *monitor;
 
 	if (zmq_socket_monitor(socket, MONITOR_ADDRESS,
-	                       ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) != 0)
+	                       ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+	                       ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED) != 0)
 		return NULL;
 	monitor = zmq_socket(context, ZMQ_PAIR);
 	if (monitor != NULL && (!set_int(monitor, ZMQ_LINGER, 0) || zmq_connect(monitor, MONITOR_ADDRESS) != 0)) {
@@ -144,7 +130,7 @@ gate_open(struct gate **out, const struct gate_config *config, struct kw_why *wh
 		(void)kw_refuse(why, err, "the socket's monitor does not start: %s", zmq_strerror(errno));
 		goto free_gate;
 	}
-	err = bind_all(g->socket, config, why);
+	err = gate_listen_open(&g->listen, g->socket, config->endpoints, config->endpoint_count, why);
 	if (err != KW_OK)
 		goto free_gate;
 	*out = g;
@@ -184,7 +170,7 @@ gate_agreement(struct gate *g, const struct agreement *a)
 
 /* ---- receiving ---- */
 
-struct parts { zmq_msg_t id, control, frame, spill; int frames; const char *user; const char *address; };
+struct parts { zmq_msg_t id, control, frame, spill; int frames; zmq_msg_t *last; const char *user; };
 
 /* Takes one whole message off the socket. false: none there. User-Id is read from the last frame: the first may lack it. */
 static bool
@@ -193,7 +179,7 @@ take(struct gate *g, struct parts *p)
 	zmq_msg_t *last = &p->spill;
 
 	p->frames = 0;
-	p->user = p->address = NULL;
+	p->user = NULL;
 	if (zmq_msg_recv(&p->id, g->socket, ZMQ_DONTWAIT) < 0)
 		return false;
 	for (bool more = zmq_msg_more(&p->id) != 0; more; more = zmq_msg_more(last) != 0) {
@@ -202,10 +188,9 @@ take(struct gate *g, struct parts *p)
 			return false;
 		p->frames++;
 	}
-	if (p->frames > 0) {
+	p->last = last;
+	if (p->frames > 0)
 		p->user = zmq_msg_gets(last, "User-Id");
-		p->address = zmq_msg_gets(last, "Peer-Address");
-	}
 	return true;
 }
 
@@ -266,7 +251,7 @@ conn_of(struct gate *g, const struct parts *p, uint64_t mono_ms, const struct ga
 			return NULL;
 		if (id.len != 5 || id.p[0] != 0)
 			g->counters.odd_routing_ids++;
-		keep_address(c, p->address);
+		keep_address(c, zmq_msg_gets(p->last, "Peer-Address"));
 	}
 	gate_table_touch(&g->table, c, mono_ms);
 	return c;
@@ -317,11 +302,21 @@ void
 gate_monitor_receive(struct gate *g)
 {
 	uint8_t event[16], address[512];
+	uint16_t kind;
 
 	while (zmq_recv(g->monitor, event, sizeof event, ZMQ_DONTWAIT) >= 0) {
-		g->counters.handshakes_failed++;
+		memcpy(&kind, event, sizeof kind); /* in the machine's order */
+		if (kind != ZMQ_EVENT_ACCEPTED && kind != ZMQ_EVENT_DISCONNECTED)
+			g->counters.handshakes_failed++;
 		(void)zmq_recv(g->monitor, address, sizeof address, ZMQ_DONTWAIT);
 	}
+	gate_listen_look(&g->listen);
+}
+
+long
+gate_wait_ms(const struct gate *g)
+{
+	return gate_listen_is_open(&g->listen) ? -1 : GATE_LISTEN_AGAIN_MS;
 }
 
 /* ---- sending ---- */

@@ -52,7 +52,8 @@ void gate_agreement(struct gate *g, const struct agreement *a); /* borrowed unti
  */
 struct gate_handler { void *self; void (*on)(void *self, const struct gate_message *m); void (*drop)(void *self, uint32_t conn); };
 uint32_t gate_receive(struct gate *g, uint32_t max, uint64_t mono_ms, const struct gate_handler *h);
-void gate_monitor_receive(struct gate *g);
+void gate_monitor_receive(struct gate *g); /* when gate_monitor has something, or gate_wait_ms went by */
+long gate_wait_ms(const struct gate *g);   /* -1: for ever */
 
 enum gate_sent { GATE_SENT, GATE_GONE /* no such peer any more; the connection is forgotten */, GATE_FULL /* likewise: it does not read */ };
 /* frame NULL: none; else moved from on GATE_SENT. */

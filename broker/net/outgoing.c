@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "broker/net/carrier.h"
+#include "broker/net/case_entries.h"
 #include "broker/net/relay_inside.h"
 #include "proto/commit.h"
 
@@ -47,8 +48,11 @@ send_with(struct relay *r, uint32_t conn, const struct wire_msg *m, zmq_msg_t *f
 	struct outgoing *o = &r->out;
 
 	buf_reset(&o->control);
-	if (wire_encode(&o->control, m) != KW_OK) {
+	if (wire_encode(&o->control, m) != KW_OK) { /* what was to go must not be missing in the middle: the next session begins anew */
 		log_event(LOG_ERROR, "broker.no_memory", "what=control");
+		core_closed(r->parts.core, conn);
+		if (r->parts.gate != NULL)
+			gate_forget(r->parts.gate, conn);
 		return false;
 	}
 	if (r->parts.gate != NULL && gate_send(r->parts.gate, conn, buf_span(&o->control), frame) == GATE_SENT)
@@ -75,6 +79,8 @@ send_refused(struct relay *r, const struct core_effect *e)
 	memcpy(m.refused.id, e->refused.id, KW_ID_LEN);
 	(void)strncpy(m.refused.text, e->refused.text, sizeof m.refused.text - 1);
 	relay_send(r, e->conn, &m);
+	if (e->refused.code == CODE_REPLACED && r->parts.gate != NULL)
+		gate_in_use(r->parts.gate, e->conn, false); /* its place is anybody's who needs one */
 }
 
 static void
@@ -176,6 +182,7 @@ relay_answers(struct relay *r)
 		case EFFECT_INSTALL_FAILED: relay_install_failed(r); break;
 		case EFFECT_EPOCH: relay_epoch_begun(r); break;
 		case EFFECT_SERVICE: say_service(r); break;
+		case EFFECT_STATE: case_entries_state(&r->parts, e.state.id); break;
 		case EFFECT_DELIVER:
 		case EFFECT_READ: MUST(false); break;
 		}
@@ -221,9 +228,8 @@ blob_for(struct relay *r, const struct core_effect *e, const struct store_entry 
 	return carrier_of_stored(entry, fresh, wrap, e->read.want_topic);
 }
 
-/* A store that cannot be read is lost as one that cannot be written. */
-static void
-read_failed(struct relay *r, const struct kw_why *why)
+void
+relay_read_failed(struct relay *r, const struct kw_why *why)
 {
 	log_event(LOG_ERROR, "store.read_failed", "why=\"%s\"", why->text);
 	core_store_lost(r->parts.core);
@@ -242,7 +248,7 @@ read_page(struct relay *r, const struct core_effect *e)
 	if (e->read.set_count > 0) {
 		if (s->ops->read(s, e->read.lane, e->read.sets, e->read.set_count, e->read.after, r->out.entries, max, e->read.max_bytes, &count,
 		                 &tail, &why) != KW_OK) {
-			read_failed(r, &why);
+			relay_read_failed(r, &why);
 			return;
 		}
 	}

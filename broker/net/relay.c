@@ -95,20 +95,42 @@ malformed(struct relay *r, uint32_t conn, const char *text)
 }
 
 static void
-on_hello(struct relay *r, uint32_t conn, uint32_t node, const struct wire_hello *h)
+on_hello(struct relay *r, uint32_t conn, uint32_t node, const struct wire_hello *h, struct core_time now)
 {
 	enum core_seen seen = SEEN_NONE;
 	uint8_t hash[KW_HASH_LEN];
 
 	if (h->seen.number > 0 && r->parts.store->ops->commit_hash(r->parts.store, h->seen.number, hash) == KW_OK)
 		seen = memcmp(hash, h->seen.hash, KW_HASH_LEN) == 0 ? SEEN_SAME : SEEN_OTHER;
-	core_hello(r->parts.core, conn, node, h, seen, relay_now());
+	core_hello(r->parts.core, conn, node, h, seen, now);
+}
+
+/* False: the store could not be read; the core was told. */
+static bool
+look_up(struct relay *r, uint32_t conn, const struct header *h, struct store_found *found, bool *known, struct core_time now)
+{
+	struct store *s = r->parts.store;
+	struct kw_why why;
+	node_no sender;
+	enum kw_err err;
+
+	*known = false;
+	if (!core_asks_known(r->parts.core, conn, h, now, &sender))
+		return true;
+	err = s->ops->find(s, sender, h->id, found, &why);
+	*known = err == KW_OK;
+	if (err == KW_OK || err == KW_ENOTFOUND)
+		return true;
+	relay_read_failed(r, &why);
+	return false;
 }
 
 static void
-on_publish(struct relay *r, const struct gate_message *m, struct span wraps)
+on_publish(struct relay *r, const struct gate_message *m, struct span wraps, struct core_time now)
 {
 	struct core_publication p;
+	struct store_found found;
+	bool known;
 	uint8_t hash[KW_HASH_LEN];
 	struct header h;
 	struct kw_why why;
@@ -130,8 +152,10 @@ on_publish(struct relay *r, const struct gate_message *m, struct span wraps)
 		return;
 	}
 	seal_frame_hash(hash, &f);
-	p = (struct core_publication){.header = &h, .frame_hash = hash, .blob = b};
-	core_publish(r->parts.core, m->conn, &p, relay_now());
+	if (look_up(r, m->conn, &h, &found, &known, now)) {
+		p = (struct core_publication){.header = &h, .frame_hash = hash, .blob = b, .known = known ? &found : NULL};
+		core_publish(r->parts.core, m->conn, &p, now);
+	}
 	blob_unref(&b);
 }
 
@@ -155,7 +179,8 @@ static void
 from_node(struct relay *r, const struct gate_message *m, const struct wire_msg *w)
 {
 	struct core *c = r->parts.core;
-	enum core_stage stage = core_heard(c, m->conn, relay_now());
+	struct core_time now = relay_now();
+	enum core_stage stage = core_heard(c, m->conn, now);
 
 	if (stage == STAGE_REPLACED)
 		return;
@@ -170,7 +195,7 @@ from_node(struct relay *r, const struct gate_message *m, const struct wire_msg *
 		return;
 	}
 	if (w->kind == WIRE_HELLO) {
-		on_hello(r, m->conn, m->peer->node, &w->hello);
+		on_hello(r, m->conn, m->peer->node, &w->hello, now);
 		return;
 	}
 	if (stage == STAGE_NO_HELLO && w->kind != WIRE_PUBLISH) { /* of a publish the core says more */
@@ -178,9 +203,9 @@ from_node(struct relay *r, const struct gate_message *m, const struct wire_msg *
 		return;
 	}
 	switch (w->kind) {
-	case WIRE_PUBLISH: on_publish(r, m, w->publish.wraps); break;
-	case WIRE_ACK: core_ack(c, m->conn, &w->ack, relay_now()); break;
-	case WIRE_SUBSCRIBE: core_subscribe(c, m->conn, &w->subscribe, relay_now()); break;
+	case WIRE_PUBLISH: on_publish(r, m, w->publish.wraps, now); break;
+	case WIRE_ACK: core_ack(c, m->conn, &w->ack, now); break;
+	case WIRE_SUBSCRIBE: core_subscribe(c, m->conn, &w->subscribe, now); break;
 	case WIRE_AGREEMENT_GET: on_agreement_get(r, m->conn, w->agreement_get.version); break;
 	case WIRE_BEAT: break;
 	case WIRE_ADMIN: refuse(r, m->conn, CODE_DENIED, NULL, "only an operator may ask this"); break;
@@ -213,7 +238,7 @@ hear(struct relay *r, const struct gate_message *m)
 	else if (w.kind == WIRE_ADMIN && r->admin != NULL && m->frame == NULL)
 		r->admin(r->admin_self, m->conn, &w.admin, true);
 	else
-		refuse(r, m->conn, CODE_DENIED, NULL, "an operator may ask for status and nodes, and nothing else");
+		refuse(r, m->conn, CODE_DENIED, NULL, "an operator may ask for what is looked at, and nothing else");
 	wire_msg_clear(&w);
 }
 

@@ -22,6 +22,7 @@ struct relay {
 };
 
 void relay_answers(struct relay *r);          /* drains core_next */
+void relay_read_failed(struct relay *r, const struct kw_why *why); /* a store that cannot be read is lost as one that cannot be written */
 void relay_installed(struct relay *r);
 void relay_install_failed(struct relay *r);
 void relay_epoch_begun(struct relay *r);

@@ -181,6 +181,20 @@ put_counters(json_t *root, const struct relay *r)
 }
 
 static void
+put_cases(json_t *root, const struct core *c)
+{
+	struct core_case_counts n;
+	json_t *o = json_object();
+
+	core_case_counts(c, &n);
+	for (int s = CASE_WAITING; s <= CASE_LAPSED; s++)
+		json_object_set_new(o, case_state_name((enum case_state)s), number(n.by_state[s]));
+	json_object_set_new(o, "handing_over", number(n.handing_over));
+	json_object_set_new(o, "unanswered", number(n.unanswered));
+	json_object_set_new(root, "cases", o);
+}
+
+static void
 put_service(json_t *root, const struct core *c, const struct store_sizes *sizes)
 {
 	bool full = core_service(c) == SERVICE_SERVING && sizes->quota_bytes > 0 && sizes->used_bytes >= sizes->quota_bytes - sizes->quota_bytes / 5;
@@ -207,8 +221,10 @@ put_all(json_t *root, const struct status *s, const struct relay *r)
 	put_lanes(root, s, p->core, &sizes);
 	json_object_set_new(store, "used_bytes", number(sizes.used_bytes));
 	json_object_set_new(store, "quota_bytes", number(sizes.quota_bytes));
+	json_object_set_new(store, "disk_full", json_boolean(sizes.disk_full));
 	json_object_set_new(store, "entries", number(sizes.entries[0] + sizes.entries[1] + sizes.entries[2]));
 	json_object_set_new(root, "store", store);
+	put_cases(root, p->core);
 	put_commit(root, p->core);
 	put_counters(root, r);
 }

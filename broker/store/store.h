@@ -33,6 +33,7 @@ typedef struct { uint32_t v; } set_no;
 #define STORE_NODES_MAX 65536u
 #define STORE_SETS_MAX 65536u
 #define STORE_BATCH_MAX 1000u    /* appends of one batch: LMDB transactions stay small */
+#define STORE_CASE_MAX 4096u     /* bytes of one case */
 
 enum op_kind {
 	OP_APPEND,     /* a notification, or the broker's own entry */
@@ -45,6 +46,9 @@ enum op_kind {
 	OP_EVIDENCE,   /* bytes kept for somebody to look at */
 	OP_PURGE,      /* one bounded step of retention: everything due at now_ms, at most limit records */
 	OP_SWEEP,      /* bodies of lane and set up to number: everyone in the set is past them; at most limit records */
+	OP_CASE,       /* a case as it stands, under its id; no bytes: it is forgotten */
+	OP_FOLDED,     /* all that the log says of cases up to these numbers stands in what OP_CASE wrote */
+	OP_RECALL,     /* the sender's notification with this id loses its body now, and is marked */
 };
 
 struct op_append {
@@ -56,6 +60,7 @@ struct op_append {
 	uint8_t frame_hash[KW_HASH_LEN];
 	bool receipt;                /* its head does not expire for delivery */
 	bool entry;                  /* the broker's own: head holds its bytes, no body, no wraps */
+	bool if_known;               /* the answer where it stands already; nothing is written where it does not */
 	uint64_t expires_ms;
 	uint64_t body_until_ms;      /* min of expires and keep.content */
 	uint64_t proof_until_ms;     /* head and receipt go then */
@@ -64,7 +69,7 @@ struct op_append {
 	struct span wraps;           /* audience * KW_WRAP_LEN, in the set's order */
 };
 
-enum append_result { APPEND_STORED, APPEND_DUPLICATE, APPEND_CONFLICT };
+enum append_result { APPEND_STORED, APPEND_DUPLICATE, APPEND_CONFLICT, APPEND_ABSENT /* if_known alone */ };
 
 struct store_op {
 	enum op_kind kind;
@@ -80,13 +85,17 @@ struct store_op {
 		struct { struct span bytes; } evidence;
 		struct { uint32_t limit; } purge;
 		struct { enum lane lane; set_no set; uint64_t upto; uint32_t limit; } sweep;
+		struct { uint8_t id[KW_ID_LEN]; struct span bytes; } one_case;   /* at most STORE_CASE_MAX */
+		struct { uint64_t upto[KW_LANES]; } folded;
+		struct { node_no sender; uint8_t id[KW_ID_LEN]; } recall;
 	};
 	/* answers, written by store_commit */
 	enum append_result result;
 	struct position at;          /* append: its own, or the first one's when a duplicate */
 	uint64_t commit;             /* append: the commit that holds it (this one, or the first one's) */
 	uint32_t index;              /* append: its leaf */
-	uint64_t done;               /* purge, sweep: records handled; limit means there is more. sweep: at.number = handled up to */
+	uint64_t done;               /* purge, sweep: records handled; limit means there is more. sweep: at.number = handled up to.
+	                              * recall: 1, and at says where it stands; 0: no such notification is known (any more) */
 };
 
 struct store_batch {
@@ -108,6 +117,7 @@ struct store_entry { /* one entry as read back; spans live until store_read_done
 	uint64_t commit;
 	bool entry;
 	bool receipt;
+	bool recalled;
 	uint64_t expires_ms;
 	uint8_t id[KW_ID_LEN];
 	node_no sender;
@@ -116,7 +126,10 @@ struct store_entry { /* one entry as read back; spans live until store_read_done
 	struct span wraps;           /* empty: gone */
 };
 
-struct store_sizes { uint64_t used_bytes; uint64_t quota_bytes; uint64_t entries[KW_LANES]; };
+/* Where a sender's notification stands, and what it was. */
+struct store_found { struct position at; uint64_t commit; uint32_t index; uint8_t frame_hash[KW_HASH_LEN]; };
+
+struct store_sizes { uint64_t used_bytes; uint64_t quota_bytes; uint64_t entries[KW_LANES]; bool disk_full; /* whatever the quota says */ };
 
 struct store;
 struct store_ops {
@@ -130,11 +143,17 @@ struct store_ops {
 	                    struct store_entry *out, uint32_t max_entries, uint64_t max_bytes, uint32_t *count, uint64_t *tail,
 	                    struct kw_why *why);
 	void (*read_done)(struct store *s);
+	/* The same for everything in the lane, whatever its audience: heads alone, body and wraps stay empty. Also ends with read_done. */
+	enum kw_err (*heads)(struct store *s, enum lane lane, uint64_t after, struct store_entry *out, uint32_t max_entries, uint32_t *count,
+	                     struct kw_why *why);
 	/* A stored item again, for a duplicate's answer: the commit's bytes and the leaf's path. KW_ENOTFOUND: purged. */
 	enum kw_err (*proof)(struct store *s, uint64_t commit, uint32_t index, uint8_t record[WIRE_COMMIT_LEN],
 	                     uint8_t (*path)[KW_HASH_LEN], uint32_t *path_len, struct kw_why *why);
-	/* The hash of a commit by number; KW_ENOTFOUND: not kept, or newer than all. */
+	/* A notification by its sender and id, as an append of it would be answered. KW_ENOTFOUND: it never came, or is forgotten. */
+	enum kw_err (*find)(struct store *s, node_no sender, const uint8_t id[KW_ID_LEN], struct store_found *out, struct kw_why *why);
+	/* The hash of a commit by number; KW_ENOTFOUND: not kept, or newer than all. And its own time. */
 	enum kw_err (*commit_hash)(struct store *s, uint64_t number, uint8_t hash[KW_HASH_LEN]);
+	enum kw_err (*commit_time)(struct store *s, uint64_t number, uint64_t *ms);
 	void (*sizes)(struct store *s, struct store_sizes *out);
 	/*
 	 * Looks for damage in the next few records, at most so many, round and round through the whole store: for the reading thread,
@@ -161,6 +180,8 @@ struct store_load {
 	void (*last_stored)(void *self, node_no node, const uint8_t id[KW_ID_LEN]);
 	enum kw_err (*subscribe)(void *self, node_no node, uint32_t count, const char *const *filters);
 	void (*swept)(void *self, enum lane lane, set_no set, uint64_t upto); /* OP_SWEEP has been here */
+	void (*folded)(void *self, const uint64_t upto[KW_LANES]);           /* OP_FOLDED, zeros before the first; may be NULL, as the next */
+	enum kw_err (*one_case)(void *self, const uint8_t id[KW_ID_LEN], struct span bytes, struct kw_why *why);
 };
 
 #endif

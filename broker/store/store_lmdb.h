@@ -30,6 +30,7 @@ struct store_lmdb_config {
 	struct store_signer signer;
 };
 
+bool store_lmdb_is_there(const char *path); /* whether a store was begun in the folder */
 KW_MUST_USE enum kw_err store_lmdb_open(struct store **out, const struct store_lmdb_config *config, const struct store_load *load,
                                         struct kw_why *why);
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -176,12 +177,14 @@ do_apart(job_fn fn, const struct job *job, struct kw_why *why)
 	struct verdict v = {.err = KW_OK};
 	enum kw_err err;
 	int pipes[2];
-	pid_t pid;
+	pid_t pid, broker = getpid();
 
 	if (pipe2(pipes, O_CLOEXEC) != 0)
 		return kw_refuse(why, KW_EIO, "the store in %s cannot be checked: %s", job->folder, strerror(errno));
 	pid = fork();
 	if (pid == 0) {
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != broker)
+			_exit(1); /* it would hold the folder's lock while the next broker wants to start */
 		for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++)
 			(void)signal(fatal[i], SIG_DFL); /* whatever our parent does about them, it is not to be done twice */
 		v.err = fn(job, &v.why);

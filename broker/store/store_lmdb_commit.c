@@ -82,7 +82,9 @@ do_append(struct work *w, struct store_op *op)
 	MUST((unsigned)a->lane < KW_LANES && a->set.v < STORE_SETS_MAX);
 	if (has_id && ((err = look_up_id(w, op, &id, &known)) != KW_OK || known))
 		return err;
-	op->result = APPEND_STORED;
+	op->result = a->if_known ? APPEND_ABSENT : APPEND_STORED;
+	if (a->if_known)
+		return KW_OK;
 	op->at = (struct position){w->next.log_epoch, a->lane, ++w->next.tail[a->lane]};
 	op->commit = h.commit = w->next.commit_number + 1;
 	op->index = h.index = w->leaf_count++;
@@ -217,6 +219,29 @@ do_evidence(struct work *w, const struct store_op *op)
 }
 
 static enum kw_err
+do_case(struct work *w, const struct store_op *op)
+{
+	struct key key = key_case(op->one_case.id);
+
+	MUST(op->one_case.bytes.len <= STORE_CASE_MAX);
+	if (op->one_case.bytes.len == 0)
+		return record_delete(&w->s->db, w->txn, T_CASES, &key, false, w->why);
+	return record_put(&w->s->db, w->txn, T_CASES, &key, &op->one_case.bytes, 1, PUT_ANYWHERE, w->why);
+}
+
+static enum kw_err
+do_folded(struct work *w, const struct store_op *op)
+{
+	struct key key = key_word("folded");
+	uint8_t packed[8 * KW_LANES] = {0};
+	struct span part = span_of(packed, sizeof packed);
+
+	for (unsigned i = 0; i < KW_LANES; i++)
+		be64_put(packed + 8 * i, op->folded.upto[i]);
+	return record_put(&w->s->db, w->txn, T_META, &key, &part, 1, PUT_ANYWHERE, w->why);
+}
+
+static enum kw_err
 do_op(struct work *w, struct store_op *op)
 {
 	switch (op->kind) {
@@ -230,6 +255,9 @@ do_op(struct work *w, struct store_op *op)
 	case OP_EVIDENCE: return do_evidence(w, op);
 	case OP_PURGE: return keep_purge(w, op);
 	case OP_SWEEP: return keep_sweep(w, op);
+	case OP_CASE: return do_case(w, op);
+	case OP_FOLDED: return do_folded(w, op);
+	case OP_RECALL: return keep_recall(w, op);
 	}
 	MUST(false);
 	return KW_EINVAL;

@@ -41,6 +41,14 @@ path_in(char out[PATH_MAX], const char *folder, const char *name, struct kw_why 
 	return KW_OK;
 }
 
+bool
+store_lmdb_is_there(const char *path)
+{
+	char file[PATH_MAX];
+
+	return path_in(file, path, "data.mdb", NULL) == KW_OK && access(file, F_OK) == 0;
+}
+
 static enum kw_err
 check_file_system(const char *path, struct kw_why *why)
 {

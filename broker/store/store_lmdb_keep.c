@@ -282,3 +282,52 @@ keep_sweep(struct work *w, struct store_op *op)
 	be64_put(packed, upto);
 	return record_put(&w->s->db, w->txn, T_SWEPT, &key, &part, 1, PUT_ANYWHERE, w->why);
 }
+
+/* ---- recall ---- */
+
+static enum kw_err
+mark_recalled(struct work *w, enum lane lane, uint64_t number)
+{
+	struct key key = key_of_u64(number);
+	uint8_t fixed[HEAD_FIXED_LEN];
+	struct buf copy = BUF_INIT(KW_HEAD_MAX);
+	struct head_record h;
+	struct span parts[2];
+	enum kw_err err = head_of(w, lane, number, &h);
+
+	if (err != KW_OK || h.recalled)
+		return err;
+	h.recalled = true;
+	head_pack(fixed, &h);
+	buf_put_span(&copy, h.head); /* writing moves what it points into */
+	parts[0] = span_of(fixed, sizeof fixed);
+	parts[1] = buf_span(&copy);
+	if (buf_ok(&copy))
+		err = record_put(&w->s->db, w->txn, T_HEADS + lane, &key, parts, 2, PUT_ANYWHERE, w->why);
+	else
+		err = kw_refuse(w->why, KW_ENOMEM, "out of memory at the store in %s", w->s->path);
+	buf_free(&copy);
+	return err;
+}
+
+enum kw_err
+keep_recall(struct work *w, struct store_op *op)
+{
+	struct key key = key_id(op->recall.sender, op->recall.id);
+	struct id_record r;
+	struct span value;
+	enum kw_err err = record_get(&w->s->db, w->txn, T_IDS, &key, &value, w->why);
+
+	op->done = 0;
+	if (err == KW_ENOTFOUND)
+		return KW_OK;
+	if (err == KW_OK && (!id_unpack(&r, value) || r.at.lane >= KW_LANES))
+		return record_damaged(&w->s->db, T_IDS, key.bytes, key.len, w->why);
+	if (err != KW_OK)
+		return err;
+	op->at = r.at;
+	op->done = 1;
+	if ((err = drop_body(w, r.at.lane, r.at.number)) != KW_OK)
+		return err;
+	return mark_recalled(w, r.at.lane, r.at.number);
+}

@@ -163,6 +163,30 @@ a_subscription(struct loading *l, struct span key, struct span value)
 	                                        kw_err_text(err));
 }
 
+/* Among the words of meta; told before any case. */
+static enum kw_err
+a_folded(struct loading *l, struct span key, struct span value)
+{
+	uint64_t upto[KW_LANES];
+
+	if (l->load->folded == NULL || !span_eq(key, span_str("folded")))
+		return KW_OK;
+	if (value.len != 8 * KW_LANES)
+		return damaged(l, key);
+	for (unsigned i = 0; i < KW_LANES; i++)
+		upto[i] = be64_get(value.p + 8 * i);
+	l->load->folded(l->load->self, upto);
+	return KW_OK;
+}
+
+static enum kw_err
+a_case(struct loading *l, struct span key, struct span value)
+{
+	if (value.len == 0 || value.len > STORE_CASE_MAX)
+		return damaged(l, key);
+	return l->load->one_case != NULL ? l->load->one_case(l->load->self, key.p, value, l->why) : KW_OK;
+}
+
 static enum kw_err
 a_sweep(struct loading *l, struct span key, struct span value)
 {
@@ -201,6 +225,7 @@ load_all(const struct lmdb *db, MDB_txn *txn, const struct store_load *load, str
 	static const struct { enum table table; visit_fn visit; } steps[] = {
 		{T_EPOCHS, an_epoch}, {T_AGREEMENTS, an_agreement}, {T_NODES, a_node}, {T_SETS, a_set}, {T_CURSORS, a_cursor},
 		{T_META, a_last}, {T_SUBS, a_subscription}, {T_SWEPT, a_sweep},
+		{T_META, a_folded}, {T_CASES, a_case},
 	};
 	struct loading l = {.db = db, .load = load, .why = why, .scratch = BUF_INIT(STORE_NODES_MAX * sizeof(node_no) + 1)};
 	enum kw_err err = tell_state(&l, txn);

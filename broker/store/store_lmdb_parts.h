@@ -4,7 +4,8 @@
  * Every table is a named database with fixed-length keys (big-endian numbers, at most 20 bytes, no DUPSORT):
  *
  *   meta        word                       format: version, checksum keys, partnership; state: struct log_state; last and a node's number: the
- *                                          id of it that was stored last (here because every commit writes this page anyway)
+ *                                          id of it that was stored last (here because every commit writes this page anyway);
+ *                                          folded: what OP_FOLDED gave
  *   epochs      epoch                      first number of each lane
  *   heads.LANE  number                     what is known of an entry, and its head's bytes
  *   bodies.LANE number                     wraps and body; without the body once it went, gone once everyone is past it
@@ -17,6 +18,7 @@
  *   agreements  version                    text and signatures
  *   evidence    running number             time and bytes
  *   swept       lane set                   number up to which OP_SWEEP has been
+ *   cases       id                         a case as OP_CASE gave it
  *
  * A value begins with its checksum: keyed BLAKE2b, 16 bytes, over table, key and the rest; where the value is nothing
  * (index, due) it is SipHash, 8 bytes.
@@ -29,7 +31,7 @@
 
 #include "broker/store/store_lmdb.h"
 
-#define STORE_FORMAT 1u
+#define STORE_FORMAT 2u
 #define STORE_MAP_BYTES (64ull << 30)
 #define STORE_MAP_LEAST (1ull << 30)
 #define STORE_EVIDENCE_MAX 10000u    /* the first ones are kept: nobody washes them out by making more */
@@ -41,7 +43,7 @@
 
 enum table {
 	T_META, T_EPOCHS, T_HEADS, T_HEADS_URGENT, T_HEADS_ROUTINE, T_BODIES, T_BODIES_URGENT, T_BODIES_ROUTINE, T_INDEX, T_IDS, T_DUE,
-	T_CURSORS, T_SETS, T_NODES, T_SUBS, T_COMMITS, T_AGREEMENTS, T_EVIDENCE, T_SWEPT,
+	T_CURSORS, T_SETS, T_NODES, T_SUBS, T_COMMITS, T_AGREEMENTS, T_EVIDENCE, T_SWEPT, T_CASES,
 	T_COUNT
 };
 
@@ -71,6 +73,7 @@ struct key key_of_u32(uint32_t v);
 struct key key_of_u64(uint64_t v);
 struct key key_index(enum lane lane, set_no set, uint64_t number);
 struct key key_id(node_no sender, const uint8_t id[KW_ID_LEN]);
+struct key key_case(const uint8_t id[KW_ID_LEN]);
 struct key key_due(uint64_t ms, enum due_kind kind, enum lane lane, uint64_t number); /* the second at which ms is over */
 struct key key_cursor(node_no node, enum lane lane);
 struct key key_swept(enum lane lane, set_no set);
@@ -113,7 +116,7 @@ struct head_record {
 	uint64_t commit;
 	uint32_t index;
 	uint32_t log_epoch;
-	bool entry, receipt;
+	bool entry, receipt, recalled;
 	uint8_t id[KW_ID_LEN];
 	uint64_t expires_ms, body_until_ms, proof_until_ms;
 	struct span head;
@@ -198,20 +201,26 @@ enum kw_err store_lmdb_read(struct store *base, enum lane lane, const set_no *se
                             struct store_entry *out, uint32_t max_entries, uint64_t max_bytes, uint32_t *count, uint64_t *tail,
                             struct kw_why *why);
 void store_lmdb_read_done(struct store *base);
+enum kw_err store_lmdb_heads(struct store *base, enum lane lane, uint64_t after, struct store_entry *out, uint32_t max_entries, uint32_t *count,
+                             struct kw_why *why);
 enum kw_err store_lmdb_proof(struct store *base, uint64_t commit, uint32_t index, uint8_t record[WIRE_COMMIT_LEN],
                              uint8_t (*path)[KW_HASH_LEN], uint32_t *path_len, struct kw_why *why);
+enum kw_err store_lmdb_find(struct store *base, node_no sender, const uint8_t id[KW_ID_LEN], struct store_found *out, struct kw_why *why);
 enum kw_err store_lmdb_commit_hash(struct store *base, uint64_t number, uint8_t hash[KW_HASH_LEN]);
+enum kw_err store_lmdb_commit_time(struct store *base, uint64_t number, uint64_t *ms);
 void store_lmdb_sizes(struct store *base, struct store_sizes *out);
 enum kw_err store_lmdb_scrub(struct store *base, uint32_t most, struct kw_why *why);
 
 /* Room for a batch: quota and disk (store_lmdb_room.c). KW_EFULL with the sentence. */
 KW_MUST_USE enum kw_err room_for(struct store_lmdb *s, const struct store_batch *b, struct kw_why *why);
 uint64_t room_used(const struct lmdb *db, uint64_t *last_page); /* walks the list of free pages */
+bool room_disk_full(const struct store_lmdb *s);
 
 /* Retention (store_lmdb_keep.c). */
 KW_MUST_USE enum kw_err keep_due(struct work *w, const struct head_record *h, enum lane lane, uint64_t number, enum due_kind after);
 KW_MUST_USE enum kw_err keep_purge(struct work *w, struct store_op *op);
 KW_MUST_USE enum kw_err keep_sweep(struct work *w, struct store_op *op);
+KW_MUST_USE enum kw_err keep_recall(struct work *w, struct store_op *op);
 
 static inline struct store_lmdb *
 lmdb_of(struct store *base)

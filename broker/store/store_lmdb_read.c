@@ -8,6 +8,14 @@
 
 /* ---- what one entry is ---- */
 
+static void
+from_head(struct store_entry *out, enum lane lane, uint64_t number, const struct head_record *h)
+{
+	*out = (struct store_entry){.at = {h->log_epoch, lane, number}, .set = h->set, .commit = h->commit, .entry = h->entry, .receipt = h->receipt,
+	                            .recalled = h->recalled, .expires_ms = h->expires_ms, .sender = h->sender, .head = h->head};
+	memcpy(out->id, h->id, KW_ID_LEN);
+}
+
 static enum kw_err
 fill(const struct lmdb *db, MDB_txn *txn, enum lane lane, uint64_t number, struct span head, struct store_entry *out, struct kw_why *why)
 {
@@ -18,9 +26,7 @@ fill(const struct lmdb *db, MDB_txn *txn, enum lane lane, uint64_t number, struc
 
 	if (!head_unpack(&h, head))
 		return record_damaged(db, T_HEADS + lane, key.bytes, key.len, why);
-	*out = (struct store_entry){.at = {h.log_epoch, lane, number}, .set = h.set, .commit = h.commit, .entry = h.entry, .receipt = h.receipt,
-	                            .expires_ms = h.expires_ms, .sender = h.sender, .head = h.head};
-	memcpy(out->id, h.id, KW_ID_LEN);
+	from_head(out, lane, number, &h);
 	if (h.entry)
 		return KW_OK;
 	err = record_get(db, txn, T_BODIES + lane, &key, &value, why);
@@ -258,6 +264,53 @@ store_lmdb_read_done(struct store *base)
 	mdb_txn_reset(lmdb_of(base)->reader);
 }
 
+static enum kw_err
+every_head(struct page *p, uint64_t after)
+{
+	struct key from = key_of_u64(after + 1);
+	MDB_val k = {.mv_size = from.len, .mv_data = from.bytes}, data;
+	MDB_cursor *c;
+	enum kw_err err = KW_OK;
+	int rc = mdb_cursor_open(p->txn, p->db->dbi[T_HEADS + p->lane], &c);
+
+	if (rc != 0)
+		return lmdb_failed(p->db, rc, "heads", p->why);
+	for (rc = mdb_cursor_get(c, &k, &data, MDB_SET_RANGE); rc == 0 && p->count < p->max_entries; rc = mdb_cursor_get(c, &k, &data, MDB_NEXT)) {
+		struct head_record h;
+		struct span head;
+
+		if ((err = record_check(p->db, T_HEADS + p->lane, &k, &data, &head, p->why)) != KW_OK)
+			break;
+		if (!head_unpack(&h, head)) {
+			err = record_damaged(p->db, T_HEADS + p->lane, k.mv_data, k.mv_size, p->why);
+			break;
+		}
+		from_head(&p->out[p->count++], p->lane, be64_get(k.mv_data), &h);
+	}
+	mdb_cursor_close(c);
+	if (err == KW_OK && rc != 0 && rc != MDB_NOTFOUND)
+		return lmdb_failed(p->db, rc, "heads", p->why);
+	return err;
+}
+
+enum kw_err
+store_lmdb_heads(struct store *base, enum lane lane, uint64_t after, struct store_entry *out, uint32_t max_entries, uint32_t *count,
+                 struct kw_why *why)
+{
+	struct store_lmdb *s = lmdb_of(base);
+	struct page p = {.db = &s->db, .txn = s->reader, .lane = lane, .out = out, .max_entries = max_entries, .why = why};
+	enum kw_err err;
+	int rc = mdb_txn_renew(s->reader);
+
+	if (rc != 0)
+		return lmdb_failed(&s->db, rc, "reading", why);
+	if ((err = every_head(&p, after)) != KW_OK)
+		mdb_txn_reset(s->reader);
+	else
+		*count = p.count;
+	return err;
+}
+
 /* ---- single questions ---- */
 
 enum kw_err
@@ -287,9 +340,31 @@ store_lmdb_proof(struct store *base, uint64_t commit, uint32_t index, uint8_t re
 }
 
 enum kw_err
-store_lmdb_commit_hash(struct store *base, uint64_t number, uint8_t hash[KW_HASH_LEN])
+store_lmdb_find(struct store *base, node_no sender, const uint8_t id[KW_ID_LEN], struct store_found *out, struct kw_why *why)
 {
 	struct store_lmdb *s = lmdb_of(base);
+	struct key key = key_id(sender, id);
+	struct id_record r;
+	struct span value;
+	enum kw_err err;
+	int rc = mdb_txn_renew(s->asker);
+
+	if (rc != 0)
+		return lmdb_failed(&s->db, rc, "asking for an id", why);
+	err = record_get(&s->db, s->asker, T_IDS, &key, &value, why);
+	if (err == KW_OK && !id_unpack(&r, value))
+		err = record_damaged(&s->db, T_IDS, key.bytes, key.len, why);
+	if (err == KW_OK) {
+		*out = (struct store_found){.at = r.at, .commit = r.commit, .index = r.index};
+		memcpy(out->frame_hash, r.frame_hash, KW_HASH_LEN);
+	}
+	mdb_txn_reset(s->asker);
+	return err;
+}
+
+static enum kw_err
+read_commit(struct store_lmdb *s, uint64_t number, uint8_t record[WIRE_COMMIT_LEN])
+{
 	struct key key = key_of_u64(number);
 	struct commit_record c;
 	struct span value;
@@ -302,8 +377,31 @@ store_lmdb_commit_hash(struct store *base, uint64_t number, uint8_t hash[KW_HASH
 	if (err == KW_OK && !commit_unpack(&c, value))
 		err = KW_ECORRUPT;
 	if (err == KW_OK)
-		commit_hash(hash, c.record);
+		memcpy(record, c.record, WIRE_COMMIT_LEN);
 	mdb_txn_reset(s->asker);
+	return err;
+}
+
+enum kw_err
+store_lmdb_commit_hash(struct store *base, uint64_t number, uint8_t hash[KW_HASH_LEN])
+{
+	uint8_t record[WIRE_COMMIT_LEN];
+	enum kw_err err = read_commit(lmdb_of(base), number, record);
+
+	if (err == KW_OK)
+		commit_hash(hash, record);
+	return err;
+}
+
+enum kw_err
+store_lmdb_commit_time(struct store *base, uint64_t number, uint64_t *ms)
+{
+	uint8_t record[WIRE_COMMIT_LEN];
+	struct commit c;
+	enum kw_err err = read_commit(lmdb_of(base), number, record);
+
+	if (err == KW_OK && (err = commit_decode(&c, record, NULL)) == KW_OK)
+		*ms = c.time_ms;
 	return err;
 }
 
@@ -314,7 +412,7 @@ store_lmdb_sizes(struct store *base, struct store_sizes *out)
 	struct log_state st = {0};
 	uint64_t last_page;
 
-	*out = (struct store_sizes){.used_bytes = room_used(&s->db, &last_page), .quota_bytes = s->quota_bytes};
+	*out = (struct store_sizes){.used_bytes = room_used(&s->db, &last_page), .quota_bytes = s->quota_bytes, .disk_full = room_disk_full(s)};
 	if (mdb_txn_renew(s->asker) != 0)
 		return;
 	if (load_state(&s->db, s->asker, &st, NULL) == KW_OK)

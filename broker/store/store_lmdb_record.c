@@ -34,6 +34,7 @@ static const struct {
 	[T_AGREEMENTS] = {"agreements", 4, false},
 	[T_EVIDENCE] = {"evidence", 8, false},
 	[T_SWEPT] = {"swept", 5, false},
+	[T_CASES] = {"cases", KW_ID_LEN, false},
 };
 
 const char *
@@ -86,6 +87,15 @@ key_id(node_no sender, const uint8_t id[KW_ID_LEN])
 
 	be32_put(k.bytes, sender.v);
 	memcpy(k.bytes + 4, id, KW_ID_LEN);
+	return k;
+}
+
+struct key
+key_case(const uint8_t id[KW_ID_LEN])
+{
+	struct key k = {.len = KW_ID_LEN};
+
+	memcpy(k.bytes, id, KW_ID_LEN);
 	return k;
 }
 
@@ -371,7 +381,7 @@ head_pack(uint8_t out[HEAD_FIXED_LEN], const struct head_record *h)
 	be64_put(out + 8, h->commit);
 	be32_put(out + 16, h->index);
 	be32_put(out + 20, h->log_epoch);
-	out[24] = (uint8_t)((h->entry ? 1u : 0u) | (h->receipt ? 2u : 0u));
+	out[24] = (uint8_t)((h->entry ? 1u : 0u) | (h->receipt ? 2u : 0u) | (h->recalled ? 4u : 0u));
 	memcpy(out + 25, h->id, KW_ID_LEN);
 	be64_put(out + 41, h->expires_ms);
 	be64_put(out + 49, h->body_until_ms);
@@ -390,6 +400,7 @@ head_unpack(struct head_record *h, struct span in)
 	h->log_epoch = be32_get(in.p + 20);
 	h->entry = (in.p[24] & 1u) != 0;
 	h->receipt = (in.p[24] & 2u) != 0;
+	h->recalled = (in.p[24] & 4u) != 0;
 	memcpy(h->id, in.p + 25, KW_ID_LEN);
 	h->expires_ms = be64_get(in.p + 41);
 	h->body_until_ms = be64_get(in.p + 49);

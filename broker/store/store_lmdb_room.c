@@ -66,6 +66,9 @@ needs(const struct store_batch *b)
 		case OP_SET: bytes = op->set.count * 4ull + 128; break;
 		case OP_PURGE: n.pages += op->purge.limit * 6ull; bytes = 0; break;
 		case OP_SWEEP: n.pages += op->sweep.limit * 3ull; bytes = 0; break;
+		case OP_CASE: bytes = op->one_case.bytes.len + 128; break;
+		case OP_RECALL: bytes = KW_CONTROL_MAX; break; /* the wraps are written again */
+		case OP_FOLDED:
 		case OP_NODE:
 		case OP_CURSOR:
 		case OP_SUBSCRIBE:
@@ -91,13 +94,26 @@ within_quota(struct store_lmdb *s, uint64_t bytes, struct kw_why *why)
 	                 (unsigned long long)(s->used_bytes >> 20), (unsigned long long)(s->quota_bytes >> 20));
 }
 
+static bool
+disk_has_less(const struct store_lmdb *s, uint64_t bytes)
+{
+	struct statvfs disk;
+
+	return statvfs(s->path, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < bytes;
+}
+
+bool
+room_disk_full(const struct store_lmdb *s)
+{
+	return disk_has_less(s, RESERVE_BYTES);
+}
+
 /* Makes the file longer ahead of need: a full disk shows here, where nothing is lost by it. */
 static enum kw_err
 extend(struct store_lmdb *s, uint64_t pages, bool growing, struct kw_why *why)
 {
 	MDB_envinfo info;
 	MDB_stat st;
-	struct statvfs disk;
 	uint64_t want, reserve = growing ? RESERVE_BYTES : RESERVE_BYTES / 4;
 	int fd, rc;
 
@@ -106,7 +122,7 @@ extend(struct store_lmdb *s, uint64_t pages, bool growing, struct kw_why *why)
 	want = ((uint64_t)info.me_last_pgno + 1 + pages) * st.ms_psize;
 	if (want > s->db.map_bytes)
 		want = s->db.map_bytes;
-	if (statvfs(s->path, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < reserve)
+	if (disk_has_less(s, reserve))
 		return kw_refuse(why, KW_EFULL, "the disk under %s has less than %llu MiB left; free some", s->path, (unsigned long long)(reserve >> 20));
 	if (want <= s->file_bytes)
 		return KW_OK;

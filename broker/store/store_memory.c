@@ -100,6 +100,9 @@ do_append(struct store_memory *m, struct store_op *op, uint32_t *leaf_count)
 		op->index = k->index;
 		return;
 	}
+	op->result = APPEND_ABSENT;
+	if (a->if_known)
+		return;
 	if (m->tail[a->lane] == m->room[a->lane]) {
 		m->room[a->lane] = m->room[a->lane] * 2 + 64;
 		m->log[a->lane] = grown(m->log[a->lane], m->room[a->lane], sizeof *m->log[a->lane]);
@@ -246,6 +249,20 @@ do_sweep(struct store_memory *m, struct store_op *op)
 }
 
 static void
+do_recall(struct store_memory *m, struct store_op *op)
+{
+	struct kept *k = find_id(m, op->recall.sender, op->recall.id);
+
+	op->done = 0;
+	if (k == NULL)
+		return;
+	op->done = 1;
+	op->at = k->e.at;
+	k->e.recalled = true;
+	drop(m, &k->body);
+}
+
+static void
 do_cursor(struct store_memory *m, const struct store_op *op)
 {
 	struct kept_cursor *c;
@@ -309,11 +326,14 @@ commit(struct store *s, struct store_batch *b, struct kw_why *why)
 		case OP_LOG_EPOCH: MUST(op->log_epoch.epoch > m->log_epoch); m->log_epoch = op->log_epoch.epoch; break;
 		case OP_PURGE: do_purge(m, op, b->now_ms); break;
 		case OP_SWEEP: do_sweep(m, op); break;
+		case OP_RECALL: do_recall(m, op); break;
 		case OP_NODE:
 		case OP_SET:
 		case OP_SUBSCRIBE:
 		case OP_AGREEMENT:
-		case OP_EVIDENCE: break; /* told again by open alone, and nothing survives close */
+		case OP_EVIDENCE:
+		case OP_CASE:
+		case OP_FOLDED: break; /* told again by open alone, and nothing survives close */
 		}
 	}
 	if (err == KW_OK && leaf_count > 0)
@@ -366,6 +386,25 @@ read_done(struct store *s)
 }
 
 static enum kw_err
+heads(struct store *s, enum lane lane, uint64_t after, struct store_entry *out, uint32_t max_entries, uint32_t *count, struct kw_why *why)
+{
+	struct store_memory *m = memory_of(s);
+
+	(void)why;
+	(void)pthread_mutex_lock(&m->lock);
+	*count = 0;
+	for (uint64_t n = after + 1; n <= m->tail[lane] && *count < max_entries; n++) {
+		const struct kept *k = &m->log[lane][n - 1];
+
+		if (k->gone)
+			continue;
+		out[*count] = k->e;
+		out[(*count)++].head = buf_span(&k->head);
+	}
+	return KW_OK;
+}
+
+static enum kw_err
 proof(struct store *s, uint64_t number, uint32_t index, uint8_t record[WIRE_COMMIT_LEN], uint8_t (*path)[KW_HASH_LEN], uint32_t *path_len,
       struct kw_why *why)
 {
@@ -386,6 +425,23 @@ proof(struct store *s, uint64_t number, uint32_t index, uint8_t record[WIRE_COMM
 }
 
 static enum kw_err
+find(struct store *s, node_no sender, const uint8_t id[KW_ID_LEN], struct store_found *out, struct kw_why *why)
+{
+	struct store_memory *m = memory_of(s);
+	const struct kept *k;
+
+	(void)why;
+	(void)pthread_mutex_lock(&m->lock);
+	k = find_id(m, sender, id);
+	if (k != NULL) {
+		*out = (struct store_found){.at = k->e.at, .commit = k->e.commit, .index = k->index};
+		memcpy(out->frame_hash, k->frame_hash, KW_HASH_LEN);
+	}
+	(void)pthread_mutex_unlock(&m->lock);
+	return k != NULL ? KW_OK : KW_ENOTFOUND;
+}
+
+static enum kw_err
 hash_of(struct store *s, uint64_t number, uint8_t hash[KW_HASH_LEN])
 {
 	struct store_memory *m = memory_of(s);
@@ -396,6 +452,20 @@ hash_of(struct store *s, uint64_t number, uint8_t hash[KW_HASH_LEN])
 		commit_hash(hash, m->commits[number - 1].record);
 		err = KW_OK;
 	}
+	(void)pthread_mutex_unlock(&m->lock);
+	return err;
+}
+
+static enum kw_err
+time_of(struct store *s, uint64_t number, uint64_t *ms)
+{
+	struct store_memory *m = memory_of(s);
+	enum kw_err err = KW_ENOTFOUND;
+	struct commit c;
+
+	(void)pthread_mutex_lock(&m->lock);
+	if (number > 0 && number <= m->commit_count && (err = commit_decode(&c, m->commits[number - 1].record, NULL)) == KW_OK)
+		*ms = c.time_ms;
 	(void)pthread_mutex_unlock(&m->lock);
 	return err;
 }
@@ -444,8 +514,8 @@ close_memory(struct store *s)
 }
 
 static const struct store_ops ops = {
-	.commit = commit, .read = read_entries, .read_done = read_done, .proof = proof, .commit_hash = hash_of,
-	.sizes = sizes, .scrub = scrub, .close = close_memory,
+	.commit = commit, .read = read_entries, .read_done = read_done, .heads = heads, .proof = proof, .find = find,
+	.commit_hash = hash_of, .commit_time = time_of, .sizes = sizes, .scrub = scrub, .close = close_memory,
 };
 
 enum kw_err
