@@ -16,8 +16,8 @@
 #define CONFIG_MAX (1024u * 1024u)
 #define STORE_PAGE 4096u
 
-static const char *const keys[] = {"agreement", "fingerprint", "key", "subscribe", "socket", "state", "spool", "handlers", "keep", "limits"};
-static const char *const handler_keys[] = {"name", "topic", "run", "as", "attempts", "timeout"};
+static const char *const keys[] = {"agreement", "fingerprint", "key", "key_before", "subscribe", "socket", "state", "spool", "handlers", "keep", "limits"};
+static const char *const handler_keys[] = {"name", "topic", "run", "as", "cases", "drafts", "attempts", "timeout"};
 static const char *const keep_keys[] = {"content"};
 static const char *const limit_keys[] = {"outbox", "store"};
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -79,7 +79,7 @@ want_filters(struct partner_config *c, const struct yaml_node *root, struct kw_w
 		if (yaml_kind(n) != YAML_SCALAR)
 			return kw_refuse(why, KW_EINVAL, "line %zu: subscribe is a list of filters, each a text", yaml_line(n));
 		if ((err = filter_check(yaml_text(n), why)) != KW_OK) {
-			kw_why_prefix(why, "line %zu: subscribe: ", yaml_line(n));
+			kw_why_prefix(why, "line %zu: subscribe", yaml_line(n));
 			return err;
 		}
 		memcpy(c->filters[c->filter_count++], yaml_text(n), strlen(yaml_text(n)) + 1);
@@ -114,10 +114,12 @@ static enum kw_err
 want_handler(struct config_handler *h, const struct yaml_node *n, struct kw_why *why)
 {
 	static const char *const forms[] = {"json", "cap"};
-	const struct yaml_node *as;
+	static const char *const cases[] = {"none", "turns", "all"};
+	static const char *const drafts[] = {"no", "yes"};
+	const struct yaml_node *as, *which;
 	const char *topic, *name = NULL;
 	char standard[KW_TOPIC_MAX + 256];
-	size_t line, form = HANDLER_JSON;
+	size_t line, form = HANDLER_JSON, changes = CASES_NONE, wanted = 0;
 	uint64_t attempts = 10;
 	enum kw_err err;
 
@@ -128,7 +130,7 @@ want_handler(struct config_handler *h, const struct yaml_node *n, struct kw_why 
 	if ((err = yaml_want_text(&topic, &line, n, "topic", "a handler", why)) != KW_OK)
 		return err;
 	if ((err = filter_check(topic, why)) != KW_OK) {
-		kw_why_prefix(why, "line %zu: topic: ", line);
+		kw_why_prefix(why, "line %zu: topic", line);
 		return err;
 	}
 	if ((err = copy_text(&h->topic, topic, why)) != KW_OK || (err = want_run(h, n, why)) != KW_OK)
@@ -138,6 +140,18 @@ want_handler(struct config_handler *h, const struct yaml_node *n, struct kw_why 
 	if (as != NULL && (err = yaml_one_of(&form, as, forms, COUNT(forms), "as", why)) != KW_OK)
 		return err;
 	h->as = (enum handler_form)form;
+	if ((err = yaml_may(&which, n, "cases", YAML_SCALAR, "a handler", why)) != KW_OK)
+		return err;
+	if (which != NULL && (err = yaml_one_of(&changes, which, cases, COUNT(cases), "cases", why)) != KW_OK)
+		return err;
+	if (changes != CASES_NONE && h->as == HANDLER_CAP)
+		return kw_refuse(why, KW_EINVAL, "line %zu: a handler that takes CAP takes alerts alone; for \"cases\" let it take JSON", yaml_line(which));
+	h->cases = (enum handler_cases)changes;
+	if ((err = yaml_may(&which, n, "drafts", YAML_SCALAR, "a handler", why)) != KW_OK)
+		return err;
+	if (which != NULL && (err = yaml_one_of(&wanted, which, drafts, COUNT(drafts), "drafts", why)) != KW_OK)
+		return err;
+	h->drafts = wanted == 1;
 	if (yaml_get(n, "attempts") != NULL && (err = yaml_want_u64(&attempts, n, "attempts", 1, 1000, "a handler", why)) != KW_OK)
 		return err;
 	h->attempts = (uint32_t)attempts;
@@ -191,19 +205,19 @@ want_keep_and_limits(struct partner_config *c, const struct yaml_node *root, str
 		return err;
 	if (map != NULL && (err = yaml_only_keys(map, keep_keys, COUNT(keep_keys), "keep", why)) != KW_OK)
 		return err;
-	if (map != NULL && (err = yaml_may_duration(&c->keep_content_ms, map, "content", HOUR_MS, 3650 * DAY_MS, "keep", why)) != KW_OK)
+	if (map != NULL && (err = yaml_may_duration(&c->keep_content_ms, map, "keep.content", HOUR_MS, 3650 * DAY_MS, "keep", why)) != KW_OK)
 		return err;
 	if ((err = yaml_may(&map, root, "limits", YAML_MAP, "partner.yaml", why)) != KW_OK || map == NULL)
 		return err;
 	if ((err = yaml_only_keys(map, limit_keys, COUNT(limit_keys), "limits", why)) != KW_OK)
 		return err;
-	if (yaml_get(map, "outbox") != NULL && (err = yaml_want_u64(&outbox, map, "outbox", 1, 100000000, "limits", why)) != KW_OK)
+	if (yaml_get(map, "outbox") != NULL && (err = yaml_want_u64(&outbox, map, "limits.outbox", 1, 100000000, "limits", why)) != KW_OK)
 		return err;
 	c->outbox_max = (uint32_t)outbox;
 	if ((err = yaml_may_text(&store, &line, map, "store", "limits", why)) != KW_OK || store == NULL)
 		return err;
-	if ((err = text_bytes(&bytes, store, 1u << 20, (uint64_t)1 << 42, "store", why)) != KW_OK) {
-		kw_why_prefix(why, "line %zu: limits: ", line);
+	if ((err = text_bytes(&bytes, store, 1u << 20, (uint64_t)1 << 42, "limits.store", why)) != KW_OK) {
+		kw_why_prefix(why, "line %zu", line);
 		return err;
 	}
 	c->store_pages_max = (uint32_t)(bytes / STORE_PAGE);
@@ -224,6 +238,8 @@ take(struct partner_config *c, const struct yaml_node *root, struct kw_why *why)
 	if ((err = want_path(&c->agreement, root, "agreement", NULL, true, why)) != KW_OK)
 		return err;
 	if ((err = want_path(&c->key, root, "key", NULL, true, why)) != KW_OK)
+		return err;
+	if ((err = want_path(&c->key_before, root, "key_before", NULL, false, why)) != KW_OK)
 		return err;
 	if ((err = want_path(&c->state, root, "state", "/var/lib/kurzweg/partner", false, why)) != KW_OK)
 		return err;
@@ -264,7 +280,7 @@ config_read(struct partner_config *out, const char *path, struct kw_why *why)
 	if ((err = fs_read(&text, path, why)) != KW_OK)
 		return err;
 	if ((err = config_parse(out, buf_span(&text), why)) != KW_OK)
-		kw_why_prefix(why, "%s, ", path);
+		kw_why_prefix(why, "%s", path);
 	buf_free(&text);
 	return err;
 }
@@ -283,6 +299,7 @@ config_free(struct partner_config *c)
 	free(c->agreement);
 	free(c->fingerprint);
 	free(c->key);
+	free(c->key_before);
 	free(c->socket);
 	free(c->state);
 	free(c->spool);

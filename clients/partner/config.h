@@ -10,6 +10,7 @@
 #include "proto/wire.h"
 
 enum handler_form { HANDLER_JSON, HANDLER_CAP };
+enum handler_cases { CASES_NONE, CASES_TURNS, CASES_ALL };
 
 #define CONFIG_HANDLERS_MAX 64
 #define CONFIG_ARGS_MAX 32
@@ -19,6 +20,8 @@ struct config_handler {
 	char *topic;              /* a filter */
 	char *run[CONFIG_ARGS_MAX + 1]; /* ends with NULL */
 	enum handler_form as;
+	enum handler_cases cases; /* what becomes of cases: nothing, when it is this node's turn, every change */
+	bool drafts;              /* also what is to be approved first; a program that passes on what comes must not get these */
 	uint32_t attempts;        /* then it is set aside */
 	uint64_t timeout_ms;      /* of one run */
 };
@@ -27,6 +30,7 @@ struct partner_config {
 	char *agreement;          /* path of the text; its signatures lie beside it in .sig */
 	char *fingerprint;        /* of the first agreement, compared at the first start; NULL: not given */
 	char *key;
+	char *key_before;         /* the one that this node had before, for what was sealed to it; NULL: none */
 	char *socket;             /* ipc://… */
 	char *state;
 	char *spool;              /* NULL: none */

@@ -6,8 +6,11 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "clients/partner/node_parts.h"
+#include "clients/partner/desk_parts.h"
+#include "clients/partner/node_release.h"
 #include "proto/payload.h"
+
+#define DAY_MS (24ull * 3600 * 1000)
 
 static int
 by_name(const void *a, const void *b)
@@ -37,6 +40,15 @@ take_to(struct header *h, const struct desk_publish *p, struct kw_why *why)
 }
 
 static enum kw_err
+refuse_deleted(uint64_t delete_by_ms, struct kw_why *why)
+{
+	char when[TEXT_TIME_MAX];
+
+	text_put_time_local(when, delete_by_ms);
+	return kw_refuse(why, KW_EINVAL, "its readers must have deleted it by %s already (handling.deleteBy); set a later time", when);
+}
+
+static enum kw_err
 take_times(struct header *h, const struct node *n, const struct desk_publish *p, const struct agreement_topic *t, struct payload_brief *brief,
            struct kw_why *why)
 {
@@ -48,6 +60,11 @@ take_times(struct header *h, const struct node *n, const struct desk_publish *p,
 		h->expires_ms = brief->until_ms;
 	if (h->expires_ms == 0 || (p->expires_ms == 0 && h->expires_ms > h->created_ms + t->keep_content_ms))
 		h->expires_ms = h->created_ms + t->keep_content_ms;
+	if (brief->delete_by_ms > 0 && brief->delete_by_ms < h->expires_ms) { /* nobody is to have it longer, the broker neither */
+		h->expires_ms = brief->delete_by_ms;
+		if (h->expires_ms <= h->created_ms)
+			return refuse_deleted(h->expires_ms, why);
+	}
 	if (h->expires_ms > h->created_ms)
 		return KW_OK;
 	text_put_time_local(when, h->expires_ms);
@@ -55,7 +72,7 @@ take_times(struct header *h, const struct node *n, const struct desk_publish *p,
 }
 
 /* Only what this partner sent can be updated or cancelled by it. */
-static enum kw_err
+enum kw_err
 take_about(struct header *h, struct node *n, const struct desk_publish *p, struct kw_why *why)
 {
 	bool wants = p->type == TYPE_UPDATE || p->type == TYPE_CANCEL;
@@ -64,8 +81,10 @@ take_about(struct header *h, struct node *n, const struct desk_publish *p, struc
 	uint64_t seq;
 	enum kw_err err;
 
-	if (wants != p->about.set)
-		return kw_refuse(why, KW_EINVAL, wants ? "an update or cancel must name what it is about" : "only updates and cancels are about another notification");
+	if (wants && !p->about.set)
+		return kw_refuse(why, KW_EINVAL, "an update or cancel must name what it is about");
+	if (!wants && p->about.set)
+		return kw_refuse(why, KW_EINVAL, "only updates and cancels are about another notification");
 	if (!wants)
 		return KW_OK;
 	h->about = p->about;
@@ -89,8 +108,8 @@ take_about(struct header *h, struct node *n, const struct desk_publish *p, struc
 	                           : err;
 }
 
-static enum kw_err
-may_now(const struct node *n, const struct desk_publish *p, struct kw_why *why)
+enum kw_err
+node_may_publish(const struct node *n, struct kw_why *why)
 {
 	if (n->stopped)
 		return kw_refuse(why, KW_ESTATE, "two histories of the broker were met, so this node publishes nothing; look at the evidence in \"kurzweg status\"");
@@ -100,8 +119,41 @@ may_now(const struct node *n, const struct desk_publish *p, struct kw_why *why)
 	if (n->clock_ahead_ms > (int64_t)KW_CLOCK_SKEW_MS)
 		return kw_refuse(why, KW_EINVAL, "this machine's clock is %lld s ahead of the broker's, at most %llu are allowed; set the clock",
 		                 (long long)(n->clock_ahead_ms / 1000), (unsigned long long)(KW_CLOCK_SKEW_MS / 1000));
+	return KW_OK;
+}
+
+static enum kw_err
+may_now(const struct node *n, const struct desk_publish *p, struct kw_why *why)
+{
 	if (p->type != TYPE_NOTICE && p->type != TYPE_UPDATE && p->type != TYPE_CANCEL && p->type != TYPE_REQUEST)
 		return kw_refuse(why, KW_EINVAL, "a notification of type \"%s\" is not published by hand", notice_type_name(p->type));
+	return node_may_publish(n, why);
+}
+
+/* The topic's rules under the agreement in force. */
+static enum kw_err
+find_topic(const struct agreement_topic **out, const struct node *n, const char *topic, struct kw_why *why)
+{
+	enum kw_err err = topic_check(topic, why);
+
+	if (err != KW_OK)
+		return err;
+	if ((*out = agreement_topic(node_agreement(n), topic)) == NULL)
+		return kw_refuse(why, KW_EDENIED, "no topic of the agreement takes in \"%s\"; choose one that \"kurzweg agreement who-reads\" knows", topic);
+	return KW_OK;
+}
+
+enum kw_err
+desk_topic(struct desk_topic *out, struct node *n, const char *topic, struct kw_why *why)
+{
+	const struct agreement_topic *t;
+	enum kw_err err = find_topic(&t, n, topic, why);
+
+	if (err != KW_OK)
+		return err;
+	out->schema = t->schema;
+	out->mode = agreement_mode(node_agreement(n));
+	out->release = t->has_release;
 	return KW_OK;
 }
 
@@ -114,12 +166,8 @@ prepare(struct prepared *out, struct node *n, const struct desk_publish *p, stru
 	struct header *h = &out->header;
 	enum kw_err err;
 
-	if ((err = topic_check(p->topic, why)) != KW_OK)
+	if ((err = may_now(n, p, why)) != KW_OK || (err = find_topic(&t, n, p->topic, why)) != KW_OK)
 		return err;
-	if ((err = may_now(n, p, why)) != KW_OK)
-		return err;
-	if ((t = agreement_topic(node_agreement(n), p->topic)) == NULL)
-		return kw_refuse(why, KW_EDENIED, "no topic of the agreement takes in \"%s\"; choose one that \"kurzweg agreement who-reads\" knows", p->topic);
 	if ((err = payload_check(p->payload_type, p->payload, why)) != KW_OK)
 		return err;
 	if ((err = payload_brief(&out->brief, p->payload_type, p->payload, "", why)) != KW_OK)
@@ -130,12 +178,33 @@ prepare(struct prepared *out, struct node *n, const struct desk_publish *p, stru
 	h->payload_type = p->payload_type;
 	h->confirm_at_once = p->confirm_at_once;
 	h->take_within_s = p->take_within_s;
-	if ((err = take_to(h, p, why)) != KW_OK || (err = take_times(h, n, p, t, &out->brief, why)) != KW_OK || (err = take_about(h, n, p, why)) != KW_OK)
+	if ((err = take_to(h, p, why)) != KW_OK || (err = take_times(h, n, p, t, &out->brief, why)) != KW_OK)
+		return err;
+	if (!t->has_release && p->not_before_ms > 0)
+		return kw_refuse(why, KW_EINVAL, "topics of %s need no release, so nothing waits there for an embargo; publish it when it is time", t->filter);
+	err = t->has_release ? release_prepare(h, n, p, out->brief.not_before_ms, why) : take_about(h, n, p, why);
+	if (err != KW_OK)
 		return err;
 	out->has_cap = p->payload_type == PAYLOAD_ALERT && out->brief.cap_id[0] != '\0';
 	if (out->has_cap)
 		sealer_cap_hash(out->cap_hash, n->sealer, out->brief.cap_id);
 	return KW_OK;
+}
+
+/* Both or neither: what is refused must not go out with the batch that it stood in. */
+static enum kw_err
+seal_draft(struct node *n, const struct sealing *in, struct kw_why *why)
+{
+	uint64_t seq, waiting = n->waiting;
+	enum kw_err err;
+
+	if ((err = pstore_mark(n->store, why)) != KW_OK)
+		return err;
+	if ((err = node_seal(&seq, n, in, why)) == KW_OK && (err = node_release_begin(n, in->header, in->payload, why)) == KW_OK)
+		return pstore_mark_keep(n->store, why);
+	pstore_mark_undo(n->store);
+	n->waiting = waiting;
+	return err;
 }
 
 enum kw_err
@@ -156,7 +225,7 @@ desk_publish(struct node *n, const struct desk_publish *p, uint8_t id[KW_ID_LEN]
 	in = node_sealing(n, &prepared->header);
 	in.payload = p->payload;
 	in.cap_hash = prepared->has_cap ? prepared->cap_hash : NULL;
-	err = node_seal(&seq, n, &in, why);
+	err = prepared->header.type == TYPE_DRAFT ? seal_draft(n, &in, why) : node_seal(&seq, n, &in, why);
 	if (err == KW_OK)
 		memcpy(id, prepared->header.id, KW_ID_LEN);
 	if (n->batch) /* ends with the batch */
@@ -170,8 +239,8 @@ free_prepared:
 	return err;
 }
 
-static enum kw_err
-find_by_id(struct about *about, struct node *n, const uint8_t id[KW_ID_LEN], struct kw_why *why)
+enum kw_err
+desk_find_id(struct about *about, struct node *n, const uint8_t id[KW_ID_LEN], struct kw_why *why)
 {
 	struct inbox_query q = {.has_id = true, .receipts = true};
 	struct out_row out;
@@ -198,7 +267,7 @@ desk_find(struct node *n, const char *what, struct about *about, struct kw_why *
 	enum kw_err err;
 
 	if (kw_id_parse(id, what)) {
-		err = find_by_id(&found, n, id, why);
+		err = desk_find_id(&found, n, id, why);
 	} else {
 		sealer_cap_hash(hash, n->sealer, what);
 		err = pstore_by_cap(&found, n->store, hash, why);
@@ -208,6 +277,38 @@ desk_find(struct node *n, const char *what, struct about *about, struct kw_why *
 	if (err == KW_OK)
 		*about = found;
 	return err;
+}
+
+/* A statement of the broker's, with what of a header fits it. */
+static void
+show_statement(struct inbox_row *out, const struct node *n, const struct in_stored *row)
+{
+	struct header *h = &out->header;
+
+	if (entry_decode(&out->entry, row->head, NULL) != KW_OK)
+		return;
+	out->of_case = true;
+	out->bare = false;
+	memcpy(h->id, row->id, KW_ID_LEN);
+	(void)snprintf(h->topic, sizeof h->topic, "%s", row->topic);
+	memcpy(h->sender, agreement_broker(node_agreement(n))->name, sizeof h->sender);
+	h->lane = row->lane;
+	h->created_ms = out->entry.time_ms;
+	h->about.set = true;
+	memcpy(h->about.id, out->entry.of_case.id, KW_ID_LEN);
+}
+
+/* It hides no other. */
+static void
+show_locked(struct inbox_row *out, struct node *n)
+{
+	char id[37];
+
+	out->locked = true;
+	out->bare = true;
+	out->mark = "locked";
+	kw_id_text(id, out->header.id);
+	node_alarm(n, "locked", "the content of %s in the inbox does not open: the file was changed, or this key did not close it; look at it in a copy of the state folder", id);
 }
 
 /* A row as the desk shows it; payload: opened into buf when it is asked for and there. */
@@ -229,14 +330,20 @@ show(struct inbox_row *out, struct buf *payload, struct node *n, const struct in
 	out->superseded = row->superseded;
 	out->mark = row->mark;
 	out->reason = row->reason;
-	if (frame_parse(&f, row->head, FRAME_EITHER, NULL) == KW_OK && header_decode(&out->header, f.header, NULL) != KW_OK)
+	if (row->type == IN_TYPE_CASE)
+		show_statement(out, n, row);
+	else if (frame_parse(&f, row->head, FRAME_EITHER, NULL) == KW_OK && header_decode(&out->header, f.header, NULL) != KW_OK)
 		memset(&out->header, 0, sizeof out->header); /* one that was rejected may have none */
 	if (!with_payload || row->payload.len == 0)
 		return KW_OK;
-	if ((err = sealer_open(payload, n->sealer, row->id, row->payload, why)) != KW_OK)
-		return err;
-	out->payload = buf_span(payload);
-	return KW_OK;
+	err = sealer_open(payload, n->sealer, row->id, row->payload, why);
+	if (err == KW_OK) {
+		out->whole = buf_span(payload);
+		out->payload = release_content(out->header.type, out->whole);
+	} else if (err == KW_ECORRUPT) {
+		show_locked(out, n);
+	}
+	return err == KW_ECORRUPT ? KW_OK : err;
 }
 
 enum kw_err
@@ -284,9 +391,14 @@ desk_newest_seq(struct node *n)
 	return n->newest_seq;
 }
 
-/* The row that stands for id now: what was sealed anew is followed. */
-static enum kw_err
-out_now(struct out_row *row, struct node *n, const uint8_t id[KW_ID_LEN], struct kw_why *why)
+uint64_t
+desk_shown_seq(struct node *n)
+{
+	return n->catchup.on ? n->shown_seq : n->newest_seq;
+}
+
+enum kw_err
+node_out_now(struct out_row *row, struct node *n, const uint8_t id[KW_ID_LEN], struct kw_why *why)
 {
 	uint8_t at[KW_ID_LEN];
 	enum kw_err err = pstore_out_find(row, n->store, id, why);
@@ -302,7 +414,7 @@ enum kw_err
 desk_outbox_state(enum outbox_state *state, char reason[512], struct node *n, const uint8_t id[KW_ID_LEN])
 {
 	struct out_row row;
-	enum kw_err err = out_now(&row, n, id, NULL);
+	enum kw_err err = node_out_now(&row, n, id, NULL);
 
 	if (err != KW_OK)
 		return err;
@@ -316,7 +428,7 @@ desk_confirmations(uint32_t *confirmed, uint32_t *readers, struct node *n, const
 {
 	struct out_row row;
 	uint32_t missing;
-	enum kw_err err = out_now(&row, n, id, NULL);
+	enum kw_err err = node_out_now(&row, n, id, NULL);
 
 	if (err == KW_OK)
 		err = pstore_out_missing(&missing, readers, n->store, row.seq, NULL);
@@ -326,13 +438,24 @@ desk_confirmations(uint32_t *confirmed, uint32_t *readers, struct node *n, const
 }
 
 enum kw_err
-desk_handler_seq(uint64_t *seq, struct node *n, const char *handler)
+desk_place(struct desk_place *place, struct node *n, const char *handler)
 {
-	return pstore_handler_seq(seq, n->store, handler, NULL);
+	return pstore_handler_get(place, n->store, handler, NULL);
 }
 
 enum kw_err
-desk_handler_done(struct node *n, const char *handler, uint64_t seq, bool set_aside, const char *reason)
+desk_end(struct node *n, enum kw_err err, struct kw_why *why)
+{
+	if (n->batch)
+		return err;
+	if (err == KW_OK)
+		return node_tx_end(n, why);
+	node_tx_undo(n);
+	return err;
+}
+
+enum kw_err
+desk_keep_place(struct node *n, const char *handler, const struct desk_place *place)
 {
 	struct kw_why why;
 	enum kw_err err;
@@ -340,11 +463,58 @@ desk_handler_done(struct node *n, const char *handler, uint64_t seq, bool set_as
 	node_now(n);
 	if ((err = node_tx(n, &why)) != KW_OK)
 		return err;
-	err = pstore_handler_done(n->store, handler, seq, set_aside, reason != NULL ? reason : "", n->wall_ms, &why);
-	if (n->batch)
+	return desk_end(n, pstore_handler_put(n->store, handler, place, &why), &why);
+}
+
+enum kw_err
+desk_set_aside(struct node *n, const char *handler, uint64_t seq, const char *reason)
+{
+	struct kw_why why;
+	enum kw_err err;
+
+	node_now(n);
+	if ((err = node_tx(n, &why)) != KW_OK)
 		return err;
-	if (err == KW_OK)
-		return node_tx_end(n, &why);
-	node_tx_undo(n);
-	return err;
+	return desk_end(n, pstore_set_aside(n->store, handler, seq, reason, n->wall_ms, &why), &why);
+}
+
+uint64_t
+desk_remembers_since_ms(const struct node *n)
+{
+	return n->sender_epoch; /* begun with the store, and anew when it turned out to be an old copy; at the time of then */
+}
+
+enum kw_err
+desk_spool_keep(struct node *n, const char *place, const uint8_t id[KW_ID_LEN], struct kw_why *why)
+{
+	enum kw_err err;
+
+	if ((err = node_tx(n, why)) != KW_OK)
+		return err;
+	return desk_end(n, pstore_spool_put(n->store, place, id, why), why);
+}
+
+enum kw_err
+desk_spool_find(uint8_t id[KW_ID_LEN], struct node *n, const char *place, struct kw_why *why)
+{
+	return pstore_spool_get(id, n->store, place, why);
+}
+
+enum kw_err
+desk_spool_forget(struct node *n, const char *place, struct kw_why *why)
+{
+	enum kw_err err;
+
+	if ((err = node_tx(n, why)) != KW_OK)
+		return err;
+	return desk_end(n, pstore_spool_forget(n->store, place, why), why);
+}
+
+uint64_t
+desk_keep_ms(const struct node *n, const char *topic)
+{
+	const struct agreement_topic *t = topic_check(topic, NULL) == KW_OK ? agreement_topic(node_agreement(n), topic) : NULL;
+	uint64_t ms = t != NULL ? t->keep_content_ms : 14 * DAY_MS;
+
+	return n->config->keep_content_ms > 0 && n->config->keep_content_ms < ms ? n->config->keep_content_ms : ms;
 }

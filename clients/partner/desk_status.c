@@ -2,7 +2,11 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "clients/partner/desk_cases.h"
+#include "clients/partner/desk_release.h"
+#include "clients/partner/node_late.h"
 #include "clients/partner/node_parts.h"
+#include "proto/payload.h"
 
 #define SHOWN_MOST 100u
 
@@ -145,7 +149,7 @@ desk_status(struct node *n)
 {
 	struct list gaps = {.n = n}, evidence = {.n = n};
 	struct pstore_counts c;
-	json_t *outbox, *inbox;
+	json_t *outbox, *inbox, *whole;
 
 	node_now(n);
 	if (pstore_counts(&c, n->store, NULL) != KW_OK)
@@ -162,20 +166,27 @@ desk_status(struct node *n)
 	inbox = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "newest", (json_int_t)c.in_newest, "rows", (json_int_t)c.in_total, "rejected",
 	                  (json_int_t)c.in_rejected, "bare", (json_int_t)c.in_bare, "duplicates", (json_int_t)n->duplicates, "receipts_due",
 	                  (json_int_t)receipts_count(n->receipts), "handlers_set_aside", (json_int_t)c.handlers_set_aside);
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:b, s:I, s:I}", "node", n->id, "partnership",
-	                 agreement_partnership(node_agreement(n)), "software", "kurzweg-partner " KW_VERSION, "agreement", agreement_json(n), "link", link_json(n),
-	                 "lanes", lanes_json(n), "outbox", outbox, "inbox", inbox, "unconfirmed", unconfirmed_json(n), "gaps", gaps.array, "missing_numbers",
-	                 (json_int_t)c.gaps, "alarms", alarms_json(n), "evidence", evidence.array, "stopped", n->stopped, "sender_epoch",
-	                 (json_int_t)n->sender_epoch, "store_bytes", (json_int_t)c.bytes);
+	whole = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:b, s:I, s:I}", "node", n->id, "partnership",
+	                  agreement_partnership(node_agreement(n)), "software", "kurzweg-partner " KW_VERSION, "agreement", agreement_json(n), "link", link_json(n),
+	                  "lanes", lanes_json(n), "outbox", outbox, "inbox", inbox, "unconfirmed", unconfirmed_json(n), "gaps", gaps.array, "missing_numbers",
+	                  (json_int_t)c.gaps, "alarms", alarms_json(n), "evidence", evidence.array, "stopped", n->stopped, "sender_epoch",
+	                  (json_int_t)n->sender_epoch, "store_bytes", (json_int_t)c.bytes);
+	if (whole != NULL)
+		(void)json_object_set_new(whole, "cases", desk_cases_status(n));
+	for (uint32_t i = 0; whole != NULL && i < n->report_count; i++)
+		(void)json_object_set_new(whole, n->reports[i].key, n->reports[i].report(n->reports[i].self));
+	return whole;
 }
 
-struct trace { json_t *delivered, *missing, *rejected; };
+struct trace { json_t *delivered, *missing, *rejected, *opened; };
 
 static void
 add_reader(void *self, const struct out_confirm *c)
 {
 	struct trace *t = self;
 
+	if (c->opened_ms != 0)
+		(void)json_array_append_new(t->opened, json_pack("{s:s, s:o, s:o}", "node", c->node, "at", time_json(c->opened_ms), "receipt", id_json(c->opened_receipt)));
 	if (c->at_ms != 0)
 		(void)json_array_append_new(t->delivered, json_pack("{s:s, s:o, s:o}", "node", c->node, "at", time_json(c->at_ms), "receipt", id_json(c->receipt)));
 	else if (c->rejected_ms != 0)
@@ -193,16 +204,31 @@ stored_json(const struct out_row *row)
 	                 (json_int_t)row->at.number, "commit", (json_int_t)row->commit, "time", time_json(row->stored_ms));
 }
 
+/* What it says, from the content that is kept for a second sealing; nothing where that is gone. */
+static void
+take_brief(struct payload_brief *out, const struct node *n, const struct out_row *row, const struct header *h, const char *language)
+{
+	struct buf payload = BUF_INIT(KW_OPENED_MAX + 64);
+
+	payload.secret = true;
+	if (row->payload.len == 0 || sealer_open(&payload, n->sealer, row->id, row->payload, NULL) != KW_OK ||
+	    payload_brief(out, h->payload_type, release_content(h->type, buf_span(&payload)), language, NULL) != KW_OK)
+		*out = (struct payload_brief){0};
+	buf_free(&payload);
+}
+
 enum kw_err
-desk_trace(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], struct kw_why *why)
+desk_trace(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], const char *language, struct kw_why *why)
 {
 	static const char *const states[] = {"waiting", "stored", "refused", "expired"};
+	struct payload_brief brief;
 	struct trace t = {0};
 	struct out_row row;
 	struct header h;
 	struct frame f;
 	char text[37];
-	json_t *whole;
+	json_t *whole, *answers, *release = NULL;
+	uint64_t seq;
 	enum kw_err err = pstore_out_find(&row, n->store, id, why);
 
 	kw_id_text(text, id);
@@ -212,19 +238,49 @@ desk_trace(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], struct kw_
 		return err;
 	if (frame_parse(&f, row.frame, FRAME_EITHER, why) != KW_OK || header_decode(&h, f.header, why) != KW_OK)
 		return kw_refuse(why, KW_ECORRUPT, "%s cannot be read in the outbox; restore the node's store from a copy", text);
-	t = (struct trace){json_array(), json_array(), json_array()};
-	whole = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "id", text, "topic", h.topic, "type", notice_type_name(h.type), "lane",
+	seq = row.seq; /* the row's bytes go when the store is asked for others */
+	take_brief(&brief, n, &row, &h, language);
+	t = (struct trace){json_array(), json_array(), json_array(), json_array()};
+	whole = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", text, "headline", brief.headline, "cap", brief.cap_id, "topic", h.topic, "type", notice_type_name(h.type), "lane",
 	                  lane_name(h.lane), "created", time_json(h.created_ms), "expires", time_json(h.expires_ms), "state",
 	                  (unsigned)row.state < 4 ? states[row.state] : "?", "reason", row.reason, "stored", stored_json(&row), "delivered", t.delivered, "missing",
-	                  t.missing, "rejected", t.rejected);
+	                  t.missing, "rejected", t.rejected, "opened", t.opened);
 	if (whole == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for a trace");
 	if (row.has_replacement)
 		(void)json_object_set_new(whole, "sealed_anew_as", id_json(row.replacement));
-	if ((err = pstore_out_readers(n->store, row.seq, add_reader, &t, why)) != KW_OK) {
+	if (desk_release(&release, n, h.type == TYPE_RELEASED ? h.about.id : id, "", NULL) == KW_OK)
+		(void)json_object_set_new(whole, "release", release);
+	if ((err = pstore_out_readers(n->store, seq, add_reader, &t, why)) != KW_OK) {
 		json_decref(whole);
 		return err;
 	}
+	if ((err = node_answers(&answers, n, seq, &h, why)) != KW_OK) {
+		json_decref(whole);
+		return err;
+	}
+	if (answers != NULL)
+		(void)json_object_set_new(whole, "acknowledge", answers);
 	*out = whole;
 	return KW_OK;
+}
+
+/* ---- agreements ---- */
+
+enum kw_err
+desk_agreement(json_t **out, struct node *n, uint32_t version, struct kw_why *why)
+{
+	const struct agreement *newest = node_agreement(n), *a = version == 0 ? newest : agreement_chain_get(n->chain, version);
+	uint64_t came_ms = 0;
+	struct span text;
+	enum kw_err err;
+
+	if (a == NULL)
+		return kw_refuse(why, KW_ENOTFOUND, "version %u of the agreement is not known here", version);
+	if ((err = pstore_agreement_came(&came_ms, n->store, agreement_version(a), why)) != KW_OK)
+		return err;
+	text = agreement_text(a);
+	*out = json_pack("{s:I, s:I, s:I, s:s%}", "version", (json_int_t)agreement_version(a), "newest", (json_int_t)agreement_version(newest), "came_ms",
+	                 (json_int_t)came_ms, "text", (const char *)text.p, text.len);
+	return *out != NULL ? KW_OK : kw_refuse(why, KW_ENOMEM, "out of memory for an agreement");
 }

@@ -1,5 +1,6 @@
 /* main: kurzweg-partner, the daemon at each partner. */
 #include <argp.h>
+#include <errno.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -11,9 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/language.h"
 #include "base/log.h"
 #include "clients/partner/config.h"
+#include "clients/partner/handlers.h"
+#include "clients/partner/local.h"
 #include "clients/partner/node.h"
+#include "clients/partner/spool.h"
 
 #define EXIT_USAGE 2
 #define EXIT_STORE 74 /* the store failed: started again, the daemon goes on from what is on disk */
@@ -28,7 +33,7 @@ struct options {
 
 static const struct argp_option argp_options[] = {
 	{"config", 'c', "FILE", 0, "the configuration, /etc/kurzweg/partner.yaml unless given", 0},
-	{"check-config", 'n', NULL, 0, "read the configuration, say what is wrong with it, and end", 0},
+	{"check-config", 'n', NULL, 0, "say whether configuration, key and agreement may stand, and end", 0},
 	{"resume-after-fork", 'r', NULL, 0, "somebody looked at the evidence of two histories and trusts the broker again: publish on", 0},
 	{"verbose", 'v', NULL, 0, "log more", 0},
 	{0},
@@ -85,23 +90,66 @@ fail(const struct kw_why *why, int code)
 	return code;
 }
 
+static void
+say(void *self, const char *sentence)
+{
+	(void)self;
+	(void)fprintf(stderr, "kurzweg-partner: %s\n", sentence);
+}
+
+/* What only this machine knows is looked at too: the daemon would start, and these would not do their work. */
+static int
+check(const struct partner_config *config, const char *path)
+{
+	struct kw_why why;
+	uint32_t bad = handlers_check(config, say, NULL);
+
+	if (spool_check(config, &why) != KW_OK) {
+		say(NULL, why.text);
+		bad++;
+	}
+	if (node_files_check(config, &why) != KW_OK) {
+		say(NULL, why.text);
+		bad++;
+	}
+	if (bad > 0)
+		return EXIT_CONFIG;
+	(void)printf("%s is fine\n", path);
+	return EXIT_SUCCESS;
+}
+
 static int
 serve(const struct partner_config *config, bool resume)
 {
 	struct node *n = NULL;
+	struct handlers *handlers = NULL;
+	struct local *local = NULL;
+	struct spool *spool = NULL;
 	struct kw_why why = {{0}};
 	int stop = stop_signals();
 	enum kw_err err = node_open(&n, config, &why);
 
 	if (err == KW_OK && resume)
 		err = node_resume(n, &why);
-	if (err != KW_OK)
+	if (err == KW_OK)
+		err = local_open(&local, n, &why);
+	if (err == KW_OK)
+		err = handlers_open(&handlers, n, &why);
+	if (err == KW_OK)
+		err = spool_open(&spool, n, &why);
+	if (err != KW_OK) {
+		spool_close(&spool);
+		handlers_close(&handlers);
+		local_close(&local);
 		node_close(&n);
-	if (err != KW_OK)
 		return fail(&why, err == KW_EIO || err == KW_ECORRUPT || err == KW_ENOMEM || err == KW_EFULL ? EXIT_STORE : 1);
+	}
 	log_event(LOG_NOTICE, "partner.ready", "node=%s socket=%s state=%s version=%s", node_id(n), config->socket, config->state, KW_VERSION);
 	err = node_run(n, stop, &why);
+	spool_close(&spool);
+	handlers_close(&handlers);
 	log_event(LOG_NOTICE, "partner.stopped", "node=%s", node_id(n));
+	local_close(&local);
 	node_close(&n);
 	if (stop >= 0)
 		(void)close(stop);
@@ -121,6 +169,8 @@ main(int argc, char **argv)
 
 	argp_program_version = "kurzweg-partner " KW_VERSION;
 	argp_err_exit_status = EXIT_USAGE;
+	if (argc > 0)
+		argv[0] = program_invocation_short_name; /* so argp speaks as all other sentences do */
 	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
 		return EXIT_USAGE;
 	/* Keys lie in this process: no core file, no debugger of another user's. */
@@ -129,13 +179,13 @@ main(int argc, char **argv)
 	(void)umask(0077);
 	if (sodium_init() < 0)
 		return EXIT_FAILURE;
+	language_start();
 	if (o.verbose)
 		log_set_level(LOG_INFO);
 	if (config_read(&config, o.config != NULL ? o.config : "/etc/kurzweg/partner.yaml", &why) != KW_OK) {
 		code = fail(&why, EXIT_CONFIG);
 	} else if (o.check) {
-		(void)printf("%s is fine\n", o.config != NULL ? o.config : "/etc/kurzweg/partner.yaml");
-		code = EXIT_SUCCESS;
+		code = check(&config, o.config != NULL ? o.config : "/etc/kurzweg/partner.yaml");
 	} else {
 		code = serve(&config, o.resume);
 	}

@@ -7,7 +7,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "clients/partner/node_parts.h"
+#include "clients/partner/node_late.h"
+#include "clients/partner/node_release.h"
 
 #define OPENER_CACHE 256u
 #define TURN_MS_MAX 1000    /* the loop looks around at least this often */
@@ -52,6 +53,7 @@ load(struct node *n, struct kw_why *why)
 		return err;
 	if ((err = pstore_out_waiting(&n->waiting, n->store, why)) != KW_OK)
 		return err;
+	n->release_due = true;
 	return node_receipts_load(n, why);
 }
 
@@ -73,6 +75,30 @@ first_epoch(struct node *n, struct kw_why *why)
 	return KW_OK;
 }
 
+/* Nothing is sent or signed with the key before: it opens what was sealed to it, and is wiped otherwise. */
+static enum kw_err
+open_before(struct node *n, struct kw_why *why)
+{
+	struct secret_keys *before = NULL;
+	const struct public_key *mine = secret_keys_public(n->keys), *old;
+	enum kw_err err;
+
+	if (n->config->key_before == NULL)
+		return KW_OK;
+	if ((err = secret_keys_read_daemon(&before, KEY_NODE, n->config->key_before, why)) != KW_OK) {
+		kw_why_prefix(why, "key_before");
+		return err;
+	}
+	old = secret_keys_public(before);
+	if (strcmp(old->name, mine->name) != 0 || old->mode != mine->mode)
+		err = kw_refuse(why, KW_EDENIED, "key_before: %s is the key of %s (%s), but this node is %s (%s); give the key that this node had before", n->config->key_before,
+		                old->name, old->mode == MODE_LIVE ? "live" : "exercise", mine->name, mine->mode == MODE_LIVE ? "live" : "exercise");
+	else if (seal_opener_new(&n->opener_before, n->id, old->seal_pk, secret_keys_seal(before), OPENER_CACHE) != KW_OK)
+		err = kw_refuse(why, KW_ENOMEM, "no guarded memory left for the key before");
+	secret_keys_free(&before);
+	return err;
+}
+
 static enum kw_err
 make_parts(struct node *n, struct kw_why *why)
 {
@@ -81,9 +107,11 @@ make_parts(struct node *n, struct kw_why *why)
 
 	memcpy(n->id, mine->name, sizeof n->id);
 	if ((err = sending_new(&n->sending)) != KW_OK || (err = receipts_new(&n->receipts)) != KW_OK || (err = confirmations_new(&n->confirmations)) != KW_OK ||
-	    (err = sealer_new(&n->sealer, n->keys)) != KW_OK ||
+	    (err = sealer_new(&n->sealer, n->keys)) != KW_OK || (err = actors_new(&n->actors)) != KW_OK ||
 	    (err = seal_opener_new(&n->opener, n->id, mine->seal_pk, secret_keys_seal(n->keys), OPENER_CACHE)) != KW_OK)
 		return kw_refuse(why, err, "the node cannot start: %s", kw_err_text(err));
+	if ((err = open_before(n, why)) != KW_OK)
+		return err;
 	return net_new(&n->net, why);
 }
 
@@ -130,9 +158,11 @@ node_close(struct node **at)
 	node_held_drop(n);
 	net_free(&n->net);
 	seal_opener_free(&n->opener);
+	seal_opener_free(&n->opener_before);
 	sealer_free(&n->sealer);
 	confirmations_free(&n->confirmations);
 	receipts_free(&n->receipts);
+	actors_free(&n->actors);
 	sending_free(&n->sending);
 	agreement_chain_free(&n->chain);
 	pstore_close(&n->store);
@@ -175,7 +205,7 @@ node_tx_undo(struct node *n)
 	enum kw_err err;
 
 	pstore_rollback(n->store);
-	n->change = (struct node_change){false, false};
+	n->change = (struct node_change){.inbox = false};
 	if ((err = load(n, &why)) == KW_OK)
 		return;
 	n->fatal = err;
@@ -187,8 +217,8 @@ tell_listeners(struct node *n)
 {
 	struct node_change change = n->change;
 
-	n->change = (struct node_change){false, false};
-	if (!change.inbox && !change.outbox)
+	n->change = (struct node_change){.inbox = false};
+	if (!change.inbox && !change.outbox && !change.cases)
 		return;
 	for (uint32_t i = 0; i < n->listener_count; i++)
 		n->listeners[i].call(n->listeners[i].self, change);
@@ -255,37 +285,29 @@ receive(struct node *n)
 	}
 }
 
-/* Confirmations that are late now: told once. */
+/* What came while it lasted is shown now. */
 static void
-look_for_late(struct node *n)
+look_for_caught_up(struct node *n)
 {
-	uint64_t seq;
-
-	while ((seq = confirmations_late(n->confirmations, n->wall_ms)) != 0) {
-		uint32_t missing, readers;
-		struct out_row row;
-		struct kw_why why;
-		char id[37];
-
-		if (pstore_out_get(&row, n->store, seq, &why) != KW_OK || row.state == OUTBOX_REFUSED || row.state == OUTBOX_EXPIRED)
-			continue;
-		kw_id_text(id, row.id);
-		if (pstore_out_missing(&missing, &readers, n->store, seq, &why) == KW_OK && missing > 0)
-			log_event(LOG_WARNING, "outbox.unconfirmed", "id=%s missing=%u readers=%u", id, missing, readers);
-	}
+	if (!catchup_over(&n->catchup, n->mono_ms))
+		return;
+	n->change.inbox = true;
+	tell_listeners(n);
 }
 
 static enum kw_err
 housekeeping(struct node *n, struct kw_why *why)
 {
 	uint32_t done = 0;
+	bool settled = false;
 	enum kw_err err;
 
 	if (n->mono_ms < n->rest_until_ms)
 		return KW_OK;
 	if ((err = node_receipts_say(n, why)) != KW_OK)
 		return err;
-	look_for_late(n);
+	if ((err = node_late_look(n, why)) != KW_OK)
+		return err;
 	if (n->version_wanted)
 		node_agreement_ask(n);
 	if (n->mono_ms >= n->expire_ms) {
@@ -293,7 +315,13 @@ housekeeping(struct node *n, struct kw_why *why)
 		node_agreement_age(n);
 		if ((err = node_expire(n, why)) != KW_OK)
 			return err;
+		settled = true; /* what is over is not late any more */
+		n->release_due = true;
 	}
+	if ((settled || n->change.outbox) && (err = node_late_over(n, why)) != KW_OK)
+		return err;
+	if ((err = node_release_step(n, why)) != KW_OK)
+		return err;
 	if (n->mono_ms < n->sweep_ms)
 		return KW_OK;
 	n->sweep_ms = n->mono_ms + SWEEP_MS;
@@ -301,9 +329,39 @@ housekeeping(struct node *n, struct kw_why *why)
 		return err;
 	if ((err = pstore_sweep(&done, n->store, n->wall_ms, SWEEP_RECORDS, why)) != KW_OK)
 		return err;
-	if (done >= SWEEP_RECORDS)
+	n->swept = n->swept || done > 0;
+	n->scour_ms = n->mono_ms;
+	if (done >= SWEEP_RECORDS) {
 		n->sweep_ms = n->mono_ms + 100;
+		n->scour_ms = UINT64_MAX;
+	}
 	return KW_OK;
+}
+
+/* Behind the sweep's commit. What does not go now is tried again behind the next one. */
+static void
+scour(struct node *n)
+{
+	struct kw_why why;
+
+	if (!n->swept || n->mono_ms < n->scour_ms)
+		return;
+	n->scour_ms = UINT64_MAX;
+	if (pstore_scour(n->store, &why) == KW_OK)
+		n->swept = false;
+	else
+		log_event(LOG_WARNING, "store.scour", "why=\"%s\"", why.text);
+}
+
+/* A broker that let this node in and then says nothing at all is not merely absent. */
+static void
+look_for_silence(struct node *n)
+{
+	bool greeted = n->link.state == LINK_HELLO || n->link.state == LINK_READY;
+
+	link_tick(&n->link, n->mono_ms);
+	if (greeted && n->link.state == LINK_WAITING)
+		node_alarm(n, "silent_broker", "the broker at %s has said nothing for %u s; another connection is tried", n->endpoint, KW_SILENT_MS / 1000);
 }
 
 static void
@@ -322,13 +380,15 @@ turn(struct node *n)
 		node_store_failed(n, err, &why);
 		return;
 	}
+	look_for_caught_up(n);
+	scour(n);
 	node_send_acks(n);
 	node_pump(n);
 	if (sending_stalled(n->sending, n->mono_ms)) {
 		node_alarm(n, "silent_broker", "the broker at %s takes notifications and answers nothing; another connection is tried", n->endpoint);
 		link_failed(&n->link, n->mono_ms);
 	}
-	link_tick(&n->link, n->mono_ms);
+	look_for_silence(n);
 	node_link_carry_out(n);
 	for (uint32_t i = 0; i < n->timer_count; i++)
 		if (n->timers[i].wake_ms(n->timers[i].self) <= n->mono_ms)
@@ -348,6 +408,7 @@ wait_ms(struct node *n, uint32_t most)
 
 	wake = earlier(wake, earlier(n->expire_ms, n->sweep_ms));
 	wake = earlier(wake, sending_wake_ms(n->sending));
+	wake = earlier(wake, catchup_wake_ms(&n->catchup));
 	if (late != UINT64_MAX)
 		wake = earlier(wake, n->mono_ms + (late > n->wall_ms ? late - n->wall_ms : 0));
 	for (uint32_t i = 0; i < n->timer_count; i++)
@@ -495,6 +556,25 @@ node_batch_end(struct node *n, struct kw_why *why)
 	MUST(n->batch);
 	n->batch = false;
 	return node_tx_end(n, why);
+}
+
+void
+node_batch_undo(struct node *n)
+{
+	MUST(n->batch);
+	n->batch = false;
+	node_tx_undo(n);
+}
+
+enum kw_err
+node_add_report(struct node *n, const char *key, json_t *(*report)(void *self), void *self)
+{
+	if (n->report_count == NODE_REPORTS_MAX)
+		return KW_ELIMIT;
+	n->reports[n->report_count].key = key;
+	n->reports[n->report_count].report = report;
+	n->reports[n->report_count++].self = self;
+	return KW_OK;
 }
 
 void *

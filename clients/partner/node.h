@@ -6,6 +6,7 @@
 #ifndef KW_PARTNER_NODE_H
 #define KW_PARTNER_NODE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,6 +14,9 @@
 #include "clients/partner/config.h"
 
 struct node;
+
+/* Whether key and agreement, as their files have them, are such as a node starts with; the store is not looked at. */
+KW_MUST_USE enum kw_err node_files_check(const struct partner_config *config, struct kw_why *why);
 
 /* Reads agreement and key, opens the store, pins or continues the agreement. config is borrowed for the node's life. */
 KW_MUST_USE enum kw_err node_open(struct node **out, const struct partner_config *config, struct kw_why *why);
@@ -41,7 +45,7 @@ struct node_poller {
 	void (*ready)(void *self, short events);
 	void *self;
 };
-#define NODE_POLLERS_MAX 64
+#define NODE_POLLERS_MAX 256
 /* *handle names it; KW_ELIMIT: too many. A poller may remove itself or others while it is called. */
 KW_MUST_USE enum kw_err node_add_poller(int *handle, struct node *n, const struct node_poller *p);
 void node_remove_poller(struct node *n, int handle);
@@ -55,16 +59,26 @@ struct node_timer { /* asked before every wait, on the monotonic clock; UINT64_M
 KW_MUST_USE enum kw_err node_add_timer(struct node *n, const struct node_timer *t);
 
 /* After each commit that changed what people see: new rows in the inbox, marks on old ones, or answers for the outbox. */
-struct node_change { bool inbox; bool outbox; };
+struct node_change { bool inbox; bool outbox; bool cases; };
 #define NODE_LISTENERS_MAX 8
 KW_MUST_USE enum kw_err node_on_committed(struct node *n, void (*call)(void *self, struct node_change change), void *self);
 
 /*
- * Several desk_publish or desk_handler_done as one transaction: they are on disk when node_batch_end said KW_OK, and none
+ * Several desk_publish, desk_keep_place … as one transaction: they are on disk when node_batch_end said KW_OK, and none
  * of them is otherwise. Without a batch each is on disk when it returns.
  */
 KW_MUST_USE enum kw_err node_batch_begin(struct node *n, struct kw_why *why);
 KW_MUST_USE enum kw_err node_batch_end(struct node *n, struct kw_why *why);
+void node_batch_undo(struct node *n); /* instead of the end: nothing of it happened */
+
+/* What somebody should look at: told once in the log, shown in status until it is over. code is stable and short. */
+void node_alarm(struct node *n, const char *code, const char *fmt, ...) KW_PRINTF(3, 4);
+void node_alarm_clear(struct node *n, const char *code);
+const char *node_alarm_text(struct node *n, const char *code); /* NULL: there is none */
+
+/* What status shows under key, a new reference or NULL. */
+#define NODE_REPORTS_MAX 8
+KW_MUST_USE enum kw_err node_add_report(struct node *n, const char *key, json_t *(*report)(void *self), void *self);
 
 void *node_zmq_context(struct node *n); /* the one of the process */
 const struct partner_config *node_config(const struct node *n);

@@ -53,7 +53,7 @@ file_read(struct from_file *f, const char *path, struct kw_why *why)
 	if ((err = fs_read(&f->text, path, why)) != KW_OK || (err = fs_read(&f->sigs, sig, why)) != KW_OK)
 		return err;
 	if ((err = agreement_parse(&f->a, buf_span(&f->text), NULL, why)) != KW_OK)
-		kw_why_prefix(why, "%s: ", path);
+		kw_why_prefix(why, "%s", path);
 	return err;
 }
 
@@ -83,19 +83,27 @@ static enum kw_err
 open_store(struct node *n, const struct agreement *a, struct kw_why *why)
 {
 	struct pstore_owner owner = {agreement_partnership(a), n->id, agreement_mode(a)};
+	enum kw_err err = pstore_open(&n->store, n->config->state, &owner, n->config->store_pages_max, why);
 
-	return pstore_open(&n->store, n->config->state, &owner, n->config->store_pages_max, why);
+	return err == KW_OK ? node_lock_check(n, why) : err;
 }
 
 static enum kw_err
-pin(struct node *n, struct from_file *f, struct kw_why *why)
+add_first(struct node *n, struct from_file *f, struct kw_why *why)
 {
-	uint32_t version = agreement_version(f->a);
 	enum kw_err err = agreement_chain_add_first(n->chain, &f->a, buf_span(&f->sigs), n->config->fingerprint, why);
 
 	if (err != KW_OK)
-		return err;
-	if ((err = keep(n, version, buf_span(&f->text), buf_span(&f->sigs), why)) == KW_OK)
+		kw_why_prefix(why, "%s", n->config->agreement);
+	return err;
+}
+
+static enum kw_err
+keep_first(struct node *n, struct from_file *f, struct kw_why *why)
+{
+	enum kw_err err = keep(n, agreement_version(node_agreement(n)), buf_span(&f->text), buf_span(&f->sigs), why);
+
+	if (err == KW_OK)
 		tell("agreement.pinned", node_agreement(n));
 	return err;
 }
@@ -114,21 +122,25 @@ go_on(struct node *n, struct from_file *f, struct kw_why *why)
 		          agreement_version(node_agreement(n)));
 		return KW_OK;
 	}
-	if (err != KW_OK)
+	if (err != KW_OK) {
+		kw_why_prefix(why, "%s", n->config->agreement);
 		return err;
+	}
 	if ((err = keep(n, version, buf_span(&f->text), buf_span(&f->sigs), why)) == KW_OK)
 		tell("agreement.installed", node_agreement(n));
 	return err;
 }
 
 static enum kw_err
-check_own_key(const struct node *n, const struct agreement *a, struct kw_why *why)
+check_own_key(const struct public_key *mine, const char *path, const struct agreement *a, struct kw_why *why)
 {
-	const struct public_key *mine = secret_keys_public(n->keys), *theirs;
-	uint32_t me = agreement_node(a, n->id);
+	const struct public_key *theirs;
+	uint32_t me = agreement_node(a, mine->name);
 
+	if (public_key_is_operator(mine))
+		return kw_refuse(why, KW_EDENIED, "%s is an operator's key, that of \"%s\", but a node's key is wanted here", path, mine->name);
 	if (mine->mode != agreement_mode(a))
-		return kw_refuse(why, KW_EDENIED, "%s: the key is for %s, but the agreement is %s; the two never mix", n->config->key,
+		return kw_refuse(why, KW_EDENIED, "%s: the key is for %s, but the agreement is %s; the two never mix", path,
 		                 mine->mode == MODE_LIVE ? "live use" : "exercises", agreement_mode(a) == MODE_LIVE ? "live" : "an exercise");
 	if (me == AGREEMENT_NOBODY) /* a node that was taken out still reads what it has */
 		return KW_OK;
@@ -136,8 +148,59 @@ check_own_key(const struct node *n, const struct agreement *a, struct kw_why *wh
 	if (memcmp(mine->sign_pk, theirs->sign_pk, KW_KEY_LEN) != 0 || memcmp(mine->seal_pk, theirs->seal_pk, KW_KEY_LEN) != 0 ||
 	    memcmp(mine->curve_pk, theirs->curve_pk, KW_KEY_LEN) != 0)
 		return kw_refuse(why, KW_EDENIED, "%s: this is not the key that the agreement, version %u, has for \"%s\"; use that one, or have the agreement changed",
-		                 n->config->key, agreement_version(a), n->id);
+		                 path, agreement_version(a), mine->name);
 	return KW_OK;
+}
+
+enum kw_err
+node_files_check(const struct partner_config *config, struct kw_why *why)
+{
+	struct agreement_chain *chain = NULL;
+	struct secret_keys *keys = NULL;
+	struct from_file f;
+	char own[KEY_FINGERPRINT_MAX];
+	enum kw_err err = secret_keys_read_daemon(&keys, KEY_NODE, config->key, why);
+
+	if (err != KW_OK)
+		return err;
+	if ((err = file_read(&f, config->agreement, why)) != KW_OK || (err = check_own_key(secret_keys_public(keys), config->key, f.a, why)) != KW_OK)
+		goto free_all;
+	agreement_fingerprint(own, f.a);
+	if ((err = agreement_chain_new(&chain)) != KW_OK)
+		err = kw_refuse(why, err, "out of memory for the agreement");
+	else if ((err = agreement_chain_add_first(chain, &f.a, buf_span(&f.sigs), config->fingerprint != NULL ? config->fingerprint : own, why)) != KW_OK)
+		kw_why_prefix(why, "%s", config->agreement);
+free_all:
+	agreement_chain_free(&chain);
+	file_free(&f);
+	secret_keys_free(&keys);
+	return err;
+}
+
+/* The first start: nothing is made before key and agreement hold, so that a start that fails binds the folder to nobody. */
+static enum kw_err
+begin(struct node *n, struct from_file *f, struct kw_why *why)
+{
+	enum kw_err err;
+
+	if ((err = check_own_key(secret_keys_public(n->keys), n->config->key, f->a, why)) != KW_OK || (err = add_first(n, f, why)) != KW_OK ||
+	    (err = open_store(n, node_agreement(n), why)) != KW_OK)
+		return err;
+	return keep_first(n, f, why);
+}
+
+static enum kw_err
+go_on_from_store(struct node *n, struct from_file *f, struct kw_why *why)
+{
+	enum kw_err err;
+
+	if ((err = open_store(n, f->a, why)) != KW_OK || (err = pstore_agreements(n->store, load_one, n, why)) != KW_OK)
+		return err;
+	if (agreement_chain_newest(n->chain) != NULL)
+		err = go_on(n, f, why);
+	else if ((err = add_first(n, f, why)) == KW_OK) /* an earlier start ended between its first two commits */
+		err = keep_first(n, f, why);
+	return err == KW_OK ? check_own_key(secret_keys_public(n->keys), n->config->key, node_agreement(n), why) : err;
 }
 
 enum kw_err
@@ -146,20 +209,13 @@ node_agreement_start(struct node *n, struct kw_why *why)
 	struct from_file f;
 	enum kw_err err = file_read(&f, n->config->agreement, why);
 
-	if (err != KW_OK || (err = open_store(n, f.a, why)) != KW_OK)
+	if (err != KW_OK)
 		goto free_file;
 	if ((err = agreement_chain_new(&n->chain)) != KW_OK) {
 		err = kw_refuse(why, err, "out of memory for the agreement");
 		goto free_file;
 	}
-	if ((err = pstore_agreements(n->store, load_one, n, why)) != KW_OK)
-		goto free_file;
-	err = agreement_chain_newest(n->chain) == NULL ? pin(n, &f, why) : go_on(n, &f, why);
-	if (err != KW_OK) {
-		kw_why_prefix(why, "%s: ", n->config->agreement);
-		goto free_file;
-	}
-	if ((err = check_own_key(n, node_agreement(n), why)) != KW_OK)
+	if ((err = pstore_is_there(n->config->state) ? go_on_from_store(n, &f, why) : begin(n, &f, why)) != KW_OK)
 		goto free_file;
 	if (agreement_node(node_agreement(n), n->id) == AGREEMENT_NOBODY)
 		node_alarm(n, "not_in_agreement", "this node, %s, is not in the agreement, version %u; it can neither publish nor receive", n->id,
@@ -200,10 +256,32 @@ refuse(struct node *n, const struct wire_agreement *a, const struct kw_why *said
 	struct agreement_rival rival;
 
 	node_alarm(n, "agreement_refused", "the broker sent a version %u of the agreement that does not hold: %s", a->version, said->text);
-	if (!agreement_chain_evidence(n->chain, &rival) || node_tx(n, NULL) != KW_OK)
+	if (n->rival_kept || !agreement_chain_evidence(n->chain, &rival) || node_tx(n, NULL) != KW_OK)
 		return;
+	n->rival_kept = true; /* the chain keeps the first alone */
 	if (pstore_evidence_add(n->store, "agreement", "a second text of one version, with all its signatures", rival.text, rival.sigs, n->wall_ms, NULL) != KW_OK)
 		log_event(LOG_ERROR, "evidence.lost", "kind=agreement");
+}
+
+/* A version that is here already: said again it is nothing; with another text it is refused, and kept if it is signed as well. */
+static void
+known_version_came(struct node *n, const struct wire_agreement *in)
+{
+	const struct agreement *here = agreement_chain_get(n->chain, in->version);
+	struct agreement *a = NULL;
+	struct kw_why said;
+	enum kw_err err;
+
+	if (here != NULL && span_eq(agreement_text(here), in->text))
+		return;
+	err = agreement_parse(&a, in->text, NULL, &said);
+	if (err == KW_OK && agreement_version(a) > agreement_version(node_agreement(n)))
+		err = kw_refuse(&said, KW_EDENIED, "its text says version %u", agreement_version(a));
+	else if (err == KW_OK)
+		err = agreement_chain_add_next(n->chain, &a, in->sigs, &said);
+	if (err != KW_OK && err != KW_EEXISTS)
+		refuse(n, in, &said);
+	agreement_free(&a);
 }
 
 enum kw_err
@@ -213,9 +291,13 @@ node_agreement_came(struct node *n, const struct wire_agreement *in, struct kw_w
 	struct kw_why said;
 	enum kw_err err;
 
+	if (in->version <= agreement_version(node_agreement(n))) {
+		known_version_came(n, in);
+		return KW_OK;
+	}
 	n->asked_ms = 0;
 	if (in->version != agreement_version(node_agreement(n)) + 1)
-		return KW_OK; /* asked twice, or not at all */
+		return KW_OK; /* not asked for: versions come in order */
 	/* What this turn did so far belongs to the old version and must be on disk before the new one counts. */
 	if ((err = node_tx_end(n, why)) != KW_OK)
 		return err;

@@ -58,6 +58,14 @@ node_alarm(struct node *n, const char *code, const char *fmt, ...)
 	log_peer(LOG_WARNING, "partner.alarm", "code=%s text=\"%s\"", code, line);
 }
 
+const char *
+node_alarm_text(struct node *n, const char *code)
+{
+	const struct alarm *a = find(n, code);
+
+	return a != NULL ? a->text : NULL;
+}
+
 void
 node_alarm_clear(struct node *n, const char *code)
 {

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "clients/partner/node_parts.h"
+#include "clients/partner/node_cases.h"
+#include "clients/partner/node_forward.h"
+#include "clients/partner/node_release.h"
 #include "proto/entry.h"
 #include "proto/payload.h"
 
@@ -21,9 +23,7 @@ keep_until(const struct node *n, const struct header *h)
 	const struct agreement_topic *t = a != NULL ? agreement_topic(a, h->topic) : NULL;
 	uint64_t content = t != NULL ? t->keep_content_ms : 14 * DAY_MS, proof = t != NULL ? t->keep_proof_ms : 730 * DAY_MS;
 
-	if (n->config->keep_content_ms > 0 && n->config->keep_content_ms < content)
-		content = n->config->keep_content_ms;
-	return (struct times){n->wall_ms + content, n->wall_ms + proof};
+	return (struct times){sealer_content_until(n->wall_ms + content, h, n->wall_ms, n->config->keep_content_ms), n->wall_ms + proof};
 }
 
 /* [D-7] Kept aside with its reason; the sender hears of it when it was the sender. */
@@ -97,38 +97,78 @@ count_number(struct counted *out, struct node *n, struct reading *r, struct kw_w
 	return pstore_sender_step(n->store, h->sender, h->lane, h->sender_epoch, r->number, &out->step, n->wall_ms, why);
 }
 
-/* A number that came twice is the sender's lie: both stay, both are marked. */
+/*
+ * A number that came twice is the sender's lie: both stay, both are marked. Where nothing is kept any more of what came with
+ * it, it came so long ago that the broker alone can have brought it again: *replay, r->why says so, and nobody is accused.
+ */
 static enum kw_err
-tell_equivocation(struct node *n, const struct reading *r, struct kw_why *why)
+tell_equivocation(bool *replay, struct node *n, struct reading *r, struct kw_why *why)
 {
 	const struct header *h = &r->header;
 	struct in_stored other;
 	uint64_t seq;
 	enum kw_err err;
 
+	err = pstore_in_by_number(&seq, n->store, h->sender, h->lane, h->sender_epoch, r->number, why);
+	if (err == KW_OK)
+		err = pstore_in_get(&other, n->store, seq, why);
+	*replay = err == KW_ENOTFOUND;
+	if (*replay) {
+		(void)kw_refuse(&r->why, KW_EDENIED, "replay: the running number %llu of %s came before, so long ago that nothing is kept of it", (unsigned long long)r->number,
+		                h->sender);
+		return KW_OK;
+	}
+	if (err != KW_OK)
+		return err;
 	node_alarm(n, "equivocation", "%s used the running number %llu in lane %s for two notifications; both are kept and marked", h->sender,
 	           (unsigned long long)r->number, lane_name(h->lane));
-	err = pstore_in_by_number(&seq, n->store, h->sender, h->lane, h->sender_epoch, r->number, why);
-	if (err != KW_OK)
-		return err == KW_ENOTFOUND ? KW_OK : err;
-	if ((err = pstore_in_get(&other, n->store, seq, why)) != KW_OK)
-		return err == KW_ENOTFOUND ? KW_OK : err;
 	if ((err = pstore_evidence_add(n->store, "equivocation", h->sender, other.head, r->frame.head, n->wall_ms, why)) != KW_OK)
 		return err;
 	return pstore_in_set_mark(n->store, seq, "equivocation", why);
 }
 
-static bool
-same_partner(const char *a, const char *b)
+/* What is recalled is gone from the disk before anybody hears that it was. */
+static enum kw_err
+correct(struct node *n, uint64_t seq, enum notice_type type, struct kw_why *why)
 {
-	size_t len = strcspn(a, "/");
+	enum kw_err err;
 
-	return strncmp(a, b, len + 1) == 0;
+	n->change.inbox = true;
+	if (type == TYPE_RECALL) {
+		err = pstore_in_erase(n->store, seq, "recalled", why);
+		return err == KW_OK ? node_release_erase(n, seq, why) : err;
+	}
+	return pstore_in_mark(n->store, seq, type == TYPE_CANCEL, type == TYPE_UPDATE, why);
+}
+
+/* Corrections that were here before what they correct. */
+static enum kw_err
+correct_late(struct node *n, uint64_t seq, const struct header *h, const uint8_t frame_hash[KW_HASH_LEN], struct kw_why *why)
+{
+	struct in_stored row;
+	struct header later;
+	struct frame f;
+	enum kw_err err;
+
+	if (notice_type_is_receipt(h->type))
+		return KW_OK;
+	if ((err = node_release_corrected(n, seq, h, frame_hash, why)) != KW_OK)
+		return err;
+	for (uint64_t before = seq; (err = pstore_in_about(&row, n->store, h->id, before, why)) == KW_OK; before = row.seq) {
+		if (frame_parse(&f, row.head, FRAME_EITHER, NULL) != KW_OK || header_decode(&later, f.header, NULL) != KW_OK ||
+		    memcmp(later.about.frame_hash, frame_hash, KW_HASH_LEN) != 0 || !node_same_partner(later.sender, h->sender))
+			continue;
+		if ((err = correct(n, seq, later.type, why)) != KW_OK)
+			return err;
+		if (later.type == TYPE_RECALL && h->type == TYPE_DRAFT && (err = node_release_recalled(n, &later.about, later.sender, why)) != KW_OK)
+			return err;
+	}
+	return err == KW_ENOTFOUND ? KW_OK : err;
 }
 
 /* Updates and cancels mark their original; somebody else's they may not touch. *refused: r->why says so. */
 static enum kw_err
-mark_original(bool *refused, struct node *n, struct reading *r, struct kw_why *why)
+mark_original(bool *refused, struct node *n, struct reading *r, const struct about *about, enum notice_type type, struct kw_why *why)
 {
 	const struct header *h = &r->header;
 	char partner[KW_NODE_MAX + 1];
@@ -139,18 +179,18 @@ mark_original(bool *refused, struct node *n, struct reading *r, struct kw_why *w
 	enum kw_err err;
 
 	*refused = false;
-	memcpy(q.id, h->about.id, KW_ID_LEN);
+	memcpy(q.id, about->id, KW_ID_LEN);
 	(void)memcpy(partner, h->sender, sizeof partner);
 	partner[strcspn(partner, "/")] = '\0';
 	for (uint64_t after = 0; (err = pstore_in_next(&row, n->store, &q, after, why)) == KW_OK; after = row.seq) {
-		if (memcmp(row.frame_hash, h->about.frame_hash, KW_HASH_LEN) != 0 || frame_parse(&f, row.head, FRAME_EITHER, NULL) != KW_OK ||
+		if (memcmp(row.frame_hash, about->frame_hash, KW_HASH_LEN) != 0 || frame_parse(&f, row.head, FRAME_EITHER, NULL) != KW_OK ||
 		    header_decode(&original, f.header, NULL) != KW_OK)
 			continue;
-		if (same_partner(h->sender, original.sender))
-			return pstore_in_mark(n->store, row.seq, h->type == TYPE_CANCEL, h->type == TYPE_UPDATE, why);
+		if (node_same_partner(h->sender, original.sender))
+			return correct(n, row.seq, type, why);
 		*refused = true;
 		r->step = STEP_SENDER;
-		(void)kw_refuse(&r->why, KW_EDENIED, "%s may not %s what %s sent; only the first sender's partner may", h->sender, notice_type_name(h->type),
+		(void)kw_refuse(&r->why, KW_EDENIED, "%s may not %s what %s sent; only the first sender's partner may", h->sender, notice_type_name(type),
 		                original.sender);
 		return KW_OK;
 	}
@@ -179,8 +219,23 @@ act(bool *refused, struct node *n, struct reading *r, struct kw_why *why)
 	switch (r->header.type) {
 	case TYPE_UPDATE:
 	case TYPE_CANCEL:
+		return mark_original(refused, n, r, &r->header.about, r->header.type, why);
 	case TYPE_RECALL:
-		return mark_original(refused, n, r, why);
+		if ((err = mark_original(refused, n, r, &r->header.about, TYPE_RECALL, why)) != KW_OK || *refused)
+			return err;
+		if ((err = node_release_recalled(n, &r->header.about, r->header.sender, why)) != KW_OK)
+			return err;
+		if (node_same_partner(r->header.sender, n->id) && (err = node_erase_own(n, &r->header.about, why)) != KW_OK)
+			return err;
+		return node_forward_recalled(n, &r->header.about, r->header.sender, why);
+	case TYPE_RELEASED:
+		if (r->corrects.set && (err = mark_original(refused, n, r, &r->corrects, TYPE_UPDATE, why)) != KW_OK)
+			return err;
+		return *refused ? KW_OK : node_release_came(refused, n, r, why);
+	case TYPE_DRAFT:
+	case TYPE_APPROVED:
+	case TYPE_REFUSED:
+		return node_release_came(refused, n, r, why);
 	case TYPE_VOID:
 		return r->whole ? take_void(n, r, why) : KW_OK;
 	case TYPE_DELIVERED:
@@ -198,6 +253,56 @@ act(bool *refused, struct node *n, struct reading *r, struct kw_why *why)
 	}
 }
 
+static bool
+subscribed(const struct node *n, const char *topic)
+{
+	const struct agreement *a = node_agreement(n);
+
+	if (n->config->filter_count == 0)
+		return true;
+	for (uint32_t i = 0; i < n->config->filter_count; i++)
+		if (filter_matches(n->config->filters[i], topic))
+			return true;
+	return agreement_is_responsible(a, topic, agreement_node(a, n->id)) || agreement_must_approve(a, topic, agreement_node(a, n->id));
+}
+
+/* Why the broker may not have left this body out, as far as the node can judge it; "": it may. */
+static const char *
+no_reason_for_bare(const struct node *n, const struct header *h, enum wire_mark mark)
+{
+	switch (mark) {
+	case MARK_EXPIRED:
+		return !notice_type_is_receipt(h->type) && h->expires_ms <= n->wall_ms + KW_CLOCK_SKEW_MS ? "" : "expired, and it is not";
+	case MARK_NOT_SUBSCRIBED:
+		return !notice_type_is_receipt(h->type) && !subscribed(n, h->topic) ? "" : "not subscribed to, and it is";
+	case MARK_PURGED:
+		return h->expires_ms <= n->wall_ms ? "" : "read by all its readers, which this node is one of; if its store is no old copy, that is not so";
+	case MARK_RECALLED: /* the recall itself comes behind it */
+	case MARK_WHOLE:
+	case MARK_ENTRY:
+		break;
+	}
+	return "";
+}
+
+/* [D-10] The broker says why a body does not come; what can be held against it is. */
+static const char *
+bare_mark(struct node *n, const struct header *h, enum wire_mark mark)
+{
+	const char *lie = no_reason_for_bare(n, h, mark);
+	bool was_here = n->up_since_ms != 0 && n->up_since_ms < h->created_ms;
+
+	if (mark != MARK_NOT_SUBSCRIBED && !notice_type_is_receipt(h->type) && was_here) {
+		node_alarm(n, "held_back", "a notification of %s came without its content (%s) although this node was connected all the while: it was held back", h->sender,
+		           wire_mark_name(mark));
+		return "held back";
+	}
+	if (lie[0] == '\0')
+		return wire_mark_name(mark);
+	node_alarm(n, "withheld", "the broker left out the content of a notification of %s on %.200s as %s", h->sender, h->topic, lie);
+	return "withheld";
+}
+
 /* What the row shows beside the text. */
 static const char *
 mark_of(struct node *n, const struct reading *r, const struct wire_deliver *d, const char *counted)
@@ -206,12 +311,8 @@ mark_of(struct node *n, const struct reading *r, const struct wire_deliver *d, c
 
 	if (counted[0] != '\0')
 		return counted;
-	if (d->mark == MARK_EXPIRED && !notice_type_is_receipt(h->type) && n->up_since_ms != 0 && n->up_since_ms < h->created_ms) {
-		node_alarm(n, "held_back", "a notification of %s expired at the broker although this node was connected all the while: it was held back", h->sender);
-		return "held back";
-	}
 	if (d->mark != MARK_WHOLE)
-		return wire_mark_name(d->mark);
+		return bare_mark(n, h, d->mark);
 	if (!notice_type_is_receipt(h->type) && h->expires_ms <= n->wall_ms)
 		return "late";
 	if (h->created_ms > n->wall_ms + KW_CLOCK_SKEW_MS)
@@ -227,11 +328,26 @@ cap_hash_of(bool *has, uint8_t hash[KW_HASH_LEN], const struct node *n, const st
 	*has = false;
 	if (!r->whole || r->header.payload_type != PAYLOAD_ALERT || (brief = calloc(1, sizeof *brief)) == NULL)
 		return;
-	if (payload_brief(brief, PAYLOAD_ALERT, buf_span(&r->payload), "", NULL) == KW_OK && brief->cap_id[0] != '\0') {
+	if (payload_brief(brief, PAYLOAD_ALERT, release_content(r->header.type, buf_span(&r->payload)), "", NULL) == KW_OK && brief->cap_id[0] != '\0') {
 		sealer_cap_hash(hash, n->sealer, brief->cap_id);
 		*has = true;
 	}
 	free(brief);
+}
+
+/* What a receipt said can be shown to others, who have no key: its body as it was signed, and the content key. */
+static enum kw_err
+keep_proof(struct buf *out, const struct node *n, const struct reading *r)
+{
+	struct buf plain = BUF_INIT(KW_BODY_MAX + 64);
+	enum kw_err err;
+
+	plain.secret = true;
+	buf_put(&plain, r->content_key, KW_KEY_LEN);
+	buf_put_span(&plain, r->frame.body);
+	err = buf_ok(&plain) ? sealer_close(out, n->sealer, r->header.id, buf_span(&plain)) : KW_ENOMEM;
+	buf_free(&plain);
+	return err;
 }
 
 static enum kw_err
@@ -239,9 +355,10 @@ put(struct node *n, const struct wire_deliver *d, const struct reading *r, const
 {
 	const struct header *h = &r->header;
 	struct times t = keep_until(n, h);
-	struct buf sealed = BUF_INIT(KW_OPENED_MAX + 128);
+	struct buf sealed = BUF_INIT(KW_OPENED_MAX + 128), proof = BUF_INIT(KW_BODY_MAX + 256);
 	struct receipt_due due = {.lane = h->lane, .at_once = h->confirm_at_once};
 	uint8_t cap_hash[KW_HASH_LEN];
+	uint64_t delete_by_ms = r->whole ? payload_delete_by_ms(h->payload_type, release_content(h->type, buf_span(&r->payload))) : 0;
 	bool has_cap;
 	struct in_new row = {
 		.header = h, .frame_hash = r->frame_hash, .head = r->frame.head, .lane = h->lane, .number = r->has_number ? r->number : 0,
@@ -251,6 +368,8 @@ put(struct node *n, const struct wire_deliver *d, const struct reading *r, const
 	};
 	enum kw_err err;
 
+	if (delete_by_ms > 0 && delete_by_ms < row.content_until_ms)
+		row.content_until_ms = delete_by_ms;
 	if (r->whole && sealer_close(&sealed, n->sealer, h->id, buf_span(&r->payload)) != KW_OK) {
 		err = kw_refuse(why, KW_ENOMEM, "out of memory for a content");
 		goto free_sealed;
@@ -258,10 +377,17 @@ put(struct node *n, const struct wire_deliver *d, const struct reading *r, const
 	cap_hash_of(&has_cap, cap_hash, n, r);
 	row.cap_hash = has_cap ? cap_hash : NULL;
 	row.payload = buf_span(&sealed);
+	if (r->whole && notice_type_is_receipt(h->type) && keep_proof(&proof, n, r) != KW_OK) {
+		err = kw_refuse(why, KW_ENOMEM, "out of memory for a receipt");
+		goto free_sealed;
+	}
+	row.proof = buf_span(&proof);
 	if ((err = pstore_in_add(&due.seq, n->store, &row, why)) != KW_OK)
 		goto free_sealed;
 	n->delivered++;
 	n->change.inbox = true;
+	if ((err = correct_late(n, due.seq, h, r->frame_hash, why)) != KW_OK || (err = node_case_heard(n, h, r->frame_hash, r->frame.head, &d->at, why)) != KW_OK)
+		goto free_sealed;
 	if (row.receipt == RECEIPT_DUE) {
 		memcpy(due.sender, h->sender, sizeof due.sender);
 		memcpy(due.topic, h->topic, sizeof due.topic);
@@ -270,6 +396,7 @@ put(struct node *n, const struct wire_deliver *d, const struct reading *r, const
 	}
 free_sealed:
 	buf_free(&sealed);
+	buf_free(&proof);
 	return err;
 }
 
@@ -277,15 +404,17 @@ static enum kw_err
 take_fine(struct node *n, const struct wire_deliver *d, struct span bytes, struct reading *r, struct kw_why *why)
 {
 	struct counted c;
-	bool refused;
+	bool refused = false;
 	enum kw_err err;
 
 	if ((err = count_number(&c, n, r, why)) != KW_OK)
 		return err;
 	if (c.refused)
 		return put_aside(n, d, bytes, r, number_verdict_name(c.step.verdict), why);
-	if (c.step.verdict == NUMBER_TWICE && r->has_number && (err = tell_equivocation(n, r, why)) != KW_OK)
+	if (c.step.verdict == NUMBER_TWICE && r->has_number && (err = tell_equivocation(&refused, n, r, why)) != KW_OK)
 		return err;
+	if (refused)
+		return put_aside(n, d, bytes, r, "replay", why);
 	if ((err = act(&refused, n, r, why)) != KW_OK)
 		return err;
 	if (refused)
@@ -316,6 +445,8 @@ take_rejected(struct node *n, const struct wire_deliver *d, struct span bytes, s
 
 	if (r->signature_held && (err = count_number(&c, n, r, why)) != KW_OK)
 		return err;
+	if (r->signature_held && (err = node_case_heard(n, &r->header, r->frame_hash, r->frame.head, &d->at, why)) != KW_OK)
+		return err; /* it counts for everybody else */
 	r->why = reason; /* what was found first counts */
 	return put_aside(n, d, bytes, r, "", why);
 }
@@ -323,15 +454,19 @@ take_rejected(struct node *n, const struct wire_deliver *d, struct span bytes, s
 static enum kw_err
 take_notification(enum outcome *out, struct node *n, const struct wire_deliver *d, struct span bytes, struct kw_why *why)
 {
-	struct reader reader = {n->id, n->chain, n->opener};
+	struct reader reader = {n->id, n->chain, n->opener, n->opener_before, n->wall_ms};
 	bool fresh = true, conflict = false;
 	struct reading r;
 	enum kw_err err = KW_OK;
 
 	*out = TAKEN;
 	if (reader_head(&r, bytes, d->mark) == KW_OK) {
-		if ((err = is_fresh(&fresh, &conflict, n, &r, why)) != KW_OK || (!fresh && !conflict))
+		if ((err = is_fresh(&fresh, &conflict, n, &r, why)) != KW_OK)
 			goto free_reading;
+		if (!fresh && !conflict) { /* perhaps at a new place, in a new log epoch */
+			err = node_case_heard(n, &r.header, r.frame_hash, r.frame.head, &d->at, why);
+			goto free_reading;
+		}
 		reader_check(&r, &reader, d);
 		if (r.signature_held && (err = node_commit_heard(n, &r.header, r.frame.head, why)) != KW_OK)
 			goto free_reading;
@@ -372,28 +507,32 @@ signed_by_broker(const struct node *n, struct span bytes)
 
 /* [L-6] The broker's own entry. */
 static enum kw_err
-take_entry(enum outcome *out, struct node *n, struct span bytes, struct kw_why *why)
+take_entry(enum outcome *out, struct node *n, struct span bytes, const struct position *at, struct kw_why *why)
 {
 	const struct agreement *a;
 	struct broker_entry e;
 	enum kw_err err;
 
 	*out = TAKEN;
-	if ((err = entry_decode(&e, bytes, why)) != KW_OK) {
-		log_peer(LOG_WARNING, "inbox.entry", "text=\"%s\"", why->text);
-		return KW_OK; /* of a kind to come: nothing is lost by passing it */
-	}
-	if (e.version > agreement_version(node_agreement(n))) {
+	err = entry_decode(&e, bytes, why);
+	if (err == KW_OK && (e.version > agreement_version(node_agreement(n)) || (e.kind == ENTRY_CASE && e.of_case.in_force > agreement_version(node_agreement(n))))) {
+		/* which may name another key of the broker's, and other people */
 		*out = HOLD;
 		return KW_OK;
 	}
 	if (!signed_by_broker(n, bytes)) {
-		node_alarm(n, "broker_lies", "an entry about version %u of the agreement is not signed by the broker", e.version);
+		node_alarm(n, "broker_lies", "what came as the broker's own entry is not signed by the broker; if it was a notification, its number is missing");
 		return KW_OK;
 	}
+	if (err != KW_OK) {
+		log_peer(LOG_WARNING, "inbox.entry", "text=\"%s\"", why->text);
+		return KW_OK; /* of a kind to come: nothing is lost by passing it */
+	}
 	a = agreement_chain_get(n->chain, e.version);
+	if (a == node_agreement(n))
+		node_alarm_clear(n, "agreement_behind");
 	if (a == NULL || memcmp(agreement_hash(a), e.agreement_hash, KW_HASH_LEN) == 0)
-		return KW_OK;
+		return e.kind == ENTRY_CASE ? node_case_stated(n, &e, bytes, at, why) : KW_OK;
 	node_alarm(n, "agreement_refused", "the broker signed that another text of version %u of the agreement is in force than the one that stands here", e.version);
 	return pstore_evidence_add(n->store, "agreement", "the broker's entry names another text", bytes, span_of(agreement_hash(a), KW_HASH_LEN), n->wall_ms, why);
 }
@@ -406,7 +545,7 @@ take(enum outcome *out, struct node *n, const struct wire_deliver *d, struct spa
 
 	if ((err = node_tx(n, why)) != KW_OK)
 		return err;
-	err = d->mark == MARK_ENTRY ? take_entry(out, n, bytes, why) : take_notification(out, n, d, bytes, why);
+	err = d->mark == MARK_ENTRY ? take_entry(out, n, bytes, &d->at, why) : take_notification(out, n, d, bytes, why);
 	if (err != KW_OK || *out == HOLD)
 		return err;
 	if ((err = pstore_set_cursor(n->store, d->at.lane, to, why)) != KW_OK)
@@ -422,7 +561,7 @@ hold(struct node *n, const struct wire_deliver *d, struct span bytes, struct kw_
 	struct lane_in *l = &n->lanes[d->at.lane];
 	struct held *h;
 
-	if (l->count >= NODE_HELD_MAX)
+	if (l->count >= NODE_HELD_MAX || l->bytes + bytes.len > NODE_HELD_BYTES_MAX)
 		return kw_refuse(why, KW_ECRYPTO, "the broker sent more than this node's window allows while lane %s waits for an agreement", lane_name(d->at.lane));
 	h = malloc(sizeof *h + bytes.len);
 	if (h == NULL)
@@ -437,6 +576,7 @@ hold(struct node *n, const struct wire_deliver *d, struct span bytes, struct kw_
 	*l->end = h;
 	l->end = &h->next;
 	l->count++;
+	l->bytes += bytes.len;
 	return KW_OK;
 }
 
@@ -480,6 +620,7 @@ node_held_again(struct node *n, struct kw_why *why)
 				break;
 			l->first = h->next;
 			l->count--;
+			l->bytes -= h->len;
 			free(h);
 		}
 	}
@@ -499,5 +640,6 @@ node_held_drop(struct node *n)
 			free(h);
 		}
 		l->count = 0;
+		l->bytes = 0;
 	}
 }

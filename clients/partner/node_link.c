@@ -22,6 +22,13 @@ node_send(struct node *n, const struct wire_msg *m, struct span frame)
 	return err;
 }
 
+/* What was sent of a lower lane lies before an alert on a slow line: 1.5 MiB are 12 seconds at 1 Mbit/s. */
+static const struct lane_window windows[KW_LANES] = {
+	[LANE_FLASH] = {NODE_WINDOW_MESSAGES, NODE_WINDOW_BYTES},
+	[LANE_URGENT] = {256, 1024u * 1024u},
+	[LANE_ROUTINE] = {256, 512u * 1024u},
+};
+
 static void
 say_hello(struct node *n)
 {
@@ -40,7 +47,7 @@ say_hello(struct node *n)
 	h->filters = n->config->filters;
 	for (int i = 0; i < KW_LANES; i++) {
 		h->cursor[i] = n->cursor[i];
-		h->window[i] = (struct lane_window){NODE_WINDOW_MESSAGES, NODE_WINDOW_BYTES};
+		h->window[i] = windows[i];
 	}
 	if (pstore_out_last_stored(&h->has_last_stored, h->last_stored, n->store, &why) != KW_OK)
 		log_event(LOG_WARNING, "link.hello", "error=store");
@@ -167,6 +174,8 @@ new_log_epoch(struct node *n, const struct wire_welcome *w, struct kw_why *why)
 
 		if ((err = pstore_set_cursor(n->store, (enum lane)i, to, why)) != KW_OK)
 			return err;
+		if ((err = pstore_cases_cut(n->store, (enum lane)i, w->log_epoch, w->epoch_start[i], why)) != KW_OK)
+			return err;
 		n->cursor[i] = to;
 	}
 	n->log_epoch = w->log_epoch;
@@ -175,7 +184,9 @@ new_log_epoch(struct node *n, const struct wire_welcome *w, struct kw_why *why)
 		return KW_OK;
 	log_event(LOG_NOTICE, "link.new_epoch", "log_epoch=%u", w->log_epoch);
 	n->change.outbox = true;
-	return pstore_out_reopen(n->store, since, why);
+	if ((err = pstore_out_reopen(n->store, since, why)) != KW_OK)
+		return err;
+	return pstore_out_waiting(&n->waiting, n->store, why);
 }
 
 /* False: this broker is not to be worked with. */
@@ -247,6 +258,30 @@ compare_clocks(struct node *n, uint64_t theirs)
 		node_alarm_clear(n, "clock");
 }
 
+/* Versions only go up: a broker with an older one was not told yet, or went back; what is sent under the newer one waits. */
+static void
+compare_versions(struct node *n, uint32_t theirs)
+{
+	uint32_t ours = agreement_version(node_agreement(n));
+
+	if (theirs < ours)
+		node_alarm(n, "agreement_behind", "the broker has version %u of the agreement in force, this node version %u: install it there, or look why the broker went back",
+		           theirs, ours);
+	else
+		node_alarm_clear(n, "agreement_behind");
+}
+
+static void
+begin_catchup(struct node *n, const struct wire_welcome *w)
+{
+	uint64_t cursor[KW_LANES];
+
+	for (int i = 0; i < KW_LANES; i++)
+		cursor[i] = n->cursor[i].number;
+	catchup_begin(&n->catchup, w->tail, cursor, n->mono_ms);
+	n->shown_seq = n->newest_seq;
+}
+
 static enum kw_err
 take_welcome(struct node *n, const struct wire_welcome *w, struct kw_why *why)
 {
@@ -273,6 +308,8 @@ take_welcome(struct node *n, const struct wire_welcome *w, struct kw_why *why)
 		return err;
 	node_alarm_clear(n, "behind");
 	node_alarm_clear(n, "refused");
+	node_alarm_clear(n, "silent_broker");
+	compare_versions(n, w->agreement_version);
 	compare_clocks(n, w->now_ms);
 	link_welcomed(&n->link, n->mono_ms);
 	sending_start(n->sending, w->window);
@@ -283,6 +320,7 @@ take_welcome(struct node *n, const struct wire_welcome *w, struct kw_why *why)
 	log_event(LOG_NOTICE, "link.up", "endpoint=%s log_epoch=%u agreement=%u", n->endpoint, w->log_epoch, w->agreement_version);
 	if (n->version_wanted)
 		node_agreement_ask(n);
+	begin_catchup(n, w);
 	return KW_OK;
 }
 
@@ -310,8 +348,10 @@ static void
 malformed(struct node *n, const struct kw_why *said)
 {
 	log_peer(LOG_WARNING, "link.malformed", "endpoint=%s text=\"%s\"", n->endpoint, said->text);
-	if (++n->malformed >= MALFORMED_MAX)
-		link_failed(&n->link, n->mono_ms);
+	if (++n->malformed < MALFORMED_MAX)
+		return;
+	node_alarm(n, "gibberish", "what the broker at %s says cannot be read: %s", n->endpoint, said->text);
+	link_failed(&n->link, n->mono_ms);
 }
 
 static enum kw_err
@@ -327,7 +367,10 @@ sort(struct node *n, const struct wire_msg *m, struct span frame, struct kw_why 
 	case WIRE_STORED:
 		return ready ? node_stored(n, &m->stored, why) : KW_OK;
 	case WIRE_DELIVER:
-		return ready ? node_delivered(n, &m->deliver, frame, why) : KW_OK;
+		if (!ready)
+			return KW_OK;
+		catchup_delivered(&n->catchup, m->deliver.at.lane, m->deliver.at.number, n->mono_ms);
+		return node_delivered(n, &m->deliver, frame, why);
 	case WIRE_AGREEMENT:
 		return ready ? node_agreement_came(n, &m->agreement, why) : KW_OK;
 	case WIRE_BEAT:

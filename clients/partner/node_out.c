@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "clients/partner/node_parts.h"
+#include "clients/partner/node_cases.h"
+#include "clients/partner/node_forward.h"
+#include "clients/partner/node_release.h"
 #include "proto/commit.h"
 
 #define PUMP_MOST 512u /* publishes of one turn, so that the loop comes back to reading */
@@ -55,8 +57,91 @@ node_pump(struct node *n)
 			return;
 }
 
+/* Two proofs that cannot both be true: whoever sees them knows that the broker's log is not one. */
 static enum kw_err
-stored_one(struct node *n, const struct commit *c, const struct wire_stored_item *item, struct kw_why *why)
+order_denied(struct node *n, uint64_t other_commit, const uint8_t record[WIRE_COMMIT_LEN], const char *how, struct kw_why *why)
+{
+	struct pstore_seen known;
+	enum kw_err err;
+
+	if ((err = pstore_commit_get(&known, n->store, n->log_epoch, other_commit, why)) != KW_OK)
+		return err;
+	err = pstore_evidence_add(n->store, "order", how, known.has_record ? span_of(known.record, WIRE_COMMIT_LEN) : span_of(NULL, 0),
+	                          span_of(record, WIRE_COMMIT_LEN), n->wall_ms, why);
+	return err != KW_OK ? err : kw_refuse(why, KW_ECRYPTO, "%s: the broker denies its own order; look at the evidence", how);
+}
+
+/* [P-7] One place for one notification, and the first proof of it stays. */
+static enum kw_err
+check_order(struct node *n, const struct out_row *row, const struct wire_stored_item *item, const uint8_t record[WIRE_COMMIT_LEN], struct kw_why *why)
+{
+	uint64_t other, commit;
+	enum kw_err err;
+
+	if (row->state == OUTBOX_STORED && row->at.log_epoch == item->at.log_epoch && row->at.number != item->at.number)
+		return order_denied(n, row->commit, record, "the broker proves two places for one notification of this node", why);
+	err = pstore_out_at(&other, &commit, n->store, &item->at, row->seq, why);
+	if (err != KW_OK)
+		return err == KW_ENOTFOUND ? KW_OK : err;
+	return order_denied(n, commit, record, "the broker proves one place for two notifications of this node", why);
+}
+
+static enum kw_err
+check_positions(const struct node *n, const struct wire_stored *s, struct kw_why *why)
+{
+	for (uint32_t i = 0; i < s->count; i++) {
+		const struct position *at = &s->items[i].at;
+
+		if (at->number == 0 || at->number > INT64_MAX || at->log_epoch == 0 || at->log_epoch > n->log_epoch || at->log_epoch != s->items[0].at.log_epoch)
+			return kw_refuse(why, KW_ECRYPTO, "the broker says it stored a notification at a position (epoch %u, number %llu) that cannot be", at->log_epoch,
+			                 (unsigned long long)at->number);
+	}
+	return KW_OK;
+}
+
+/* What this node sent is not delivered to it: its place in the log comes with its proof. */
+static enum kw_err
+own_in_log(struct node *n, uint64_t seq, const struct position *at, struct kw_why *why)
+{
+	struct out_row row;
+	struct buf head = BUF_INIT(KW_HEAD_MAX);
+	uint8_t hash[KW_HASH_LEN];
+	struct header h;
+	struct frame f;
+	enum kw_err err = pstore_out_get(&row, n->store, seq, why);
+
+	if (err != KW_OK)
+		return err;
+	if (frame_parse(&f, row.frame, FRAME_EITHER, why) != KW_OK || header_decode(&h, f.header, why) != KW_OK)
+		return kw_refuse(why, KW_ECORRUPT, "a notification in the outbox cannot be read any more; restore the store from a copy");
+	memcpy(hash, row.frame_hash, KW_HASH_LEN);
+	buf_put_span(&head, f.head); /* the row's bytes go when the store is asked for others */
+	err = buf_ok(&head) ? node_case_heard(n, &h, hash, buf_span(&head), at, why) : kw_refuse(why, KW_ENOMEM, "out of memory for a case");
+	if (err == KW_OK && h.type == TYPE_RECALL && (err = node_erase_own(n, &h.about, why)) == KW_OK)
+		err = node_forward_recalled(n, &h.about, n->id, why);
+	if (err == KW_OK && (row.late & LATE_RECALLED) != 0) /* a forward that was taken back on its way */
+		err = pstore_out_erase(n->store, seq, why);
+	buf_free(&head);
+	return err;
+}
+
+/* For whoever asks later, offline: the commit, and the way from this notification to its root. */
+static enum kw_err
+keep_proof(struct node *n, uint64_t seq, const uint8_t record[WIRE_COMMIT_LEN], const struct wire_stored_item *item, struct kw_why *why)
+{
+	struct buf proof = BUF_INIT(WIRE_COMMIT_LEN + 4 + KW_PATH_MAX * KW_HASH_LEN);
+	enum kw_err err;
+
+	buf_put(&proof, record, WIRE_COMMIT_LEN);
+	buf_put_u32(&proof, item->index);
+	buf_put(&proof, item->path, (size_t)item->path_len * KW_HASH_LEN);
+	err = buf_ok(&proof) ? pstore_out_proof(n->store, seq, buf_span(&proof), why) : kw_refuse(why, KW_ENOMEM, "out of memory for a proof");
+	buf_free(&proof);
+	return err;
+}
+
+static enum kw_err
+stored_one(struct node *n, const struct commit *c, const uint8_t record[WIRE_COMMIT_LEN], const struct wire_stored_item *item, struct kw_why *why)
 {
 	struct out_row row;
 	struct leaf leaf;
@@ -71,14 +156,20 @@ stored_one(struct node *n, const struct commit *c, const struct wire_stored_item
 	commit_leaf(hash, &leaf);
 	if (item->at.lane != row.lane || !commit_path_holds(c->root, c->count, item->index, hash, (const uint8_t (*)[KW_HASH_LEN])item->path, item->path_len))
 		return kw_refuse(why, KW_ECRYPTO, "the broker's proof that it stored a notification in commit %llu does not hold", (unsigned long long)c->number);
+	if ((err = check_order(n, &row, item, record, why)) != KW_OK)
+		return err;
 	if (row.state == OUTBOX_WAITING && n->waiting > 0)
 		n->waiting--;
 	if ((err = pstore_out_stored(n->store, row.seq, &item->at, c->number, n->wall_ms, why)) != KW_OK)
 		return err;
 	(void)sending_stored(n->sending, item->id);
+	if (row.lane >= n->full_lane)
+		node_alarm_clear(n, "broker_full");
+	if ((err = keep_proof(n, row.seq, record, item, why)) != KW_OK)
+		return err;
 	n->published++;
 	n->change.outbox = true;
-	return KW_OK;
+	return own_in_log(n, row.seq, &item->at, why);
 }
 
 /* [P-7] Believed only with commit, signature and path. */
@@ -92,12 +183,14 @@ node_stored(struct node *n, const struct wire_stored *s, struct kw_why *why)
 		return err;
 	if (s->count == 0)
 		return KW_OK;
+	if ((err = check_positions(n, s, why)) != KW_OK)
+		return err;
 	if ((err = node_commit_came(n, s->items[0].at.log_epoch, s->commit, why)) != KW_OK)
 		return err;
 	if ((err = commit_decode(&c, s->commit, why)) != KW_OK)
 		return err;
 	for (uint32_t i = 0; i < s->count; i++)
-		if ((err = stored_one(n, &c, &s->items[i], why)) != KW_OK)
+		if ((err = stored_one(n, &c, s->commit, &s->items[i], why)) != KW_OK)
 			return err;
 	return KW_OK;
 }
@@ -131,11 +224,15 @@ node_seal(uint64_t *seq, struct node *n, const struct sealing *in, struct kw_why
 	topic = agreement_topic(in->agreement, in->header->topic);
 	if (confirmation_awaited(in->header->type) && confirmations_add(n->confirmations, *seq, in->header->created_ms + topic->deliver_within_ms) != KW_OK)
 		log_event(LOG_WARNING, "outbox.confirmation", "error=memory");
+	if (topic->acknowledge_within_ms > 0 && answer_awaited(in->header->type) &&
+	    confirmations_add(n->confirmations, *seq, in->header->created_ms + topic->acknowledge_within_ms) != KW_OK)
+		log_event(LOG_WARNING, "outbox.confirmation", "error=memory");
 	return KW_OK;
 }
 
 struct old { /* a row of the outbox, copied: sealing asks the store for others */
 	uint64_t seq;
+	bool stored;  /* in a log epoch before; offered again since */
 	struct header header;
 	uint8_t frame_hash[KW_HASH_LEN];
 	struct buf payload;
@@ -148,6 +245,7 @@ old_take(struct old *out, struct node *n, const struct out_row *row, struct kw_w
 	enum kw_err err;
 
 	out->seq = row->seq;
+	out->stored = row->commit != 0;
 	memcpy(out->frame_hash, row->frame_hash, KW_HASH_LEN);
 	out->payload = BUF_INIT(KW_OPENED_MAX + 64);
 	out->payload.secret = true;
@@ -185,16 +283,20 @@ say_void(struct node *n, const struct old *old, const char *reason, struct kw_wh
 	return KW_OK;
 }
 
+/* [C-11] What was stored before a new log epoch stays so: its proof stands, and who confirmed it has it. The void is for those who do not. */
 static enum kw_err
 close_row(struct node *n, const struct old *old, enum outbox_state state, const char *reason, const uint8_t *replacement, bool voids, struct kw_why *why)
 {
-	enum kw_err err = pstore_out_close(n->store, old->seq, state, reason, replacement, why);
+	bool leave = old->stored && replacement == NULL;
+	enum kw_err err = leave ? pstore_out_leave(n->store, old->seq, why) : pstore_out_close(n->store, old->seq, state, reason, replacement, why);
 
 	if (err != KW_OK)
 		return err;
 	if (n->waiting > 0)
 		n->waiting--;
 	n->change.outbox = true;
+	if ((err = node_release_closed(n, &old->header, replacement, leave, why)) != KW_OK)
+		return err;
 	return voids ? say_void(n, old, reason, why) : KW_OK;
 }
 
@@ -235,6 +337,16 @@ seal_anew(struct node *n, const struct old *old, bool own, struct kw_why *why)
 		sending_added(n->sending, h.lane);
 		return KW_OK;
 	}
+	if (old->header.type == TYPE_RELEASED) /* whether the newer one still finds it released is asked from the beginning */
+		return (err = node_release_again(n, &old->header, why)) != KW_OK ? err : close_row(n, old, OUTBOX_REFUSED, "to be released anew under a newer agreement", NULL, true, why);
+	if (old->header.type == TYPE_DRAFT) {
+		bool open;
+
+		if ((err = node_release_is_open(&open, n, old->header.id, why)) != KW_OK)
+			return err;
+		if (!open)
+			return close_row(n, old, OUTBOX_REFUSED, "this draft is over, so it is not sealed anew", NULL, true, why);
+	}
 	if ((err = follow_about(n, &h, why)) != KW_OK)
 		return err;
 	in.payload = buf_span(&old->payload);
@@ -246,9 +358,33 @@ seal_anew(struct node *n, const struct old *old, bool own, struct kw_why *why)
 		*why = said;
 		return err;
 	}
-	kw_why_prefix(&said, "the newer agreement does not allow it any more: ");
+	kw_why_prefix(&said, "the newer agreement does not allow it any more");
 	node_alarm(n, "publish_refused", "%s", said.text);
 	return close_row(n, old, OUTBOX_REFUSED, said.text, NULL, true, why);
+}
+
+/* It waits and is offered again; but who published it should not have to guess why. */
+static void
+broker_is_full(struct node *n, const struct wire_refused *r)
+{
+	struct out_row row;
+
+	if (pstore_out_find(&row, n->store, r->id, NULL) != KW_OK)
+		return;
+	n->full_lane = row.lane;
+	node_alarm(n, "broker_full", "the broker has no room for what is published in lane %s, so it waits in the outbox and is offered again: %s", lane_name(row.lane), r->text);
+}
+
+enum kw_err
+node_out_withdraw(struct node *n, const struct out_row *row, const char *reason, struct kw_why *why)
+{
+	struct old old;
+	enum kw_err err = old_take(&old, n, row, why);
+
+	if (err == KW_OK)
+		err = close_row(n, &old, OUTBOX_REFUSED, reason, NULL, true, why);
+	buf_free(&old.payload);
+	return err == KW_OK ? pstore_out_erase(n->store, old.seq, why) : err;
 }
 
 enum kw_err
@@ -263,6 +399,8 @@ node_publish_refused(struct node *n, const struct wire_refused *r, struct kw_why
 	log_peer(LOG_INFO, "outbox.refused", "code=%s", wire_code_name(r->code));
 	if (fate == SENDING_AGAIN && (r->code == CODE_NO_HELLO || r->code == CODE_BEHIND))
 		(void)link_refused(&n->link, r->code, r->wait_ms, n->mono_ms);
+	if (fate == SENDING_AGAIN && r->code == CODE_STORE_FULL)
+		broker_is_full(n, r);
 	if (fate == SENDING_UNKNOWN || fate == SENDING_AGAIN)
 		return KW_OK;
 	if ((err = node_tx(n, why)) != KW_OK)
@@ -277,7 +415,7 @@ node_publish_refused(struct node *n, const struct wire_refused *r, struct kw_why
 		goto free_payload;
 	}
 	(void)snprintf(text, sizeof text, "%s: %s", wire_code_name(r->code), r->text);
-	if (!row.own)
+	if (!row.own && !(old.stored && r->code == CODE_EXPIRED))
 		node_alarm(n, "publish_refused", "the broker refused a notification on %s: %s", old.header.topic, text);
 	err = close_row(n, &old, r->code == CODE_EXPIRED ? OUTBOX_EXPIRED : OUTBOX_REFUSED, text, NULL,
 	                old.header.type != TYPE_VOID || r->code == CODE_EXPIRED, why);
@@ -293,6 +431,8 @@ node_expire(struct node *n, struct kw_why *why)
 	uint64_t after = 0;
 	enum kw_err err;
 
+	if (n->waiting == 0)
+		node_alarm_clear(n, "broker_full");
 	for (int i = 0; i < 100 && (err = pstore_out_expired(&row, n->store, after, n->wall_ms, why)) != KW_ENOTFOUND; i++) {
 		struct old old;
 

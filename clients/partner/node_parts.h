@@ -3,6 +3,8 @@
 #define KW_PARTNER_NODE_PARTS_H
 
 #include "certs/agreement_chain.h"
+#include "clients/partner/actors.h"
+#include "clients/partner/core/catchup.h"
 #include "clients/partner/core/confirmations.h"
 #include "clients/partner/core/link.h"
 #include "clients/partner/core/receipts.h"
@@ -13,9 +15,10 @@
 #include "clients/partner/reader.h"
 #include "clients/partner/sealer.h"
 
-#define NODE_WINDOW_MESSAGES 512u
+#define NODE_WINDOW_MESSAGES 512u             /* of the largest window */
 #define NODE_WINDOW_BYTES (8u * 1024u * 1024u)
 #define NODE_HELD_MAX (2u * NODE_WINDOW_MESSAGES)
+#define NODE_HELD_BYTES_MAX (2u * NODE_WINDOW_BYTES)
 #define NODE_TURN_MESSAGES 256u
 #define NODE_ALARMS_MAX 32
 
@@ -37,6 +40,7 @@ struct lane_in {
 	struct held *first;
 	struct held **end;
 	uint32_t count;
+	uint64_t bytes;
 	bool ack_due;
 };
 
@@ -49,10 +53,12 @@ struct node {
 	struct net *net;
 	struct sealer *sealer;
 	struct seal_opener *opener;
+	struct seal_opener *opener_before; /* of the key before this one; NULL: none is kept */
 	struct link link;
 	struct sending *sending;
 	struct receipts *receipts;
 	struct confirmations *confirmations;
+	struct actors *actors;
 
 	/* as the store has it; read again after a rollback */
 	struct lane_cursor cursor[KW_LANES];
@@ -64,9 +70,12 @@ struct node {
 	uint64_t waiting;          /* in the outbox */
 
 	struct lane_in lanes[KW_LANES];
+	struct catchup catchup;
+	uint64_t shown_seq;        /* of the inbox, while catchup lasts */
 	uint32_t broker_version;   /* of the agreement, as welcome said */
 	uint64_t asked_ms;         /* when a version was asked for; 0: none is awaited */
 	bool version_wanted;
+	bool rival_kept;           /* a second text of one version stands in the evidence */
 	int64_t clock_ahead_ms;    /* ours before the broker's, at the last welcome */
 	uint64_t up_since_ms;      /* wall clock; 0: the link is down */
 	uint64_t up_since_mono_ms;
@@ -76,6 +85,11 @@ struct node {
 
 	uint64_t mono_ms, wall_ms; /* of this turn */
 	uint64_t sweep_ms, expire_ms;
+	bool release_due;          /* drafts are to be looked at */
+	bool release_failed, release_warned; /* in this look */
+	uint64_t release_warn_ms;  /* approvals that do not count are told of again then */
+	bool swept;                /* something was deleted that may still stand in the store's files */
+	uint64_t scour_ms;         /* when it is to go from there */
 	uint64_t rest_until_ms;    /* the store was full: nothing is written by itself before */
 	struct node_change change;
 	bool batch;
@@ -83,6 +97,7 @@ struct node {
 	enum kw_err fatal;
 	struct kw_why fatal_why;
 
+	enum lane full_lane;       /* of what the broker last had no room for, while the alarm broker_full stands */
 	struct alarm alarms[NODE_ALARMS_MAX];
 	uint32_t alarm_count;
 
@@ -91,6 +106,8 @@ struct node {
 	uint32_t timer_count;
 	struct { void (*call)(void *self, struct node_change change); void *self; } listeners[NODE_LISTENERS_MAX];
 	uint32_t listener_count;
+	struct { const char *key; json_t *(*report)(void *self); void *self; } reports[NODE_REPORTS_MAX];
+	uint32_t report_count;
 };
 
 /* node.c */
@@ -104,9 +121,9 @@ void node_tx_undo(struct node *n);
 /* An error of the store that a restart alone mends ends the loop; KW_EFULL is an alarm, the link waits. */
 void node_store_failed(struct node *n, enum kw_err err, const struct kw_why *why);
 
-/* node_alarm.c */
-void node_alarm(struct node *n, const char *code, const char *fmt, ...) KW_PRINTF(3, 4);
-void node_alarm_clear(struct node *n, const char *code);
+/* node_lock.c */
+/* Whether this key opens what the store holds. KW_EDENIED: it was sealed under another, and nothing was changed. */
+KW_MUST_USE enum kw_err node_lock_check(struct node *n, struct kw_why *why);
 
 /* node_agreement.c */
 KW_MUST_USE enum kw_err node_agreement_start(struct node *n, struct kw_why *why);
@@ -137,15 +154,28 @@ void node_held_drop(struct node *n);
 void node_pump(struct node *n);
 KW_MUST_USE enum kw_err node_stored(struct node *n, const struct wire_stored *s, struct kw_why *why);
 KW_MUST_USE enum kw_err node_publish_refused(struct node *n, const struct wire_refused *r, struct kw_why *why);
+/* Within the turn: a row that waits and was not offered is not sent; its numbers are void. row is not to be used afterwards. */
+KW_MUST_USE enum kw_err node_out_withdraw(struct node *n, const struct out_row *row, const char *reason, struct kw_why *why);
 KW_MUST_USE enum kw_err node_expire(struct node *n, struct kw_why *why);
+/* A row of the outbox, or what stands for it now: what was sealed anew is followed. KW_ENOTFOUND. */
+KW_MUST_USE enum kw_err node_out_now(struct out_row *row, struct node *n, const uint8_t id[KW_ID_LEN], struct kw_why *why);
+/* May anything be published by hand now: no fork, room in the outbox, a clock that is right. */
+KW_MUST_USE enum kw_err node_may_publish(const struct node *n, struct kw_why *why);
 struct sealing node_sealing(struct node *n, struct header *h);
 /* Seals within the turn's transaction; what is refused leaves nothing behind. */
 KW_MUST_USE enum kw_err node_seal(uint64_t *seq, struct node *n, const struct sealing *in, struct kw_why *why);
 
 /* node_receipts.c */
+/*
+ * Clears h and begins it as a word about another: its topic, made now, about id and frame hash; lives long enough for a reader that is
+ * off for a while, and no longer than the topic allows.
+ */
+void node_begin_about(struct header *h, const struct node *n, const struct header *about, enum lane lane, const uint8_t frame_hash[KW_HASH_LEN]);
 KW_MUST_USE enum kw_err node_receipts_load(struct node *n, struct kw_why *why);
 KW_MUST_USE enum kw_err node_receipts_say(struct node *n, struct kw_why *why);
 KW_MUST_USE enum kw_err node_say_rejected(struct node *n, const struct reading *r, struct kw_why *why);
+/* Within a transaction: tells the sender of row, a notification that is whole, that somebody here has read it. as: who, or NULL. */
+KW_MUST_USE enum kw_err node_say_opened(struct node *n, const struct in_stored *row, const char *as, struct kw_why *why);
 /* A receipt came. KW_EDENIED with a sentence: it is about nothing of ours. */
 KW_MUST_USE enum kw_err node_receipt_came(struct node *n, const struct reading *r, struct kw_why *why);
 

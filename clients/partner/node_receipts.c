@@ -1,4 +1,5 @@
 /* node_receipts: "delivered" and "rejected", said and heard (docs/protocol.md [D-7], [D-11], [D-12]). */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +39,8 @@ add_deadline(void *self, const struct out_row *row)
 {
 	struct node *n = self;
 
-	if (confirmations_add(n->confirmations, row->seq, row->confirm_by_ms) != KW_OK)
+	if ((row->confirm_by_ms > 0 && (row->late & LATE_CONFIRM) == 0 && confirmations_add(n->confirmations, row->seq, row->confirm_by_ms) != KW_OK) ||
+	    (row->answer_by_ms > 0 && (row->late & LATE_ANSWER) == 0 && confirmations_add(n->confirmations, row->seq, row->answer_by_ms) != KW_OK))
 		log_event(LOG_WARNING, "confirmations.load", "error=memory");
 }
 
@@ -53,26 +55,34 @@ node_receipts_load(struct node *n, struct kw_why *why)
 		return kw_refuse(why, err, "out of memory for the confirmations");
 	if ((err = pstore_in_due(n->store, add_due, n, why)) != KW_OK)
 		return err;
-	return pstore_out_unconfirmed(n->store, UINT64_MAX, 100000, add_deadline, n, why);
+	return pstore_out_awaited(n->store, 100000, add_deadline, n, why);
 }
 
-/* Lives long enough for a sender that is off for a while, and no longer than the topic allows. */
-static void
-answer_header(struct header *h, const struct node *n, const struct header *about, enum notice_type type)
+void
+node_begin_about(struct header *h, const struct node *n, const struct header *about, enum lane lane, const uint8_t frame_hash[KW_HASH_LEN])
 {
 	const struct agreement_topic *t = agreement_topic(node_agreement(n), about->topic);
 	uint64_t life = t != NULL && t->keep_content_ms < 30 * DAY_MS ? t->keep_content_ms : 30 * DAY_MS;
 
 	memset(h, 0, sizeof *h);
 	memcpy(h->topic, about->topic, sizeof h->topic);
-	memcpy(h->to[0], about->sender, sizeof h->to[0]);
-	h->to_count = 1;
-	h->lane = about->lane;
-	h->type = type;
-	h->payload_type = PAYLOAD_RECEIPT;
+	h->lane = lane;
 	h->created_ms = n->wall_ms;
 	h->expires_ms = n->wall_ms + life;
 	h->about.set = true;
+	memcpy(h->about.id, about->id, KW_ID_LEN);
+	memcpy(h->about.frame_hash, frame_hash, KW_HASH_LEN);
+}
+
+/* To whoever sent about. */
+static void
+answer_header(struct header *h, const struct node *n, const struct header *about, enum notice_type type, const uint8_t frame_hash[KW_HASH_LEN])
+{
+	node_begin_about(h, n, about, about->lane, frame_hash);
+	memcpy(h->to[0], about->sender, sizeof h->to[0]);
+	h->to_count = 1;
+	h->type = type;
+	h->payload_type = PAYLOAD_RECEIPT;
 }
 
 /* What the agreement does not let us answer stays unanswered: nobody may be told then. */
@@ -131,11 +141,35 @@ say_batch(struct node *n, const uint64_t *seqs, uint32_t count, struct kw_why *w
 	}
 	if (err != KW_OK || p->count == 0)
 		goto free_receipt;
-	answer_header(&h, n, &about, TYPE_DELIVERED);
-	memcpy(h.about.id, p->items[0].id, KW_ID_LEN);
-	memcpy(h.about.frame_hash, p->items[0].frame_hash, KW_HASH_LEN);
+	answer_header(&h, n, &about, TYPE_DELIVERED, p->items[0].frame_hash);
+	memcpy(h.about.id, p->items[0].id, KW_ID_LEN); /* about has the last one of them */
 	err = seal_answer(n, &h, p, why);
 free_receipt:
+	free(p);
+	return err;
+}
+
+enum kw_err
+node_say_opened(struct node *n, const struct in_stored *row, const char *as, struct kw_why *why)
+{
+	struct receipt_payload *p = calloc(1, sizeof *p);
+	struct header about, h;
+	enum kw_err err;
+
+	if (p == NULL)
+		return kw_refuse(why, KW_ENOMEM, "out of memory for a receipt");
+	if (head_of(&about, row) != KW_OK) {
+		free(p);
+		return kw_refuse(why, KW_ECORRUPT, "a notification in the inbox cannot be read any more; restore the node's store from a copy");
+	}
+	answer_header(&h, n, &about, TYPE_OPENED, row->frame_hash);
+	p->count = 1;
+	memcpy(p->items[0].id, row->id, KW_ID_LEN);
+	memcpy(p->items[0].frame_hash, row->frame_hash, KW_HASH_LEN);
+	p->items[0].at_ms = n->wall_ms;
+	(void)snprintf(p->as, sizeof p->as, "%s", as != NULL ? as : "");
+	if ((err = pstore_in_opened(n->store, row->seq, why)) == KW_OK)
+		err = seal_answer(n, &h, p, why);
 	free(p);
 	return err;
 }
@@ -171,9 +205,7 @@ node_say_rejected(struct node *n, const struct reading *r, struct kw_why *why)
 		return KW_OK;
 	if ((p = calloc(1, sizeof *p)) == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for a receipt");
-	answer_header(&h, n, &r->header, TYPE_REJECTED);
-	memcpy(h.about.id, r->header.id, KW_ID_LEN);
-	memcpy(h.about.frame_hash, r->frame_hash, KW_HASH_LEN);
+	answer_header(&h, n, &r->header, TYPE_REJECTED, r->frame_hash);
 	p->count = 1;
 	memcpy(p->items[0].id, r->header.id, KW_ID_LEN);
 	memcpy(p->items[0].frame_hash, r->frame_hash, KW_HASH_LEN);
@@ -182,6 +214,18 @@ node_say_rejected(struct node *n, const struct reading *r, struct kw_why *why)
 	err = seal_answer(n, &h, p, why);
 	free(p);
 	return err;
+}
+
+/* Whoever was told that a notification is refused for good, and hears that somebody has it, was told a lie, or the answer before was lost. */
+static void
+compare_with_answer(struct node *n, const struct reading *r, const struct out_row *row)
+{
+	char id[37];
+
+	if (row->state != OUTBOX_REFUSED || row->has_replacement)
+		return;
+	kw_id_text(id, row->id);
+	node_alarm(n, "contradiction", "the broker refused %s for good (%.200s), yet %s confirms that it has it", id, row->reason, r->header.sender);
 }
 
 static enum kw_err
@@ -197,8 +241,11 @@ confirm_item(bool *held, struct node *n, const struct reading *r, const struct r
 		return err;
 	if (memcmp(row.frame_hash, item->frame_hash, KW_HASH_LEN) != 0)
 		return KW_OK;
+	compare_with_answer(n, r, &row);
 	if (r->header.type == TYPE_REJECTED)
 		err = pstore_out_rejected(n->store, row.seq, r->header.sender, n->wall_ms, reason, why);
+	else if (r->header.type == TYPE_OPENED) /* "delivered" comes by itself, sooner or later */
+		err = pstore_out_opened(n->store, row.seq, r->header.sender, item->at_ms > INT64_MAX ? n->wall_ms : item->at_ms, r->header.id, why);
 	else
 		err = pstore_out_confirm(n->store, row.seq, r->header.sender, item->at_ms > INT64_MAX ? n->wall_ms : item->at_ms, r->header.id, why);
 	*held = err == KW_OK;

@@ -8,7 +8,7 @@
 
 #include "base/fs.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 7
 #define CHECKED_PAGES 65536u /* a file of up to 256 MiB is looked through at every start; it takes well under a second */
 
 static const char schema[] =
@@ -35,6 +35,7 @@ static const char schema[] =
 	"CREATE INDEX outbox_content ON outbox(content_until_ms) WHERE payload IS NOT NULL;"
 	"CREATE INDEX outbox_stored ON outbox(stored_ms) WHERE wraps IS NOT NULL;"
 	"CREATE INDEX outbox_commit ON outbox(commit_no, at_number) WHERE commit_no IS NOT NULL;"
+	"CREATE INDEX outbox_place ON outbox(at_number, lane) WHERE at_number IS NOT NULL;"
 	"CREATE INDEX outbox_proof ON outbox(proof_until_ms);"
 	"CREATE INDEX outbox_cap ON outbox(cap_hash) WHERE cap_hash IS NOT NULL;"
 	"CREATE TABLE out_reader(seq INTEGER, node TEXT, number INTEGER NOT NULL, at_ms INTEGER, receipt BLOB, rejected_ms INTEGER, reason TEXT,"
@@ -54,6 +55,47 @@ static const char schema[] =
 	"CREATE INDEX inbox_cap ON inbox(cap_hash) WHERE cap_hash IS NOT NULL;"
 	"CREATE TABLE handler(name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE set_aside(name TEXT, seq INTEGER, at_ms INTEGER, reason TEXT, PRIMARY KEY(name, seq)) WITHOUT ROWID;";
+
+/* From version i + 1 to the next; a new file takes the same way. */
+static const char *const steps[SCHEMA_VERSION - 1] = {
+	"ALTER TABLE handler ADD COLUMN at INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE handler ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE spool(place TEXT PRIMARY KEY, id BLOB NOT NULL) WITHOUT ROWID;",
+	"ALTER TABLE inbox ADD COLUMN about BLOB;"
+	"CREATE INDEX inbox_about ON inbox(about) WHERE about IS NOT NULL;"
+	"CREATE INDEX outbox_recall ON outbox(seq) WHERE type = 4;"
+	"CREATE TABLE cases(id BLOB PRIMARY KEY, frame_hash BLOB NOT NULL, lane INTEGER NOT NULL, epoch INTEGER NOT NULL, number INTEGER NOT NULL,"
+	" sent INTEGER NOT NULL, head BLOB NOT NULL, told INTEGER NOT NULL, parted INTEGER NOT NULL, state INTEGER NOT NULL, owner TEXT NOT NULL,"
+	" next TEXT NOT NULL, until_ms INTEGER NOT NULL, alarms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, proof_until_ms INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE INDEX cases_state ON cases(state, until_ms);"
+	"CREATE INDEX cases_lane ON cases(lane, number);"
+	"CREATE INDEX cases_proof ON cases(proof_until_ms);"
+	"CREATE TABLE case_entry(id BLOB, number INTEGER, lane INTEGER NOT NULL, epoch INTEGER NOT NULL, type INTEGER NOT NULL, actor TEXT NOT NULL,"
+	" next TEXT NOT NULL, version INTEGER NOT NULL, at_ms INTEGER NOT NULL, receipt BLOB, statement BLOB, proof_until_ms INTEGER NOT NULL,"
+	" PRIMARY KEY(id, number)) WITHOUT ROWID;"
+	"CREATE INDEX case_entry_lane ON case_entry(lane, number);"
+	"CREATE INDEX case_entry_proof ON case_entry(proof_until_ms);",
+	"ALTER TABLE inbox ADD COLUMN proof BLOB;"
+	"ALTER TABLE inbox ADD COLUMN opened INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE outbox ADD COLUMN proof BLOB;"
+	"ALTER TABLE out_reader ADD COLUMN opened_ms INTEGER;"
+	"ALTER TABLE out_reader ADD COLUMN opened_receipt BLOB;",
+	"ALTER TABLE outbox ADD COLUMN answer_by_ms INTEGER;"
+	"ALTER TABLE outbox ADD COLUMN late INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX outbox_answer ON outbox(answer_by_ms) WHERE answer_by_ms IS NOT NULL;"
+	"CREATE INDEX outbox_forwarded ON outbox(seq) WHERE type = 20;",
+	"CREATE TABLE draft(id BLOB PRIMARY KEY, frame_hash BLOB NOT NULL, mine INTEGER NOT NULL, author TEXT NOT NULL, topic TEXT NOT NULL, state INTEGER NOT NULL,"
+	" text_hash BLOB NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, not_before_ms INTEGER NOT NULL, about BLOB, other BLOB,"
+	" changed_ms INTEGER NOT NULL, proof_until_ms INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE INDEX draft_open ON draft(expires_ms) WHERE state = 0;"
+	"CREATE INDEX draft_about ON draft(about) WHERE about IS NOT NULL;"
+	"CREATE INDEX draft_proof ON draft(proof_until_ms);"
+	"CREATE TABLE draft_answer(draft BLOB, node TEXT, approved INTEGER NOT NULL, receipt BLOB NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY(draft, node)) WITHOUT ROWID;"
+	"CREATE TABLE released(draft BLOB PRIMARY KEY, id BLOB NOT NULL, corrects BLOB, proof_until_ms INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE INDEX released_corrects ON released(corrects) WHERE corrects IS NOT NULL;"
+	"CREATE INDEX released_proof ON released(proof_until_ms);",
+	"ALTER TABLE owner ADD COLUMN lock BLOB;",
+};
 
 enum kw_err
 pstore_failed(struct pstore *s, int rc, struct kw_why *why)
@@ -242,6 +284,21 @@ pstore_rollback(struct pstore *s)
 }
 
 enum kw_err
+pstore_scour(struct pstore *s, struct kw_why *why)
+{
+	int rc;
+
+	MUST(!s->open_transaction);
+	reset_all(s);
+	rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	if (rc == SQLITE_OK)
+		return KW_OK;
+	if ((rc & 0xFF) == SQLITE_BUSY || (rc & 0xFF) == SQLITE_LOCKED)
+		return kw_refuse(why, KW_ESTATE, "another program has the node's store open, so what was deleted still stands in partner.db-wal; end that program");
+	return pstore_failed(s, rc, why);
+}
+
+enum kw_err
 pstore_mark(struct pstore *s, struct kw_why *why)
 {
 	MUST(s->open_transaction);
@@ -311,6 +368,30 @@ roll_back:
 	return err;
 }
 
+/* Whole or not at all, like everything. */
+static enum kw_err
+bring_up(struct pstore *s, uint64_t version, struct kw_why *why)
+{
+	char now[64];
+	enum kw_err err;
+
+	if (version == SCHEMA_VERSION)
+		return KW_OK;
+	if ((err = pstore_begin(s, why)) != KW_OK)
+		return err;
+	for (uint64_t i = version; i < SCHEMA_VERSION; i++)
+		if ((err = simple(s, steps[i - 1], why)) != KW_OK)
+			goto roll_back;
+	(void)snprintf(now, sizeof now, "PRAGMA user_version = %d", SCHEMA_VERSION);
+	if ((err = simple(s, now, why)) != KW_OK)
+		goto roll_back;
+	if ((err = pstore_commit(s, why)) == KW_OK)
+		return KW_OK;
+roll_back:
+	pstore_rollback(s);
+	return err;
+}
+
 static enum kw_err
 check_owner(struct pstore *s, const char *folder, const struct pstore_owner *owner, struct kw_why *why)
 {
@@ -366,6 +447,8 @@ set_up(struct pstore *s, const char *folder, const struct pstore_owner *owner, u
 		return err;
 	if (version == 0 && (err = create(s, owner, why)) != KW_OK)
 		return err;
+	if (version == 0)
+		version = 1;
 	if (version > SCHEMA_VERSION)
 		return kw_refuse(why, KW_ESTATE, "%s was written by a newer kurzweg-partner (schema %llu, known here: %d); install that one", folder,
 		                 (unsigned long long)version, SCHEMA_VERSION);
@@ -373,7 +456,17 @@ set_up(struct pstore *s, const char *folder, const struct pstore_owner *owner, u
 		return err;
 	if (pages <= CHECKED_PAGES && (err = check_whole(s, folder, why)) != KW_OK)
 		return err;
-	return check_owner(s, folder, owner, why);
+	if ((err = check_owner(s, folder, owner, why)) != KW_OK)
+		return err;
+	return bring_up(s, version, why);
+}
+
+bool
+pstore_is_there(const char *folder)
+{
+	char path[4096];
+
+	return snprintf(path, sizeof path, "%s/partner.db", folder) < (int)sizeof path && access(path, F_OK) == 0;
 }
 
 enum kw_err

@@ -3,14 +3,14 @@
 
 #include "clients/partner/pstore_parts.h"
 
-#define IN_COLUMNS "seq, id, frame_hash, head, payload, lane, received_ms, rejected, bare, outdated, cancelled, superseded, mark, reason, receipt, at_once"
+#define IN_COLUMNS "seq, id, frame_hash, head, payload, lane, received_ms, rejected, bare, outdated, cancelled, superseded, mark, reason, receipt, at_once, topic, type, proof, opened"
 
 enum kw_err
 pstore_in_add(uint64_t *seq, struct pstore *s, const struct in_new *i, struct kw_why *why)
 {
 	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO inbox(id, sender, topic, type, lane, epoch, number, at_epoch, at_number, received_ms, frame_hash, cap_hash,"
-	                                " rejected, bare, outdated, mark, reason, receipt, at_once, content_until_ms, proof_until_ms, head, payload)"
-	                                " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", why);
+	                                " rejected, bare, outdated, mark, reason, receipt, at_once, content_until_ms, proof_until_ms, head, payload, about, proof)"
+	                                " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", why);
 	const struct header *h = i->header;
 	enum kw_err err;
 
@@ -42,6 +42,8 @@ pstore_in_add(uint64_t *seq, struct pstore *s, const struct in_new *i, struct kw
 	pstore_u64(q, 21, i->proof_until_ms);
 	(void)sqlite3_bind_blob64(q, 22, i->head.p != NULL ? i->head.p : (const uint8_t *)"", i->head.len, SQLITE_STATIC);
 	pstore_blob(q, 23, i->payload);
+	pstore_blob(q, 24, span_of(h != NULL ? h->about.id : NULL, h != NULL && h->about.set ? KW_ID_LEN : 0));
+	pstore_blob(q, 25, i->proof);
 	if ((err = pstore_run(s, q, why)) != KW_OK)
 		return err;
 	*seq = (uint64_t)sqlite3_last_insert_rowid(s->db);
@@ -160,6 +162,10 @@ read_row(struct in_stored *out, sqlite3_stmt *q)
 	out->reason = pstore_col_text(q, 13);
 	out->receipt = (enum receipt_state)pstore_col_u64(q, 14);
 	out->receipt_at_once = pstore_col_u64(q, 15) != 0;
+	out->topic = pstore_col_text(q, 16);
+	out->type = (uint32_t)pstore_col_u64(q, 17);
+	out->proof = pstore_col_blob(q, 18);
+	out->opened = pstore_col_u64(q, 19) != 0;
 }
 
 static enum kw_err
@@ -176,12 +182,12 @@ enum kw_err
 pstore_in_next(struct in_stored *out, struct pstore *s, const struct inbox_query *query, uint64_t after_seq, struct kw_why *why)
 {
 	/* A question for one id has an index of its own; a void is bookkeeping and shown to nobody. */
-	static const char by_id[] = "SELECT " IN_COLUMNS " FROM inbox WHERE id = ?4 AND seq > ?1 AND received_ms >= ?2 AND rejected = ?3 ORDER BY seq LIMIT 1";
-	static const char all[] = "SELECT " IN_COLUMNS " FROM inbox WHERE seq > ?1 AND received_ms >= ?2 AND rejected = ?3 AND"
-	                          " (?4 OR rejected = 1 OR (type NOT BETWEEN 8 AND 17 AND type <> 6)) ORDER BY seq LIMIT 1";
+	static const char by_id[] = "SELECT " IN_COLUMNS " FROM inbox WHERE id = ?4 AND seq > ?1 AND seq <= ?5 AND received_ms >= ?2 AND rejected = ?3 ORDER BY seq LIMIT 1";
+	static const char all[] = "SELECT " IN_COLUMNS " FROM inbox WHERE seq > ?1 AND seq <= ?5 AND received_ms >= ?2 AND rejected = ?3 AND"
+	                          " (?4 OR rejected = 1 OR (type NOT BETWEEN 8 AND 17 AND type NOT IN (6, 18))) ORDER BY seq LIMIT 1";
 	sqlite3_stmt *q = pstore_sql(s, query->has_id ? by_id : all, why);
 
-	_Static_assert(TYPE_VOID == 6 && TYPE_DELIVERED == 8 && TYPE_REJECTED == 17, "the numbers in the statement");
+	_Static_assert(TYPE_VOID == 6 && TYPE_DELIVERED == 8 && TYPE_REJECTED == 17 && TYPE_REOPENED == 18, "the numbers in the statement");
 	if (q == NULL)
 		return KW_EIO;
 	pstore_u64(q, 1, after_seq > INT64_MAX ? INT64_MAX : after_seq);
@@ -191,6 +197,7 @@ pstore_in_next(struct in_stored *out, struct pstore *s, const struct inbox_query
 		pstore_blob(q, 4, span_of(query->id, KW_ID_LEN));
 	else
 		pstore_u64(q, 4, query->receipts);
+	pstore_u64(q, 5, query->until_seq == 0 || query->until_seq > INT64_MAX ? INT64_MAX : query->until_seq);
 	return one_row(out, s, q, why);
 }
 
@@ -203,6 +210,32 @@ pstore_in_get(struct in_stored *out, struct pstore *s, uint64_t seq, struct kw_w
 		return KW_EIO;
 	pstore_u64(q, 1, seq);
 	return one_row(out, s, q, why);
+}
+
+enum kw_err
+pstore_in_about(struct in_stored *out, struct pstore *s, const uint8_t id[KW_ID_LEN], uint64_t before_seq, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT " IN_COLUMNS " FROM inbox WHERE about = ? AND seq < ? AND rejected = 0 AND type IN (2, 3, 4) ORDER BY seq DESC LIMIT 1", why);
+
+	_Static_assert(TYPE_UPDATE == 2 && TYPE_CANCEL == 3 && TYPE_RECALL == 4, "the numbers in the statement");
+	if (q == NULL)
+		return KW_EIO;
+	pstore_blob(q, 1, span_of(id, KW_ID_LEN));
+	pstore_u64(q, 2, before_seq > INT64_MAX ? INT64_MAX : before_seq);
+	return one_row(out, s, q, why);
+}
+
+enum kw_err
+pstore_in_erase(struct pstore *s, uint64_t seq, const char *mark, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE inbox SET payload = NULL, cap_hash = NULL, bare = 1, cancelled = 1, mark = ? WHERE seq = ?", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_text(q, 1, mark);
+	pstore_u64(q, 2, seq);
+	return pstore_run(s, q, why);
 }
 
 enum kw_err
@@ -223,6 +256,18 @@ enum kw_err
 pstore_in_receipt_said(struct pstore *s, uint64_t seq, struct kw_why *why)
 {
 	sqlite3_stmt *q = pstore_sql(s, "UPDATE inbox SET receipt = 2 WHERE seq = ? AND receipt = 1", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, seq);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_in_opened(struct pstore *s, uint64_t seq, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE inbox SET opened = 1 WHERE seq = ?", why);
 
 	MUST(s->open_transaction);
 	if (q == NULL)

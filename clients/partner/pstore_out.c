@@ -4,7 +4,7 @@
 #include "clients/partner/pstore_parts.h"
 
 #define OUT_COLUMNS "seq, id, frame_hash, lane, state, type, created_ms, expires_ms, confirm_by_ms, frame, wraps, payload, reason, at_epoch, at_number," \
-	" commit_no, stored_ms, replacement, own"
+	" commit_no, stored_ms, replacement, own, proof, answer_by_ms, late"
 
 static enum kw_err
 add_reader(struct pstore *s, uint64_t seq, const struct out_reader *r, struct kw_why *why)
@@ -23,7 +23,7 @@ enum kw_err
 pstore_out_add(uint64_t *seq, struct pstore *s, const struct out_new *o, const struct out_reader *readers, uint32_t count, struct kw_why *why)
 {
 	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO outbox(id, lane, state, type, own, created_ms, expires_ms, confirm_by_ms, content_until_ms, proof_until_ms,"
-	                                " frame_hash, cap_hash, head_len, wraps, payload, frame) VALUES(?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", why);
+	                                " frame_hash, cap_hash, head_len, wraps, payload, frame, answer_by_ms) VALUES(?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", why);
 	enum kw_err err;
 
 	MUST(s->open_transaction);
@@ -45,6 +45,8 @@ pstore_out_add(uint64_t *seq, struct pstore *s, const struct out_new *o, const s
 	pstore_blob(q, 13, o->wraps);
 	pstore_blob(q, 14, o->payload);
 	pstore_blob(q, 15, o->frame);
+	if (o->answer_by_ms > 0)
+		pstore_u64(q, 16, o->answer_by_ms);
 	if ((err = pstore_run(s, q, why)) != KW_OK)
 		return err;
 	*seq = (uint64_t)sqlite3_last_insert_rowid(s->db);
@@ -80,6 +82,9 @@ read_row(struct out_row *out, sqlite3_stmt *q, struct kw_why *why)
 	out->stored_ms = pstore_col_u64(q, 16);
 	out->has_replacement = sqlite3_column_type(q, 17) != SQLITE_NULL;
 	out->own = pstore_col_u64(q, 18) != 0;
+	out->proof = pstore_col_blob(q, 19);
+	out->answer_by_ms = pstore_col_u64(q, 20);
+	out->late = (uint32_t)pstore_col_u64(q, 21);
 	return out->has_replacement ? pstore_col_exact(out->replacement, KW_ID_LEN, q, 17, why) : KW_OK;
 }
 
@@ -156,9 +161,42 @@ pstore_out_stored(struct pstore *s, uint64_t seq, const struct position *at, uin
 }
 
 enum kw_err
+pstore_out_proof(struct pstore *s, uint64_t seq, struct span proof, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE outbox SET proof = ifnull(proof, ?) WHERE seq = ?", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_blob(q, 1, proof);
+	pstore_u64(q, 2, seq);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_out_at(uint64_t *seq, uint64_t *commit, struct pstore *s, const struct position *at, uint64_t but, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT seq, commit_no FROM outbox WHERE at_number = ? AND lane = ? AND at_epoch = ? AND seq <> ? LIMIT 1", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, at->number);
+	pstore_u64(q, 2, (uint64_t)at->lane);
+	pstore_u64(q, 3, at->log_epoch);
+	pstore_u64(q, 4, but);
+	if ((err = pstore_row(s, q, why)) != KW_OK)
+		return err;
+	*seq = pstore_col_u64(q, 0);
+	*commit = pstore_col_u64(q, 1);
+	(void)sqlite3_reset(q);
+	return KW_OK;
+}
+
+enum kw_err
 pstore_out_close(struct pstore *s, uint64_t seq, enum outbox_state state, const char *reason, const uint8_t *replacement, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "UPDATE outbox SET state = ?, reason = ?, replacement = ?, confirm_by_ms = NULL WHERE seq = ?", why);
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE outbox SET state = ?, reason = ?, replacement = ?, confirm_by_ms = NULL, answer_by_ms = NULL WHERE seq = ?", why);
 
 	MUST(s->open_transaction);
 	MUST(state == OUTBOX_REFUSED || state == OUTBOX_EXPIRED);
@@ -184,9 +222,21 @@ pstore_out_reopen(struct pstore *s, uint64_t since_ms, struct kw_why *why)
 }
 
 enum kw_err
+pstore_out_leave(struct pstore *s, uint64_t seq, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE outbox SET state = 1 WHERE seq = ? AND commit_no IS NOT NULL", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, seq);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
 pstore_out_readers(struct pstore *s, uint64_t seq, void (*each)(void *self, const struct out_confirm *c), void *self, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "SELECT node, number, at_ms, receipt, rejected_ms, reason FROM out_reader WHERE seq = ? ORDER BY node", why);
+	sqlite3_stmt *q = pstore_sql(s, "SELECT node, number, at_ms, receipt, rejected_ms, reason, opened_ms, opened_receipt FROM out_reader WHERE seq = ? ORDER BY node", why);
 	enum kw_err err;
 
 	if (q == NULL)
@@ -194,11 +244,13 @@ pstore_out_readers(struct pstore *s, uint64_t seq, void (*each)(void *self, cons
 	pstore_u64(q, 1, seq);
 	while ((err = pstore_row(s, q, why)) == KW_OK) {
 		struct out_confirm c = {.node = pstore_col_text(q, 0), .number = pstore_col_u64(q, 1), .at_ms = pstore_col_u64(q, 2),
-		                        .rejected_ms = pstore_col_u64(q, 4), .reason = pstore_col_text(q, 5)};
-		struct span receipt = pstore_col_blob(q, 3);
+		                        .rejected_ms = pstore_col_u64(q, 4), .reason = pstore_col_text(q, 5), .opened_ms = pstore_col_u64(q, 6)};
+		struct span receipt = pstore_col_blob(q, 3), opened = pstore_col_blob(q, 7);
 
 		if (receipt.len == KW_ID_LEN)
 			memcpy(c.receipt, receipt.p, KW_ID_LEN);
+		if (opened.len == KW_ID_LEN)
+			memcpy(c.opened_receipt, opened.p, KW_ID_LEN);
 		each(self, &c);
 	}
 	return err == KW_ENOTFOUND ? KW_OK : err;
@@ -208,6 +260,24 @@ enum kw_err
 pstore_out_confirm(struct pstore *s, uint64_t seq, const char *node, uint64_t at_ms, const uint8_t receipt[KW_ID_LEN], struct kw_why *why)
 {
 	sqlite3_stmt *q = pstore_sql(s, "UPDATE out_reader SET receipt = ifnull(receipt, ?4), at_ms = ifnull(at_ms, ?3) WHERE seq = ?1 AND node = ?2", why);
+	enum kw_err err;
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, seq);
+	pstore_text(q, 2, node);
+	pstore_u64(q, 3, at_ms);
+	pstore_blob(q, 4, span_of(receipt, KW_ID_LEN));
+	if ((err = pstore_run(s, q, why)) != KW_OK)
+		return err;
+	return sqlite3_changes(s->db) == 1 ? KW_OK : KW_ENOTFOUND;
+}
+
+enum kw_err
+pstore_out_opened(struct pstore *s, uint64_t seq, const char *node, uint64_t at_ms, const uint8_t receipt[KW_ID_LEN], struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE out_reader SET opened_receipt = ifnull(opened_receipt, ?4), opened_ms = ifnull(opened_ms, ?3) WHERE seq = ?1 AND node = ?2", why);
 	enum kw_err err;
 
 	MUST(s->open_transaction);
@@ -281,6 +351,71 @@ pstore_out_unconfirmed(struct pstore *s, uint64_t before_ms, uint32_t limit, voi
 }
 
 enum kw_err
+pstore_out_awaited(struct pstore *s, uint32_t limit, void (*each)(void *self, const struct out_row *row), void *self, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT " OUT_COLUMNS " FROM outbox WHERE seq IN (SELECT seq FROM outbox o WHERE confirm_by_ms IS NOT NULL AND late & 1 = 0 AND EXISTS"
+	                                " (SELECT 1 FROM out_reader r WHERE r.seq = o.seq AND r.at_ms IS NULL))"
+	                                " OR seq IN (SELECT seq FROM outbox WHERE answer_by_ms IS NOT NULL AND late & 2 = 0) LIMIT ?", why);
+	enum kw_err err;
+
+	_Static_assert(LATE_CONFIRM == 1 && LATE_ANSWER == 2 && LATE_SETTLED == 4, "the numbers in the statements");
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, limit);
+	while ((err = pstore_row(s, q, why)) == KW_OK) {
+		struct out_row row;
+
+		if ((err = read_row(&row, q, why)) != KW_OK)
+			break;
+		each(self, &row);
+	}
+	(void)sqlite3_reset(q);
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
+enum kw_err
+pstore_out_looked_at(struct pstore *s, uint64_t seq, uint32_t late, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE outbox SET late = late | ? WHERE seq = ?", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, late);
+	pstore_u64(q, 2, seq);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_out_unanswered(struct out_row *out, struct pstore *s, uint64_t after_seq, uint64_t now_ms, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT " OUT_COLUMNS " FROM outbox WHERE answer_by_ms IS NOT NULL AND late & 6 = 2 AND expires_ms > ? AND seq > ?"
+	                                " ORDER BY seq LIMIT 1", why);
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, now_ms);
+	pstore_u64(q, 2, after_seq);
+	return one_row(out, s, q, why);
+}
+
+enum kw_err
+pstore_out_any_unconfirmed(bool *out, struct pstore *s, uint64_t now_ms, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT 1 FROM outbox o WHERE confirm_by_ms IS NOT NULL AND confirm_by_ms <= ?1 AND expires_ms > ?1 AND EXISTS"
+	                                " (SELECT 1 FROM out_reader r WHERE r.seq = o.seq AND r.at_ms IS NULL) LIMIT 1", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, now_ms);
+	err = pstore_row(s, q, why);
+	*out = err == KW_OK;
+	(void)sqlite3_reset(q);
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
+enum kw_err
 pstore_out_last_stored(bool *has, uint8_t id[KW_ID_LEN], struct pstore *s, struct kw_why *why)
 {
 	sqlite3_stmt *q = pstore_sql(s, "SELECT id FROM outbox WHERE commit_no IS NOT NULL ORDER BY commit_no DESC, at_number DESC LIMIT 1", why);
@@ -311,4 +446,46 @@ pstore_out_waiting(uint64_t *count, struct pstore *s, struct kw_why *why)
 	*count = pstore_col_u64(q, 0);
 	(void)sqlite3_reset(q);
 	return KW_OK;
+}
+
+enum kw_err
+pstore_out_erase(struct pstore *s, uint64_t seq, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE outbox SET payload = NULL, wraps = NULL, cap_hash = NULL, frame = substr(frame, 1, head_len) WHERE seq = ? AND state <> 0", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, seq);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_out_recall(struct out_row *out, struct pstore *s, uint64_t before_seq, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT " OUT_COLUMNS " FROM outbox WHERE type = 4 AND seq < ? ORDER BY seq DESC LIMIT 1", why);
+	enum kw_err err;
+
+	_Static_assert(TYPE_RECALL == 4, "the number in the statement");
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, before_seq > INT64_MAX ? INT64_MAX : before_seq);
+	if ((err = pstore_row(s, q, why)) != KW_OK)
+		return err;
+	return read_row(out, q, why);
+}
+
+enum kw_err
+pstore_out_forwarded(struct out_row *out, struct pstore *s, uint64_t before_seq, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT " OUT_COLUMNS " FROM outbox WHERE type = 20 AND seq < ? ORDER BY seq DESC LIMIT 1", why);
+	enum kw_err err;
+
+	_Static_assert(TYPE_FORWARDED == 20, "the number in the statement");
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, before_seq > INT64_MAX ? INT64_MAX : before_seq);
+	if ((err = pstore_row(s, q, why)) != KW_OK)
+		return err;
+	return read_row(out, q, why);
 }

@@ -6,7 +6,7 @@
 
 #include "clients/partner/pstore.h"
 
-#define PSTORE_STATEMENTS 64
+#define PSTORE_STATEMENTS 192 /* a test asks everything of one store */
 
 struct pstore {
 	sqlite3 *db;

@@ -40,6 +40,49 @@ pstore_set_value(struct pstore *s, enum pstore_value v, uint64_t to, struct kw_w
 }
 
 enum kw_err
+pstore_lock(bool *has, uint8_t out[KW_HASH_LEN], struct pstore *s, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT lock FROM owner", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	if ((err = pstore_row(s, q, why)) != KW_OK)
+		return err;
+	*has = sqlite3_column_type(q, 0) != SQLITE_NULL;
+	if (*has)
+		err = pstore_col_exact(out, KW_HASH_LEN, q, 0, why);
+	(void)sqlite3_reset(q);
+	return err;
+}
+
+enum kw_err
+pstore_set_lock(struct pstore *s, const uint8_t lock[KW_HASH_LEN], struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE owner SET lock = ?", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_blob(q, 1, span_of(lock, KW_HASH_LEN));
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_any_sealed(uint8_t id[KW_ID_LEN], struct span *sealed, struct pstore *s, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT id, payload FROM inbox WHERE payload IS NOT NULL UNION ALL SELECT id, payload FROM outbox WHERE payload IS NOT NULL LIMIT 1", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	if ((err = pstore_row(s, q, why)) != KW_OK)
+		return err;
+	*sealed = pstore_col_blob(q, 1);
+	return pstore_col_exact(id, KW_ID_LEN, q, 0, why);
+}
+
+enum kw_err
 pstore_agreement_add(struct pstore *s, uint32_t version, struct span text, struct span sigs, uint64_t now_ms, struct kw_why *why)
 {
 	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO agreement VALUES(?, ?, ?, ?)", why);
@@ -52,6 +95,22 @@ pstore_agreement_add(struct pstore *s, uint32_t version, struct span text, struc
 	pstore_blob(q, 3, text);
 	pstore_blob(q, 4, sigs);
 	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_agreement_came(uint64_t *ms, struct pstore *s, uint32_t version, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT at_ms FROM agreement WHERE version = ?", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, version);
+	if ((err = pstore_row(s, q, why)) != KW_OK)
+		return err;
+	*ms = pstore_col_u64(q, 0);
+	(void)sqlite3_reset(q);
+	return KW_OK;
 }
 
 enum kw_err
@@ -215,42 +274,90 @@ pstore_set_cursor(struct pstore *s, enum lane lane, struct lane_cursor to, struc
 }
 
 enum kw_err
-pstore_handler_seq(uint64_t *seq, struct pstore *s, const char *handler, struct kw_why *why)
+pstore_handler_get(struct desk_place *out, struct pstore *s, const char *handler, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "SELECT seq FROM handler WHERE name = ?", why);
+	sqlite3_stmt *q = pstore_sql(s, "SELECT seq, at, failures FROM handler WHERE name = ?", why);
 	enum kw_err err;
 
 	if (q == NULL)
 		return KW_EIO;
 	pstore_text(q, 1, handler);
-	*seq = 0;
-	err = pstore_row(s, q, why);
-	if (err != KW_OK)
-		return err == KW_ENOTFOUND ? KW_OK : err;
-	*seq = pstore_col_u64(q, 0);
+	if ((err = pstore_row(s, q, why)) != KW_OK)
+		return err;
+	*out = (struct desk_place){pstore_col_u64(q, 0), pstore_col_u64(q, 1), (uint32_t)pstore_col_u64(q, 2)};
 	(void)sqlite3_reset(q);
 	return KW_OK;
 }
 
 enum kw_err
-pstore_handler_done(struct pstore *s, const char *handler, uint64_t seq, bool set_aside, const char *reason, uint64_t now_ms, struct kw_why *why)
+pstore_handler_put(struct pstore *s, const char *handler, const struct desk_place *place, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO handler VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET seq = max(seq, ?2)", why);
-	enum kw_err err;
+	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO handler VALUES(?1, ?2, ?3, ?4) ON CONFLICT(name) DO UPDATE SET seq = max(seq, ?2), at = ?3,"
+	                                " failures = ?4", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_text(q, 1, handler);
+	pstore_u64(q, 2, place->seq);
+	pstore_u64(q, 3, place->at);
+	pstore_u64(q, 4, place->failures);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_set_aside(struct pstore *s, const char *handler, uint64_t seq, const char *reason, uint64_t now_ms, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "INSERT OR REPLACE INTO set_aside VALUES(?, ?, ?, ?)", why);
 
 	MUST(s->open_transaction);
 	if (q == NULL)
 		return KW_EIO;
 	pstore_text(q, 1, handler);
 	pstore_u64(q, 2, seq);
-	if ((err = pstore_run(s, q, why)) != KW_OK || !set_aside)
-		return err;
-	if ((q = pstore_sql(s, "INSERT OR REPLACE INTO set_aside VALUES(?, ?, ?, ?)", why)) == NULL)
-		return KW_EIO;
-	pstore_text(q, 1, handler);
-	pstore_u64(q, 2, seq);
 	pstore_u64(q, 3, now_ms);
 	pstore_text(q, 4, reason);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_spool_put(struct pstore *s, const char *place, const uint8_t id[KW_ID_LEN], struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "INSERT OR REPLACE INTO spool VALUES(?, ?)", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_text(q, 1, place);
+	pstore_blob(q, 2, span_of(id, KW_ID_LEN));
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_spool_get(uint8_t id[KW_ID_LEN], struct pstore *s, const char *place, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT id FROM spool WHERE place = ?", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_text(q, 1, place);
+	if ((err = pstore_row(s, q, why)) != KW_OK)
+		return err;
+	err = pstore_col_exact(id, KW_ID_LEN, q, 0, why);
+	(void)sqlite3_reset(q);
+	return err;
+}
+
+enum kw_err
+pstore_spool_forget(struct pstore *s, const char *place, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "DELETE FROM spool WHERE ?1 IS NULL OR place = ?1", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_text(q, 1, place);
 	return pstore_run(s, q, why);
 }
 
@@ -298,7 +405,16 @@ pstore_sweep(uint32_t *done, struct pstore *s, uint64_t now_ms, uint32_t limit, 
 	if ((err = sweep_step(done, s, "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE state <> 0 AND proof_until_ms <= ?"
 	                               " ORDER BY proof_until_ms, seq LIMIT ?)", now_ms, limit, why)) != KW_OK)
 		return err;
-	return sweep_step(done, s, "DELETE FROM inbox WHERE seq IN (SELECT seq FROM inbox WHERE proof_until_ms <= ? LIMIT ?)", now_ms, limit, why);
+	if ((err = sweep_step(done, s, "DELETE FROM inbox WHERE seq IN (SELECT seq FROM inbox WHERE proof_until_ms <= ? LIMIT ?)", now_ms, limit, why)) != KW_OK)
+		return err;
+	if ((err = sweep_step(done, s, "DELETE FROM case_entry WHERE (id, number) IN (SELECT id, number FROM case_entry WHERE proof_until_ms <= ? LIMIT ?)", now_ms, limit,
+	                      why)) != KW_OK)
+		return err;
+	if ((err = sweep_step(done, s, "DELETE FROM draft_answer WHERE draft IN (SELECT id FROM draft WHERE proof_until_ms <= ? LIMIT ?)", now_ms, limit, why)) != KW_OK ||
+	    (err = sweep_step(done, s, "DELETE FROM draft WHERE id IN (SELECT id FROM draft WHERE proof_until_ms <= ? LIMIT ?)", now_ms, limit, why)) != KW_OK ||
+	    (err = sweep_step(done, s, "DELETE FROM released WHERE draft IN (SELECT draft FROM released WHERE proof_until_ms <= ? LIMIT ?)", now_ms, limit, why)) != KW_OK)
+		return err;
+	return sweep_step(done, s, "DELETE FROM cases WHERE id IN (SELECT id FROM cases WHERE proof_until_ms <= ? LIMIT ?)", now_ms, limit, why);
 }
 
 static enum kw_err

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/payload.h"
+#include "clients/partner/release.h"
 
 const char *
 reader_step_name(enum reader_step s)
 {
 	static const char *const names[] = {"sizes", "header", "place", "agreement", "sender", "audience", "signature", "body hash", "wrap", "body",
-	                                    "payload", "all"};
+	                                    "payload", "release", "all"};
 
 	return (unsigned)s < sizeof names / sizeof names[0] ? names[s] : "?";
 }
@@ -131,6 +131,21 @@ outdated(const struct reading *r, const struct agreement *named, const struct ag
 	return agreement_may_send(NULL, NULL, newest, &now, sender, now.created_ms, NULL) != KW_OK;
 }
 
+/* What was sent under a version that has another key for this node is sealed to that one. */
+static struct seal_opener *
+opener_for(struct reading *r, const struct reader *reader, const struct agreement *a)
+{
+	const uint8_t *sealed_to = agreement_node_key(a, agreement_node(a, reader->node))->seal_pk;
+
+	if (memcmp(sealed_to, seal_opener_key(reader->opener), KW_KEY_LEN) == 0)
+		return reader->opener;
+	if (reader->before != NULL && memcmp(sealed_to, seal_opener_key(reader->before), KW_KEY_LEN) == 0)
+		return reader->before;
+	(void)stop(r, STEP_WRAP, kw_refuse(&r->why, KW_ECRYPTO, "it was sealed to the key that %s had in version %u of the agreement, which is not kept here; key_before keeps one",
+	                                   reader->node, agreement_version(a)));
+	return NULL;
+}
+
 static enum kw_err
 open_body(struct reading *r, struct seal_opener *opener, struct span wrap, bool want_body)
 {
@@ -142,16 +157,48 @@ open_body(struct reading *r, struct seal_opener *opener, struct span wrap, bool 
 	r->has_number = true;
 	if (want_body && (err = seal_open_body(&r->payload, key, &r->frame, &r->why)) != KW_OK)
 		(void)stop(r, STEP_BODY, err);
+	else
+		memcpy(r->content_key, key, sizeof key);
 	sodium_memzero(key, sizeof key);
 	return err;
 }
 
+/* A void that has nothing for this node is fine: who reads the topic since has no number to be told of. */
 static enum kw_err
-check_payload(struct reading *r)
+check_void(struct span in, const char *node, struct kw_why *why)
 {
+	uint64_t number;
+	enum kw_err err = void_decode(&number, in, node, why);
+
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
+/* to */
+static enum kw_err
+check_released(struct reading *r, const struct reader *reader, const struct agreement *a)
+{
+	struct release *release = calloc(1, sizeof *release);
+	enum kw_err err;
+
+	if (release == NULL)
+		return stop(r, STEP_RELEASE, kw_refuse(&r->why, KW_ENOMEM, "out of memory for the approvals"));
+	if ((err = release_check(release, &r->header, buf_span(&r->payload), a, reader->now_ms, &r->why)) != KW_OK)
+		(void)stop(r, STEP_RELEASE, err);
+	else
+		r->corrects = release->draft.about;
+	free(release);
+	return err;
+}
+
+static enum kw_err
+check_payload(struct reading *r, const struct reader *reader, const struct agreement *a)
+{
+	const char *node = reader->node;
 	struct span in = buf_span(&r->payload);
 	enum kw_err err = KW_OK;
 
+	if (r->header.type == TYPE_RELEASED)
+		return check_released(r, reader, a);
 	if (r->header.payload_type == PAYLOAD_RECEIPT) {
 		struct receipt_payload *p = calloc(1, sizeof *p);
 
@@ -160,8 +207,12 @@ check_payload(struct reading *r)
 	} else if (r->header.payload_type == PAYLOAD_NONE) {
 		if (in.len > 0)
 			err = kw_refuse(&r->why, KW_EPROTO, "it says it carries no payload, but there are %zu bytes", in.len);
-	} else if (r->header.payload_type != PAYLOAD_VOID) { /* a void's numbers are looked up by who acts on them */
+	} else if (r->header.payload_type == PAYLOAD_VOID) {
+		err = check_void(in, node, &r->why);
+	} else {
 		err = payload_check(r->header.payload_type, in, &r->why);
+		if (err == KW_OK && r->header.type == TYPE_DRAFT)
+			err = release_embargo(&r->header, in, &r->why);
 	}
 	return err == KW_OK ? KW_OK : stop(r, STEP_PAYLOAD, err);
 }
@@ -171,6 +222,7 @@ reader_check(struct reading *r, const struct reader *reader, const struct wire_d
 {
 	const struct agreement *newest = agreement_chain_newest(reader->chain), *a;
 	bool bare = d->mark != MARK_WHOLE || !r->frame.has_body;
+	struct seal_opener *opener;
 	uint32_t sender;
 	enum kw_err err;
 
@@ -198,9 +250,9 @@ reader_check(struct reading *r, const struct reader *reader, const struct wire_d
 		(void)stop(r, STEP_WRAP, kw_refuse(&r->why, KW_EPROTO, "the wrap for this node is missing; the broker left it out"));
 		return;
 	}
-	if (d->has_wrap && open_body(r, reader->opener, span_of(d->wrap, KW_WRAP_LEN), !bare) != KW_OK)
+	if (d->has_wrap && ((opener = opener_for(r, reader, a)) == NULL || open_body(r, opener, span_of(d->wrap, KW_WRAP_LEN), !bare) != KW_OK))
 		return;
-	if (!bare && check_payload(r) != KW_OK)
+	if (!bare && check_payload(r, reader, a) != KW_OK)
 		return;
 	r->whole = !bare;
 	r->step = STEP_ALL;
@@ -211,4 +263,5 @@ void
 reading_free(struct reading *r)
 {
 	buf_free(&r->payload);
+	sodium_memzero(r->content_key, sizeof r->content_key);
 }

@@ -23,7 +23,7 @@ enum reader_verdict {
 
 enum reader_step { /* where it stopped */
 	STEP_SIZES, STEP_HEADER, STEP_PLACE, STEP_AGREEMENT, STEP_SENDER, STEP_AUDIENCE, STEP_SIGNATURE, STEP_BODY_HASH, STEP_WRAP,
-	STEP_BODY, STEP_PAYLOAD, STEP_ALL,
+	STEP_BODY, STEP_PAYLOAD, STEP_RELEASE, STEP_ALL,
 };
 const char *reader_step_name(enum reader_step s);
 
@@ -31,6 +31,8 @@ struct reader { /* who reads, and with what; borrowed */
 	const char *node;
 	const struct agreement_chain *chain;
 	struct seal_opener *opener;
+	struct seal_opener *before;      /* of the key that this node had before its present one; NULL: none is kept */
+	uint64_t now_ms;                 /* wall clock, for embargoes */
 };
 
 struct reading { /* free with reading_free */
@@ -45,7 +47,9 @@ struct reading { /* free with reading_free */
 	uint64_t number;                 /* the sender's, from the wrap */
 	bool outdated;                   /* what the newest version would not allow */
 	bool whole;                      /* a body came and is opened */
+	uint8_t content_key[KW_KEY_LEN]; /* where whole; wiped by reading_free */
 	struct buf payload;              /* marked secret */
+	struct about corrects;           /* released: what its draft was about */
 	struct kw_why why;
 };
 

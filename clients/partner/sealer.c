@@ -146,16 +146,37 @@ sealer_cap_hash(uint8_t out[KW_HASH_LEN], const struct sealer *s, const char *ca
 	seal_hash(out, secret_keys_local(s->keys), LABEL_STORE, parts, 2);
 }
 
+void
+sealer_lock(uint8_t out[KW_HASH_LEN], const struct sealer *s)
+{
+	struct span part = span_str("lock");
+
+	seal_hash(out, secret_keys_local(s->keys), LABEL_STORE, &part, 1);
+}
+
 static uint64_t
 least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
 
+uint64_t
+sealer_content_until(uint64_t until_ms, const struct header *h, uint64_t now_ms, uint64_t content_max_ms)
+{
+	uint64_t own_ms = now_ms + content_max_ms;
+
+	if (content_max_ms == 0)
+		return until_ms;
+	if (h != NULL && h->type == TYPE_DRAFT && own_ms < h->expires_ms)
+		own_ms = h->expires_ms;
+	return least(until_ms, own_ms);
+}
+
 static enum kw_err
 keep(uint64_t *seq, struct sealer *s, const struct sealing *in, const struct sealed *sealed, size_t head_len, const struct audience *a, struct kw_why *why)
 {
 	const struct agreement_topic *topic = agreement_topic(in->agreement, in->header->topic);
+	uint64_t delete_by_ms = payload_delete_by_ms(in->header->payload_type, release_content(in->header->type, in->payload));
 	struct buf payload = BUF_INIT(KW_OPENED_MAX + 64);
 	struct out_new row = {
 		.header = in->header, .frame_hash = sealed->frame_hash, .frame = buf_span(&sealed->frame), .wraps = buf_span(&sealed->wraps),
@@ -168,10 +189,13 @@ keep(uint64_t *seq, struct sealer *s, const struct sealing *in, const struct sea
 		err = kw_refuse(why, err, "out of memory for a payload of %zu bytes", in->payload.len);
 		goto free_payload;
 	}
-	if (in->content_max_ms > 0)
-		row.content_until_ms = least(row.content_until_ms, in->now_ms + in->content_max_ms);
+	row.content_until_ms = sealer_content_until(row.content_until_ms, in->header, in->now_ms, in->content_max_ms);
+	if (delete_by_ms > 0)
+		row.content_until_ms = least(row.content_until_ms, delete_by_ms);
 	if (confirmation_awaited(in->header->type))
 		row.confirm_by_ms = in->header->created_ms + topic->deliver_within_ms;
+	if (topic->acknowledge_within_ms > 0 && answer_awaited(in->header->type))
+		row.answer_by_ms = in->header->created_ms + topic->acknowledge_within_ms;
 	row.payload = buf_span(&payload);
 	err = pstore_out_add(seq, in->store, &row, a->kept, a->count, why);
 free_payload:
@@ -251,11 +275,12 @@ void_header(struct header *h, const struct sealing *in, const struct header *old
 	h->payload_type = PAYLOAD_VOID;
 	h->created_ms = in->now_ms;
 	h->expires_ms = in->now_ms + (life < 14 * DAY_MS ? life : 14 * DAY_MS);
+	h->take_within_s = old->take_within_s; /* the coordinator is among the readers of such */
 	h->about.set = true;
 	for (size_t i = 0; i < v->count && v->count <= KW_TO_MAX; i++) {
 		uint32_t node = agreement_node(in->agreement, v->numbers[i].node);
 
-		if (node != AGREEMENT_NOBODY && agreement_may_read(in->agreement, old->topic, node))
+		if (agreement_is_concerned(in->agreement, old->topic, node))
 			memcpy(h->to[h->to_count++], v->numbers[i].node, KW_NODE_MAX + 1);
 	}
 }

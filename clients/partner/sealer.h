@@ -31,11 +31,16 @@ struct sealing {
 KW_MUST_USE enum kw_err sealer_seal(uint64_t *seq, struct sealer *s, const struct sealing *in, struct kw_why *why);
 
 /* The payload of an outbox row, opened; buf is marked secret by the caller. KW_ENOTFOUND: its content is gone. */
+/* How long a content stays, of until_ms by the agreement: content_max_ms at most, where it is not 0; but a draft, which is needed whole for its release, as long as it holds. */
+uint64_t sealer_content_until(uint64_t until_ms, const struct header *h, uint64_t now_ms, uint64_t content_max_ms);
 KW_MUST_USE enum kw_err sealer_open(struct buf *payload, const struct sealer *s, const uint8_t id[KW_ID_LEN], struct span sealed, struct kw_why *why);
 /* For the inbox. */
 KW_MUST_USE enum kw_err sealer_close(struct buf *sealed, const struct sealer *s, const uint8_t id[KW_ID_LEN], struct span payload);
 /* Under which a CAP identifier is found again, without telling it to who has the disk. */
 void sealer_cap_hash(uint8_t out[KW_HASH_LEN], const struct sealer *s, const char *cap_id);
+
+/* The same for every key that opens what this one closes, and tells nothing of it. */
+void sealer_lock(uint8_t out[KW_HASH_LEN], const struct sealer *s);
 
 /*
  * [P-9] Tells the readers of row, whose header is old, that its numbers will never come. in: as for sealer_seal, with a

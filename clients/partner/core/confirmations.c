@@ -20,6 +20,12 @@ confirmation_awaited(enum notice_type type)
 	return !notice_type_is_receipt(type) && type != TYPE_VOID && type != TYPE_AGREEMENT;
 }
 
+bool
+answer_awaited(enum notice_type type)
+{
+	return type == TYPE_NOTICE || type == TYPE_REQUEST || type == TYPE_UPDATE || type == TYPE_CANCEL || type == TYPE_RELEASED;
+}
+
 enum kw_err
 confirmations_new(struct confirmations **out)
 {

@@ -1,5 +1,5 @@
 /*
- * confirmations: until when the readers of what this node sent are to have confirmed it (docs/protocol.md [D-12]). Pure. The
+ * confirmations: until when the readers of what this node sent are to have confirmed it, or answered (docs/protocol.md [D-12], [B-6]). Pure. The
  * store keeps who confirmed; here is only what may still become late, by time, so that it is told once, when it happens.
  */
 #ifndef KW_PARTNER_CONFIRMATIONS_H
@@ -12,6 +12,7 @@
 #include "proto/header.h"
 
 bool confirmation_awaited(enum notice_type type); /* receipts and voids get none */
+bool answer_awaited(enum notice_type type);       /* where the topic has "acknowledge" */
 
 struct confirmations;
 KW_MUST_USE enum kw_err confirmations_new(struct confirmations **out);

@@ -1,0 +1,70 @@
+/* local_rows: a bounded look at the inbox, and what of it goes into one answer. */
+#include "clients/partner/local_rows.h"
+
+#include "base/clock.h"
+
+#define ANSWER_MAX (1024u * 1024u)  /* [N-4] */
+#define LOOK_ROWS 4096u             /* of the inbox at a time */
+#define LOOK_MS 50u
+
+struct putting {
+	struct buf *out;
+	struct rows *rows;
+	const struct ask *ask;
+	uint64_t end_mono_ms;
+	bool cut, failed;
+};
+
+static bool
+each_row(void *self, const struct inbox_row *row)
+{
+	struct putting *p = self;
+	struct buf one = BUF_INIT(ROW_JSON_MAX);
+
+	one.secret = true;
+	row_json_put(&one, row, p->ask->content, p->ask->language);
+	p->failed = !buf_ok(&one);
+	p->cut = p->rows->count > 0 && p->out->len + one.len > ANSWER_MAX;
+	if (!p->failed && !p->cut) {
+		buf_put_str(p->out, p->rows->count > 0 ? "," : "");
+		buf_put_span(p->out, buf_span(&one));
+		p->rows->count++;
+		p->rows->after = row->seq;
+		p->cut = p->rows->count == p->ask->query.limit || clock_mono_ms() >= p->end_mono_ms;
+	}
+	buf_free(&one);
+	return !p->failed && !p->cut;
+}
+
+enum kw_err
+rows_put(struct buf *out, struct rows *r, struct node *n, const struct ask *a, struct kw_why *why)
+{
+	struct putting p = {.out = out, .rows = r, .ask = a, .end_mono_ms = clock_mono_ms() + LOOK_MS};
+	uint64_t newest = desk_newest_seq(n), shown = a->wait_ms > 0 ? desk_shown_seq(n) : newest; /* who waits follows */
+	struct inbox_query q = a->query;
+	enum kw_err err;
+
+	if (q.after_seq > newest)
+		return kw_refuse(why, KW_ESTATE, "after_seq is %llu, but the inbox of this node ends at %llu: its store is another, or an older copy; begin again at 0",
+		                 (unsigned long long)q.after_seq, (unsigned long long)newest);
+	q.with_payload = true;
+	if (!q.has_id && newest - q.after_seq > LOOK_ROWS)
+		q.until_seq = q.after_seq + LOOK_ROWS;
+	if (shown < newest && (q.until_seq == 0 || q.until_seq > shown))
+		q.until_seq = shown;
+	*r = (struct rows){.after = q.after_seq};
+	if (shown < newest && shown <= q.after_seq) {
+		buf_printf(out, "{\"rows\":[],\"after\":%llu,\"more\":false}", (unsigned long long)q.after_seq);
+		return KW_OK;
+	}
+	buf_put_str(out, "{\"rows\":[");
+	if ((err = desk_inbox(n, &q, each_row, &p, why)) != KW_OK)
+		return err;
+	if (p.failed)
+		return kw_refuse(why, KW_ENOMEM, "out of memory for the inbox");
+	if (!p.cut)
+		r->after = q.until_seq != 0 ? q.until_seq : newest;
+	r->more = r->after < shown;
+	buf_printf(out, "],\"after\":%llu,\"more\":%s}", (unsigned long long)r->after, r->more ? "true" : "false");
+	return KW_OK;
+}

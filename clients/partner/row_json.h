@@ -1,0 +1,19 @@
+/* row_json: a row of the inbox, its brief and its content, as JSON: what the local socket answers and what handlers read. */
+#ifndef KW_PARTNER_ROW_JSON_H
+#define KW_PARTNER_ROW_JSON_H
+
+#include "base/span.h"
+#include "clients/partner/desk.h"
+
+#define ROW_JSON_MAX (8u * KW_OPENED_MAX) /* JSON escapes and CAP's tags make content longer, never so much */
+
+enum row_content { CONTENT_NONE, CONTENT_JSON, CONTENT_CAP, CONTENT_TEXT };
+
+/*
+ * Appends the row as one object. Its content stands in it as an object (JSON; also where CAP is asked for and it is no alert) or as a string, with
+ * content_form beside it; content that cannot be given so has content_error in its place, so that one row hides no other.
+ * language: of what people read, as payload_brief has it. Sets out->failed when memory is short.
+ */
+void row_json_put(struct buf *out, const struct inbox_row *row, enum row_content content, const char *language);
+
+#endif
