@@ -82,7 +82,7 @@ line(const struct cli *c, bool to_note, const char *left, const char *right)
 void
 agreement_file_summary(const struct cli *c, const struct agreement *a, bool to_note)
 {
-	char text[256], until[TEXT_TIME_MAX], fingerprint[KEY_FINGERPRINT_MAX];
+	char text[256], nodes[64], topics[64], until[TEXT_TIME_MAX], fingerprint[KEY_FINGERPRINT_MAX];
 	struct agreement_check members;
 
 	count_members(&members, a);
@@ -95,7 +95,10 @@ agreement_file_summary(const struct cli *c, const struct agreement *a, bool to_n
 	line(c, to_note, _("committee"), text);
 	(void)snprintf(text, sizeof text, _("%s at %s"), agreement_broker(a)->name, agreement_endpoint(a, 0));
 	line(c, to_note, _("broker"), text);
-	(void)snprintf(text, sizeof text, _("%u with %u nodes, %u topics"), count_partners(a), agreement_node_count(a), agreement_topic_count(a));
+	(void)snprintf(nodes, sizeof nodes, ngettext("%u node", "%u nodes", agreement_node_count(a)), agreement_node_count(a));
+	(void)snprintf(topics, sizeof topics, ngettext("%u topic", "%u topics", agreement_topic_count(a)), agreement_topic_count(a));
+	/* TRANSLATORS: "3 with 4 nodes, 1 topic": of partners */
+	(void)snprintf(text, sizeof text, _("%u with %s, %s"), count_partners(a), nodes, topics);
 	line(c, to_note, _("partners"), text);
 	line(c, to_note, _("coordinator"), agreement_coordinator(a));
 	agreement_fingerprint(fingerprint, a);

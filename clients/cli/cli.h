@@ -37,6 +37,8 @@ struct cli { /* what a command is told of its surroundings */
 	bool colour_err;
 	bool terminal;         /* somebody is there to answer: input and error output are terminals */
 	bool german;
+	bool bell;             /* standard output is a terminal: it can be rung */
+	size_t columns;        /* of that terminal; 0: a pipe or a file, where no line is cut or wrapped */
 	const char *args[CLI_ARGS_MAX]; /* the words that are no options; as many as the command's table allows */
 	size_t arg_count;
 };
@@ -69,7 +71,7 @@ struct cli_option {
 };
 #define CLI_NO_MORE {NULL, 0, CLI_FLAG, 0, NULL, NULL, 0, 0}
 
-#define CLI_OPTIONS_MAX 32        /* of one command */
+#define CLI_OPTIONS_MAX 48        /* of one command */
 #define CLI_OPTIONS_SIZE 2048     /* bytes of its struct, zeroed before the parser fills it */
 
 struct cli_command {
@@ -91,6 +93,7 @@ void cli_help(const struct cli_command *command);
 
 /* Prints why and answers the exit code that err stands for. */
 enum cli_exit cli_fail(const struct cli *c, enum kw_err err, const struct kw_why *why);
+void cli_error(const struct cli *c, const char *sentence); /* the sentence alone */
 /* One sentence on standard error, and CLI_USAGE with the way to --help. */
 enum cli_exit cli_usage(const struct cli *c, const char *fmt, ...) KW_PRINTF(2, 3);
 
@@ -100,7 +103,7 @@ enum cli_exit cli_usage(const struct cli *c, const char *fmt, ...) KW_PRINTF(2, 
 void cli_note(const struct cli *c, const char *fmt, ...) KW_PRINTF(2, 3);
 void cli_warn(const struct cli *c, const char *fmt, ...) KW_PRINTF(2, 3);
 
-enum cli_colour { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_RED, CLI_GREEN, CLI_YELLOW };
+enum cli_colour { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_RED, CLI_GREEN, CLI_YELLOW, CLI_ALARM /* white on red */ };
 /* The sequence that begins a colour on standard output, "" where it shows none; CLI_PLAIN ends it. */
 const char *cli_colour(const struct cli *c, enum cli_colour colour);
 
@@ -109,11 +112,29 @@ void cli_put_safe(struct buf *out, const char *text);
 
 /* Prints value as JSON and a line end, indented on a terminal; value is freed, NULL is out of memory. */
 enum cli_exit cli_json(const struct cli *c, json_t *value);
+/* The same of a text that is JSON already, as it stands. In both what a terminal might obey stands as \u…, which is the same JSON. */
+enum cli_exit cli_json_text(const struct cli *c, const char *json);
+
+/* Characters, not bytes. */
+size_t cli_width(const char *text);
+
+/*
+ * Appends text, made safe, in lines of at most width characters (0: as long as they are), broken between words; every line
+ * but the first begins with indent blanks, which count. at: how many characters stand before the first. No line end at the end.
+ */
+void cli_put_wrapped(struct buf *out, const char *text, size_t width, size_t indent, size_t at);
+
+/* On standard output: "label   text", the text wrapped beside the label; nothing when text is empty. */
+#define CLI_LABEL_WIDTH 15
+void cli_field(const struct cli *c, const char *label, enum cli_colour colour, const char *text);
+void cli_paragraph(const struct cli *c, enum cli_colour colour, const char *text); /* over the whole width */
 
 /* A table: a head, rows, columns as wide as their widest cell; cells are copied and made safe. */
 struct cli_table;
 struct cli_table *cli_table_new(size_t columns);
 void cli_table_cell(struct cli_table *t, enum cli_colour colour, const char *fmt, ...) KW_PRINTF(3, 4); /* from left to right, row by row */
+/* On a terminal the cells of this column are cut with "…" until the rows fit; else nothing is cut. */
+void cli_table_shrink(struct cli_table *t, size_t column);
 void cli_table_print(const struct cli *c, struct cli_table *t, bool head); /* head: the first row is one; frees t */
 
 /* ---- questions ---- */

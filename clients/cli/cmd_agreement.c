@@ -8,7 +8,7 @@
 #include "clients/cli/commands.h"
 #include "proto/topic.h"
 
-#define WARNINGS_MAX 65536u
+#define WARNINGS_MAX (1u << 20)
 
 struct look_options {
 	bool json, hash;
@@ -229,6 +229,42 @@ find_readers(uint32_t *nodes, uint32_t *count, const struct agreement *a, const 
 	return KW_OK;
 }
 
+static void
+tell_approvers(const struct cli *c, const struct agreement *a, const char *topic)
+{
+	struct buf names = BUF_INIT(1u << 16);
+	const char *last = "";
+
+	for (uint32_t i = 0; i < agreement_node_count(a); i++) {
+		const char *partner = agreement_node_partner(a, i);
+
+		if (!agreement_must_approve(a, topic, i) || strcmp(partner, last) == 0)
+			continue;
+		buf_printf(&names, "%s%s", names.len > 0 ? ", " : "", partner);
+		last = partner;
+	}
+	cli_note(c, _("They get it when all of these have approved it, the author's own partner left out: %s."), buf_text(&names) != NULL ? buf_text(&names) : "?");
+	buf_free(&names);
+}
+
+/* Partners whose approval is wanted there, as a list. */
+static json_t *
+approvers_json(const struct agreement *a, const char *topic)
+{
+	json_t *list = json_array();
+	const char *last = "";
+
+	for (uint32_t i = 0; i < agreement_node_count(a); i++) {
+		const char *partner = agreement_node_partner(a, i);
+
+		if (!agreement_must_approve(a, topic, i) || strcmp(partner, last) == 0)
+			continue;
+		(void)json_array_append_new(list, json_string(partner));
+		last = partner;
+	}
+	return list;
+}
+
 static enum cli_exit
 show_readers(const struct cli *c, const struct agreement *a, const char *topic, const uint32_t *nodes, uint32_t count, bool json)
 {
@@ -240,8 +276,8 @@ show_readers(const struct cli *c, const struct agreement *a, const char *topic, 
 		(void)json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "node", agreement_node_id(a, nodes[i]), "title", agreement_node_title(a, nodes[i]),
 		                                            "responsible", agreement_is_responsible(a, topic, nodes[i])));
 	if (json)
-		return cli_json(c, json_pack("{s:s, s:s, s:I, s:s, s:o}", "topic", topic, "filter", rule->filter, "line", (json_int_t)rule->line, "lane",
-		                             lane_name(rule->lane), "readers", list));
+		return cli_json(c, json_pack("{s:s, s:s, s:I, s:s, s:o, s:o}", "topic", topic, "filter", rule->filter, "line", (json_int_t)rule->line, "lane",
+		                             lane_name(rule->lane), "readers", list, "approve", approvers_json(a, topic)));
 	json_decref(list);
 	table = cli_table_new(3);
 	cli_table_cell(table, CLI_PLAIN, "%s", _("node"));
@@ -254,6 +290,8 @@ show_readers(const struct cli *c, const struct agreement *a, const char *topic, 
 	}
 	cli_table_print(c, table, true);
 	cli_note(c, _("Line %u decides: filter %s, up to lane %s."), rule->line, rule->filter, lane_name(rule->lane));
+	if (rule->has_release)
+		tell_approvers(c, a, topic);
 	return CLI_DONE;
 }
 

@@ -1,13 +1,20 @@
-/* cmd_agreement_install: a verified agreement put where daemons read it; never an older one over a newer. */
+/*
+ * cmd_agreement_install: a verified agreement put where daemons read it when they start, or into force at the broker that
+ * runs; never an older one over a newer.
+ */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/fs.h"
 #include "clients/cli/agreement_file.h"
+#include "clients/cli/broker_ask.h"
 #include "clients/cli/commands.h"
 
+#define WAIT_MS 60000u /* a commit of a large agreement on a slow disk */
+
 struct install_options {
-	const char *to, *previous, *fingerprint;
+	const char *to, *previous, *fingerprint, *control;
+	bool running;
 };
 
 struct install { /* what one run knows */
@@ -28,6 +35,8 @@ read_all(struct install *i, struct kw_why *why)
 		return err;
 	if (i->o->previous != NULL && (err = agreement_file_read(&i->old, i->o->previous, NULL, why)) != KW_OK)
 		return err;
+	if (i->o->to == NULL)
+		return KW_OK;
 	err = agreement_file_read(&i->there, i->o->to, NULL, why);
 	return err == KW_ENOTFOUND ? KW_OK : err;
 }
@@ -96,8 +105,23 @@ verify(const struct install *i, struct kw_why *why)
 		err = agreement_verify_next(i->old, i->next, buf_span(&i->sigs), why);
 	else
 		err = agreement_verify_first(i->next, buf_span(&i->sigs), why);
-	if (err == KW_OK && (i->there == NULL || i->o->fingerprint != NULL))
+	if (err == KW_OK && ((i->o->to != NULL && i->there == NULL) || i->o->fingerprint != NULL))
 		err = check_fingerprint(i, why);
+	return err;
+}
+
+/* The broker judges it by the version that is in force there, and takes it whole or not at all. */
+static enum kw_err
+put_into_force(const struct install *i, struct kw_why *why)
+{
+	struct buf answer = BUF_INIT(KW_MESSAGE_MAX);
+	struct broker_ask *b = NULL;
+	enum kw_err err = broker_ask_control(&b, i->o->control != NULL ? i->o->control : BROKER_CONTROL_DEFAULT, why);
+
+	if (err == KW_OK)
+		err = broker_ask(&answer, b, ADMIN_INSTALL, agreement_text(i->next), buf_span(&i->sigs), WAIT_MS, why);
+	broker_ask_free(&b);
+	buf_free(&answer);
 	return err;
 }
 
@@ -121,18 +145,25 @@ run_install(struct cli *c, const void *options)
 	struct install i = {.c = c, .o = options, .sigs = BUF_INIT(KW_SIGNATURES_TEXT_MAX)};
 	struct kw_why why;
 	enum kw_err err;
+	bool running;
 
-	if (i.o->to == NULL)
-		return cli_usage(c, _("--to PATH is missing: where the agreement is to be put"));
+	running = i.o->running || i.o->control != NULL;
+	if (i.o->to == NULL && !running)
+		return cli_usage(c, _("--to PATH is missing, where a daemon reads the agreement at its start; or --running, for the broker that runs on this machine"));
+	if (i.o->to != NULL && running)
+		return cli_usage(c, _("--to is for a daemon that is not started yet, --running and --control for the broker that runs; give one"));
 	err = read_all(&i, &why);
 	if (err == KW_OK)
 		err = verify(&i, &why);
 	if (err == KW_OK)
-		err = write_both(&i, &why);
-	if (err == KW_OK) {
+		err = running ? put_into_force(&i, &why) : write_both(&i, &why);
+	if (err == KW_OK)
 		agreement_file_warn_age(c, i.next);
+	if (err == KW_OK && running)
+		cli_note(c, _("Version %u of \"%s\" is in force at the broker; the nodes get it from there and verify it themselves."), agreement_version(i.next),
+		         agreement_partnership(i.next));
+	else if (err == KW_OK)
 		cli_note(c, _("Version %u of \"%s\" is installed at %s."), agreement_version(i.next), agreement_partnership(i.next), i.o->to);
-	}
 	agreement_free(&i.next);
 	agreement_free(&i.there);
 	agreement_free(&i.old);
@@ -142,14 +173,18 @@ run_install(struct cli *c, const void *options)
 
 static const struct cli_option install_table[] = {
 	{"to", 0, CLI_TEXT, offsetof(struct install_options, to), N_("PATH"), N_("where it is put, with its signatures in PATH.sig"), 0, 0},
+	{"running", 0, CLI_FLAG, offsetof(struct install_options, running), NULL, N_("into force at the broker that runs on this machine"), 0, 0},
+	CLI_CONTROL(struct install_options, control),
 	{"previous", 'p', CLI_TEXT, offsetof(struct install_options, previous), N_("OLD"), N_("the version before, where PATH does not hold it"), 0, 0},
 	{"fingerprint", 0, CLI_TEXT, offsetof(struct install_options, fingerprint), N_("F"), N_("what the committee read to you by phone"), 0, 0},
 	CLI_NO_MORE,
 };
 
 const struct cli_command cmd_agreement_install = {
-	"agreement", "install", N_("FILE"), 1, 1, N_("verify an agreement and put it where a daemon reads it"),
-	N_("Where an agreement lies at PATH already, the new one must follow it. Else its fingerprint must be given,\n"
-	   "or is compared at the terminal."),
+	"agreement", "install", N_("FILE"), 1, 1, N_("verify an agreement and put it where a daemon reads it, or into force at the broker"),
+	N_("--to PATH is for a daemon before its first start. Where an agreement lies at PATH already, the new one must\n"
+	   "follow it. Else its fingerprint must be given, or is compared at the terminal.\n"
+	   "--running (or --control, which implies it) puts the next version into force at the broker that runs, whole or\n"
+	   "not at all, without a restart. The nodes get it from the broker; a node that it leaves out is out at once."),
 	install_table, run_install,
 };

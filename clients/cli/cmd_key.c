@@ -13,7 +13,7 @@
 
 struct new_options {
 	bool broker, steering, is_operator, exercise, json;
-	const char *out, *lock;
+	const char *out, *lock, *replaces;
 	struct cli_passphrase passphrase;
 };
 
@@ -79,6 +79,8 @@ check_new(const struct cli *c, const struct new_options *o, enum cli_exit *code)
 	*code = CLI_USAGE;
 	if (o->broker + o->steering + o->is_operator > 1)
 		(void)cli_usage(c, _("--broker, --steering and --operator are kinds of keys; give one"));
+	else if (o->replaces != NULL && (o->broker || o->steering || o->is_operator))
+		(void)cli_usage(c, _("--replaces is for a node's key alone: nothing else lies on disk under the old one"));
 	else if (o->steering && o->exercise)
 		(void)cli_usage(c, _("a steering key signs for live and for exercise; leave --exercise away"));
 	else if (!o->steering && (passphrase || o->lock != NULL))
@@ -144,6 +146,27 @@ tell_new(const struct cli *c, const struct secret_keys *k, const char *path, boo
 	return CLI_DONE;
 }
 
+/* That of the same node, whose disk the new key must open. */
+static enum kw_err
+make_successor(struct secret_keys **out, const struct new_options *o, const char *name, struct kw_why *why)
+{
+	struct secret_keys *old = NULL;
+	const struct public_key *is;
+	enum kw_err err = secret_keys_read(&old, KEY_NODE, o->replaces, NULL, why);
+
+	if (err != KW_OK)
+		return err;
+	is = secret_keys_public(old);
+	if (strcmp(is->name, name) != 0)
+		err = kw_refuse(why, KW_EINVAL, "%s is the key of %s, not of %s; a key is replaced by one of the same node", o->replaces, is->name, name);
+	else if (o->exercise && is->mode == MODE_LIVE)
+		err = kw_refuse(why, KW_EINVAL, "%s is for live use, and so is what replaces it; leave --exercise away", o->replaces);
+	else
+		err = secret_keys_succeed(out, old, why);
+	secret_keys_free(&old);
+	return err;
+}
+
 static enum cli_exit
 run_new(struct cli *c, const void *options)
 {
@@ -163,7 +186,9 @@ run_new(struct cli *c, const void *options)
 	if (!check_name(o, c->args[0], &why))
 		return cli_usage(c, "%s", why.text);
 	default_path(path, c->args[0]);
-	if ((err = secret_keys_new(&k, kind, o->exercise ? MODE_EXERCISE : MODE_LIVE, c->args[0], &why)) != KW_OK)
+	err = o->replaces != NULL ? make_successor(&k, o, c->args[0], &why)
+	                          : secret_keys_new(&k, kind, o->exercise ? MODE_EXERCISE : MODE_LIVE, c->args[0], &why);
+	if (err != KW_OK)
 		return cli_fail(c, err, &why);
 	err = write_key(c, k, o->out != NULL ? o->out : path, o, lock, &why);
 	code = err == KW_OK ? tell_new(c, k, o->out != NULL ? o->out : path, o->json) : cli_fail(c, err, &why);
@@ -243,6 +268,7 @@ static const struct cli_option new_table[] = {
 	{"operator", 0, CLI_FLAG, offsetof(struct new_options, is_operator), NULL, N_("for an operator, who reads the broker's state"), 0, 0},
 	{"exercise", 0, CLI_FLAG, offsetof(struct new_options, exercise), NULL, N_("for exercises; never mixes with live"), 0, 0},
 	{"out", 'o', CLI_TEXT, offsetof(struct new_options, out), N_("FILE"), N_("where the secret key goes; partner-node.key if not given"), 0, 0},
+	{"replaces", 0, CLI_TEXT, offsetof(struct new_options, replaces), N_("OLD.key"), N_("a new key for this node that opens what its old one keeps on disk"), 0, 0},
 	{"lock", 0, CLI_TEXT, offsetof(struct new_options, lock), N_("LEVEL"), N_("cost of a guess: interactive, moderate (usual) or sensitive"), 0, 0},
 	CLI_PASSPHRASE(struct new_options, passphrase),
 	{"json", 0, CLI_FLAG, offsetof(struct new_options, json), NULL, N_("as JSON"), 0, 0},

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -14,6 +15,28 @@
 #include "clients/cli/commands.h"
 
 static const struct cli_command *const commands[] = {
+	&cmd_publish,
+	&cmd_inbox,
+	&cmd_trace,
+	&cmd_case_list,
+	&cmd_case_show,
+	&cmd_case_watch,
+	&cmd_take,
+	&cmd_decline,
+	&cmd_hand_over,
+	&cmd_forward,
+	&cmd_return,
+	&cmd_done,
+	&cmd_reopen,
+	&cmd_note,
+	&cmd_recall,
+	&cmd_recall_status,
+	&cmd_release_list,
+	&cmd_approve,
+	&cmd_refuse,
+	&cmd_receipt_export,
+	&cmd_receipt_verify,
+	&cmd_status,
 	&cmd_key_new,
 	&cmd_key_show,
 	&cmd_key_fingerprint,
@@ -24,6 +47,11 @@ static const struct cli_command *const commands[] = {
 	&cmd_agreement_install,
 	&cmd_agreement_fingerprint,
 	&cmd_agreement_who_reads,
+	&cmd_agreement_who_is_responsible,
+	&cmd_agreement_simulate,
+	&cmd_broker_headers,
+	&cmd_broker_new_epoch,
+	&cmd_broker_stop,
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -71,6 +99,19 @@ shows_colours(int fd)
 	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
 
 	return isatty(fd) && term != NULL && strcmp(term, "dumb") != 0 && (no == NULL || no[0] == '\0');
+}
+
+/* How wide the terminal at fd is; 0: there is none. */
+static size_t
+columns_of(int fd)
+{
+	struct winsize size = {0};
+
+	if (!isatty(fd))
+		return 0;
+	if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col < 20)
+		return 80;
+	return size.ws_col;
 }
 
 /* Commands whose first word is name (all when NULL), a line each. */
@@ -177,6 +218,8 @@ main(int argc, char **argv)
 	set_language();
 	c.colour_out = shows_colours(STDOUT_FILENO);
 	c.colour_err = shows_colours(STDERR_FILENO);
+	c.columns = columns_of(STDOUT_FILENO);
+	c.bell = c.columns > 0;
 	c.terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 	c.german = strcmp(/* TRANSLATORS: the two letters of your language */ _("en"), "de") == 0;
 	if (sodium_init() < 0 || !guard_process()) {

@@ -12,7 +12,7 @@
 #define CELLS_MAX 1000000u
 
 static const char *const sequences[] = {[CLI_PLAIN] = "\x1b[0m", [CLI_BOLD] = "\x1b[1m", [CLI_DIM] = "\x1b[2m", [CLI_RED] = "\x1b[31m",
-                                        [CLI_GREEN] = "\x1b[32m", [CLI_YELLOW] = "\x1b[33m"};
+                                        [CLI_GREEN] = "\x1b[32m", [CLI_YELLOW] = "\x1b[33m", [CLI_ALARM] = "\x1b[1;37;41m"};
 
 const char *
 cli_colour(const struct cli *c, enum cli_colour colour)
@@ -34,7 +34,8 @@ cli_put_safe(struct buf *out, const char *text)
 		rest = span_of(rest.p + clean, rest.len - clean);
 		if (rest.len == 0)
 			return;
-		buf_put_u8(out, '?');
+		if (rest.len == 1 || rest.p[0] != '\r' || rest.p[1] != '\n') /* a line's end in the other fashion */
+			buf_put_u8(out, '?');
 		do /* the whole character, not each of its bytes */
 			rest = span_of(rest.p + 1, rest.len - 1);
 		while (rest.len > 0 && (rest.p[0] & 0xC0) == 0x80);
@@ -50,7 +51,7 @@ say(const struct cli *c, enum cli_colour colour, const char *head, const char *t
 	cli_put_safe(&line, text);
 	(void)fflush(stdout); /* so that both come in their order where they go to one place */
 	(void)fprintf(stderr, "%s%s%s%s\n", c->colour_err ? sequences[colour] : "", head, c->colour_err ? sequences[CLI_PLAIN] : "",
-	              buf_text(&line) != NULL ? buf_text(&line) : text);
+	              buf_text(&line) != NULL ? buf_text(&line) : "?");
 	buf_free(&line);
 }
 
@@ -78,6 +79,12 @@ cli_warn(const struct cli *c, const char *fmt, ...)
 	say(c, CLI_YELLOW, _("warning: "), text);
 }
 
+void
+cli_error(const struct cli *c, const char *sentence)
+{
+	say(c, CLI_RED, "kurzweg: ", sentence);
+}
+
 enum cli_exit
 cli_usage(const struct cli *c, const char *fmt, ...)
 {
@@ -103,22 +110,150 @@ cli_fail(const struct cli *c, enum kw_err err, const struct kw_why *why)
 	}
 }
 
-enum cli_exit
-cli_json(const struct cli *c, json_t *value)
+/* The character at p, which is whole and right, as JSON escapes it; answers its length. */
+static size_t
+put_escaped(struct buf *out, const uint8_t *p)
 {
-	int wrong = value == NULL ? -1 : json_dumpf(value, stdout, (c->colour_out ? JSON_INDENT(2) : JSON_COMPACT) | JSON_ENCODE_ANY);
+	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
+	uint32_t v = n == 1 ? p[0] : p[0] & (0xFFu >> (n + 1));
+	char text[16];
 
-	json_decref(value);
-	if (wrong == 0 && putchar('\n') != EOF)
+	for (size_t i = 1; i < n; i++)
+		v = v << 6 | (p[i] & 0x3Fu);
+	if (v < 0x10000)
+		(void)snprintf(text, sizeof text, "\\u%04x", v);
+	else
+		(void)snprintf(text, sizeof text, "\\u%04x\\u%04x", 0xD800 + ((v - 0x10000) >> 10), 0xDC00 + ((v - 0x10000) & 0x3FF));
+	buf_put_str(out, text);
+	return n;
+}
+
+enum cli_exit
+cli_json_text(const struct cli *c, const char *json)
+{
+	struct span rest = span_str(json);
+	struct buf line = BUF_INIT(SIZE_MAX / 2);
+	bool written;
+
+	while (rest.len > 0) {
+		size_t clean = text_unclean_at(rest, TEXT_MULTILINE), n;
+
+		n = clean == SIZE_MAX ? rest.len : clean;
+		buf_put(&line, rest.p, n);
+		if (clean != SIZE_MAX)
+			n += put_escaped(&line, rest.p + n);
+		rest = span_of(rest.p + n, rest.len - n);
+	}
+	buf_put_u8(&line, '\n');
+	written = buf_text(&line) != NULL && fwrite(line.p, 1, line.len, stdout) == line.len;
+	buf_free(&line);
+	if (written)
 		return CLI_DONE;
 	say(c, CLI_RED, "kurzweg: ", _("the output could not be written"));
 	return CLI_FAILED;
 }
 
+enum cli_exit
+cli_json(const struct cli *c, json_t *value)
+{
+	char *text = value != NULL ? json_dumps(value, (c->colour_out ? JSON_INDENT(2) : JSON_COMPACT) | JSON_ENCODE_ANY) : NULL;
+	enum cli_exit code = CLI_FAILED;
+
+	json_decref(value);
+	if (text != NULL)
+		code = cli_json_text(c, text);
+	else
+		cli_error(c, _("out of memory"));
+	free(text);
+	return code;
+}
+
+/* ---- lines ---- */
+
+/* How many bytes and characters of text go into room characters: to the last blank that fits, else as many as fit. */
+static size_t
+take_line(const char *text, size_t room)
+{
+	size_t line = strcspn(text, "\n"), at = 0, chars = 0, blank = 0;
+
+	while (at < line && chars <= room) {
+		if (text[at] == ' ' && at > 0)
+			blank = at;
+		if (chars == room)
+			break;
+		do
+			at++;
+		while (at < line && ((unsigned char)text[at] & 0xC0) == 0x80);
+		chars++;
+	}
+	if (at == line)
+		return line;
+	return blank > 0 ? blank : at;
+}
+
+void
+cli_put_wrapped(struct buf *out, const char *text, size_t width, size_t indent, size_t at)
+{
+	struct buf safe = BUF_INIT(16u << 20);
+	const char *rest;
+
+	cli_put_safe(&safe, text);
+	if ((rest = buf_text(&safe)) == NULL) {
+		out->failed = true;
+		return;
+	}
+	while (*rest != '\0') {
+		size_t n = width == 0 ? strcspn(rest, "\n") : take_line(rest, width > at ? width - at : 1);
+
+		if (n == 0 && *rest != '\n')
+			break;
+		buf_put(out, rest, n);
+		rest += n;
+		rest += *rest == '\n' || *rest == ' ';
+		if (*rest == '\0')
+			break;
+		buf_put_u8(out, '\n');
+		for (size_t i = 0; i < indent; i++)
+			buf_put_u8(out, ' ');
+		at = indent;
+	}
+	buf_free(&safe);
+}
+
+static void
+print_wrapped(const struct cli *c, enum cli_colour colour, const char *text, size_t indent)
+{
+	struct buf lines = BUF_INIT(32u << 20);
+
+	cli_put_wrapped(&lines, text, c->columns, indent, indent);
+	(void)printf("%s%s%s\n", colour != CLI_PLAIN ? cli_colour(c, colour) : "", buf_text(&lines) != NULL ? buf_text(&lines) : "?",
+	             colour != CLI_PLAIN ? cli_colour(c, CLI_PLAIN) : "");
+	buf_free(&lines);
+}
+
+void
+cli_field(const struct cli *c, const char *label, enum cli_colour colour, const char *text)
+{
+	size_t width = cli_width(label);
+
+	if (text[0] == '\0')
+		return;
+	(void)printf("%s%s%s%*s", cli_colour(c, CLI_DIM), label, cli_colour(c, CLI_PLAIN), (int)(width < CLI_LABEL_WIDTH ? CLI_LABEL_WIDTH - width : 1), "");
+	print_wrapped(c, colour, text, CLI_LABEL_WIDTH);
+}
+
+void
+cli_paragraph(const struct cli *c, enum cli_colour colour, const char *text)
+{
+	print_wrapped(c, colour, text, 0);
+}
+
+/* ---- tables ---- */
+
 struct cell { char *text; size_t width; enum cli_colour colour; };
 
 struct cli_table {
-	size_t columns, count, room;
+	size_t columns, count, room, shrinks; /* shrinks: the column that may be cut; columns: none */
 	bool failed;
 	struct cell *cells;
 };
@@ -130,13 +265,13 @@ cli_table_new(size_t columns)
 
 	MUST(columns > 0 && columns <= COLUMNS_MAX);
 	if (t != NULL)
-		t->columns = columns;
+		t->columns = t->shrinks = columns;
 	return t;
 }
 
-/* Characters, not bytes; wide and combining ones are rare enough in names. */
-static size_t
-width_of(const char *text)
+/* Wide and combining characters are rare enough in what is shown here. */
+size_t
+cli_width(const char *text)
 {
 	size_t width = 0;
 
@@ -178,7 +313,10 @@ cli_table_cell(struct cli_table *t, enum cli_colour colour, const char *fmt, ...
 	if (cell == NULL || buf_text(&safe) == NULL || (cell->text = strdup(buf_text(&safe))) == NULL) {
 		t->failed = true;
 	} else {
-		cell->width = width_of(cell->text);
+		for (char *p = cell->text; *p != '\0'; p++)
+			if (*p == '\n' || *p == '\t')
+				*p = ' ';
+		cell->width = cli_width(cell->text);
 		cell->colour = colour;
 		t->count++;
 	}
@@ -200,6 +338,55 @@ print_row(const struct cli *c, const struct cli_table *t, size_t row, const size
 }
 
 void
+cli_table_shrink(struct cli_table *t, size_t column)
+{
+	if (t == NULL)
+		return;
+	MUST(column < t->columns);
+	t->shrinks = column;
+}
+
+/* The first width characters of the cell, the last of them "…". */
+static void
+cut(struct cell *cell, size_t width)
+{
+	static const char more[] = "…";
+	char *text, *end = cell->text;
+
+	if (cell->width <= width)
+		return;
+	for (size_t n = 0; n + 1 < width; n++)
+		do
+			end++;
+		while (((unsigned char)*end & 0xC0) == 0x80);
+	*end = '\0';
+	if (asprintf(&text, "%s%s", cell->text, more) < 0)
+		return; /* shorter by one character */
+	free(cell->text);
+	cell->text = text;
+	cell->width = width;
+}
+
+/* The other columns keep their widths; of this one at least NARROWEST characters stay. */
+static void
+shrink(const struct cli *c, struct cli_table *t, size_t *widths)
+{
+	enum { NARROWEST = 8 };
+	size_t all = 0, over;
+
+	for (size_t i = 0; i < t->columns; i++)
+		all += widths[i] + (i + 1 < t->columns ? 2 : 0);
+	if (t->shrinks == t->columns || c->columns == 0 || all <= c->columns)
+		return;
+	over = all - c->columns;
+	if (widths[t->shrinks] <= NARROWEST)
+		return;
+	widths[t->shrinks] -= over < widths[t->shrinks] - NARROWEST ? over : widths[t->shrinks] - NARROWEST;
+	for (size_t i = t->shrinks; i < t->count; i += t->columns)
+		cut(&t->cells[i], widths[t->shrinks]);
+}
+
+void
 cli_table_print(const struct cli *c, struct cli_table *t, bool head)
 {
 	size_t widths[COLUMNS_MAX] = {0};
@@ -211,6 +398,7 @@ cli_table_print(const struct cli *c, struct cli_table *t, bool head)
 	for (size_t i = 0; i < t->count; i++)
 		if (t->cells[i].width > widths[i % t->columns])
 			widths[i % t->columns] = t->cells[i].width;
+	shrink(c, t, widths);
 	for (size_t row = 0; row * t->columns < t->count; row++)
 		print_row(c, t, row, widths, head && row == 0);
 	for (size_t i = 0; i < t->count; i++)

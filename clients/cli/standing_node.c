@@ -1,0 +1,248 @@
+/* standing_node: a partner's one screen. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "clients/cli/look.h"
+#include "clients/cli/standing.h"
+#include "clients/cli/when.h"
+
+/* ---- what is wrong ---- */
+
+static bool
+has_alarm(const json_t *o, const char *code)
+{
+	json_t *alarm;
+	size_t i;
+
+	json_array_foreach(look_at(o, "alarms"), i, alarm)
+		if (strcmp(look_text(alarm, "code"), code) == 0)
+			return true;
+	return false;
+}
+
+static void
+judge_link(struct standing *s, const json_t *o)
+{
+	const char *endpoint = look_text(o, "link.endpoint");
+	unsigned long long failures = look_number(o, "link.failures");
+
+	if (look_flag(o, "stopped"))
+		standing_fault(s, true, _("Two histories of the broker were met: nothing is published any more. Call the operator and the steering committee, and show them the "
+		                          "evidence below."));
+	if (strcmp(look_text(o, "link.state"), "ready") == 0 || has_alarm(o, "store_full")) /* then the node itself keeps it down */
+		return;
+	if (failures > 0)
+		standing_fault(s, true, _("The broker is not reached (%s, %llu attempts): nothing comes in, and what you publish waits in the outbox. Is the network up? Else call "
+		                          "the operator."), endpoint, failures);
+	else
+		standing_fault(s, true, _("The link to the broker (%s) is being set up; until then nothing comes in, and what you publish waits in the outbox."), endpoint);
+}
+
+/* What to do about an alarm; its own text says what it is. "": the text says it too. */
+static const char *
+remedy(const char *code)
+{
+	static const struct { const char *code, *text; } remedies[] = {
+		{"held_back", N_("Call the sender, and tell the operator and the steering committee: a broker must not do that.")},
+		{"fork", N_("Call the operator and the steering committee; \"kurzweg status --json\" holds the evidence.")},
+		{"broker_lies", N_("Call the operator and the steering committee; \"kurzweg status --json\" holds the evidence.")},
+		{"equivocation", N_("Call the sender: its machine may have been copied or broken into.")},
+		{"conflict", N_("Call the sender: its machine may have been copied or broken into.")},
+		{"behind", N_("Call the operator: the broker's store was restored from an old copy.")},
+		{"key_mismatch", N_("Call the operator before anything else: somebody may stand in between.")},
+		{"turned_away", N_("Compare the fingerprint of your key with the operator's agreement by phone.")},
+		{"silent_broker", N_("Call the operator if it lasts.")},
+		{"broker_full", N_("Call the operator if it lasts.")},
+		{"store_full", N_("Make room on this machine's disk.")},
+		{"publish_refused", N_("\"kurzweg trace ID\" tells which; publish it anew where it still matters.")},
+		{"rejected", N_("\"kurzweg trace ID\" tells which; call them where it matters.")},
+	};
+
+	for (size_t i = 0; i < sizeof remedies / sizeof remedies[0]; i++)
+		if (strcmp(remedies[i].code, code) == 0)
+			return _(remedies[i].text);
+	return "";
+}
+
+static void
+judge_alarms(struct standing *s, const json_t *o)
+{
+	json_t *alarm;
+	size_t i;
+
+	json_array_foreach(look_at(o, "alarms"), i, alarm) {
+		const char *code = look_text(alarm, "code"), *text = look_text(alarm, "text"), *todo = remedy(code);
+		char since[WHEN_MAX];
+
+		when_put(since, when_parse_utc(look_text(alarm, "since")), s->now_ms);
+		standing_fault(s, strcmp(code, "agreement_age") != 0 && strcmp(code, "restored") != 0, "%s: %s%s%s", since, text, todo[0] != '\0' ? ". " : "", todo);
+	}
+}
+
+static void
+put_names(char *out, size_t size, const json_t *list)
+{
+	json_t *name;
+	size_t i;
+
+	out[0] = '\0';
+	json_array_foreach(list, i, name) {
+		size_t at = strlen(out);
+
+		(void)snprintf(out + at, size - at, "%s%s", i > 0 ? ", " : "", json_string_value(name) != NULL ? json_string_value(name) : "?");
+	}
+}
+
+static void
+judge_confirmations(struct standing *s, const json_t *o)
+{
+	json_t *late;
+	size_t i;
+
+	json_array_foreach(look_at(o, "unconfirmed"), i, late) {
+		char since[WHEN_MAX], names[512];
+
+		when_put(since, when_parse_utc(look_text(late, "since")), s->now_ms);
+		put_names(names, sizeof names, look_at(late, "missing"));
+		if (look_flag(late, "stored"))
+			standing_fault(s, true, _("%s of yours is not confirmed by %s, due %s; call them (%s)."), look_text(late, "topic"), names, since, look_text(late, "id"));
+		else
+			standing_fault(s, true, _("%s of yours has not reached the broker yet, due %s; call them: %s (%s)."), look_text(late, "topic"), since, names,
+			               look_text(late, "id"));
+	}
+}
+
+static void
+judge_gaps(struct standing *s, const json_t *o)
+{
+	json_t *gap;
+	size_t i;
+
+	json_array_foreach(look_at(o, "gaps"), i, gap) {
+		unsigned long long first = look_number(gap, "first"), last = look_number(gap, "last");
+		char since[WHEN_MAX];
+
+		when_put(since, when_parse_utc(look_text(gap, "since")), s->now_ms);
+		standing_fault(s, true, ngettext("%llu notification of %s in lane %s is missing since %s; ask them what they sent.",
+		                                 "%llu notifications of %s in lane %s are missing since %s; ask them what they sent.", last - first + 1),
+		               last - first + 1, look_text(gap, "sender"), look_text(gap, "lane"), since);
+	}
+}
+
+static void
+judge_rest(struct standing *s, const json_t *o)
+{
+	unsigned long long aside = look_number(o, "inbox.handlers_set_aside"), waiting = look_number(o, "outbox.waiting"), limit = look_number(o, "outbox.limit");
+
+	if (aside > 0)
+		standing_fault(s, false, ngettext("%llu notification was set aside, since its handler failed again and again; the daemon's log tells why.",
+		                                  "%llu notifications were set aside, since their handlers failed again and again; the daemon's log tells why.", aside), aside);
+	if (limit > 0 && waiting * 10 >= limit * 8)
+		standing_fault(s, true, _("The outbox holds %llu of at most %llu notifications; then publishing is refused. Bring the link up, or raise limits.outbox."),
+		               waiting, limit);
+}
+
+/* ---- the figures ---- */
+
+static void
+show_link(const struct standing *s, const json_t *o)
+{
+	bool up = strcmp(look_text(o, "link.state"), "ready") == 0;
+	char line[384], since[WHEN_MAX];
+
+	when_put(since, when_parse_utc(look_text(o, "link.up_since")), s->now_ms);
+	if (up)
+		(void)snprintf(line, sizeof line, _("up since %s (%s)"), since, look_text(o, "link.endpoint"));
+	else
+		(void)snprintf(line, sizeof line, _("down (%s)"), look_text(o, "link.endpoint"));
+	cli_field(s->c, _("link"), up ? CLI_GREEN : CLI_RED, line);
+}
+
+static void
+show_facts(const struct standing *s, const json_t *o)
+{
+	char line[384], until[WHEN_MAX], oldest[WHEN_MAX], size[32];
+	unsigned long long waiting = look_number(o, "outbox.waiting"), refused = look_number(o, "outbox.refused"), expired = look_number(o, "outbox.expired");
+
+	when_put_until(until, when_parse_utc(look_text(o, "agreement.until")), s->now_ms);
+	(void)snprintf(line, sizeof line, _("version %llu, until %s"), (unsigned long long)look_number(o, "agreement.version"), until);
+	cli_field(s->c, _("agreement"), CLI_PLAIN, line);
+	cli_field(s->c, _("fingerprint"), CLI_PLAIN, look_text(o, "agreement.fingerprint"));
+	when_put_until(oldest, when_parse_utc(look_text(o, "outbox.oldest")), s->now_ms);
+	if (waiting > 0)
+		(void)snprintf(line, sizeof line, _("%llu waiting, the oldest of %s; %llu stored, %llu refused, %llu expired"), waiting, oldest,
+		               (unsigned long long)look_number(o, "outbox.stored"), refused, expired);
+	else
+		(void)snprintf(line, sizeof line, _("nothing waits; %llu stored, %llu refused, %llu expired"), (unsigned long long)look_number(o, "outbox.stored"), refused,
+		               expired);
+	cli_field(s->c, _("outbox"), waiting > 0 || refused + expired > 0 ? CLI_YELLOW : CLI_PLAIN, line);
+	(void)snprintf(line, sizeof line, _("%llu kept, receipts with them; %llu rejected, %llu bare heads; %llu came twice"),
+	               (unsigned long long)look_number(o, "inbox.rows"), (unsigned long long)look_number(o, "inbox.rejected"),
+	               (unsigned long long)look_number(o, "inbox.bare"), (unsigned long long)look_number(o, "inbox.duplicates"));
+	cli_field(s->c, _("inbox"), look_number(o, "inbox.rejected") > 0 ? CLI_YELLOW : CLI_PLAIN, line);
+	standing_bytes(size, look_number(o, "store_bytes"));
+	cli_field(s->c, _("store"), CLI_PLAIN, size);
+}
+
+static void
+show_lanes(const struct standing *s, const json_t *o)
+{
+	struct cli_table *t = cli_table_new(4);
+	const char *name;
+	json_t *lane;
+
+	(void)printf("\n");
+	cli_table_cell(t, CLI_PLAIN, "%s", _("lane"));
+	cli_table_cell(t, CLI_PLAIN, "%s", _("read up to"));
+	cli_table_cell(t, CLI_PLAIN, "%s", _("sent, no answer yet"));
+	cli_table_cell(t, CLI_PLAIN, "%s", _("held for an agreement"));
+	json_object_foreach((json_t *)(uintptr_t)look_at(o, "lanes"), name, lane) {
+		cli_table_cell(t, CLI_PLAIN, "%s", name);
+		cli_table_cell(t, CLI_PLAIN, "%llu", (unsigned long long)look_number(lane, "cursor"));
+		cli_table_cell(t, CLI_PLAIN, "%llu", (unsigned long long)look_number(lane, "unanswered"));
+		cli_table_cell(t, CLI_PLAIN, "%llu", (unsigned long long)look_number(lane, "held"));
+	}
+	cli_table_print(s->c, t, true);
+}
+
+/* Kept until somebody deletes the store, so it is shown apart and no fault for ever. */
+static void
+show_evidence(const struct standing *s, const json_t *o)
+{
+	const json_t *list = look_at(o, "evidence");
+	json_t *e;
+	size_t i;
+
+	if (json_array_size(list) == 0)
+		return;
+	(void)printf("\n%s%s%s\n", cli_colour(s->c, CLI_BOLD), _("evidence kept"), cli_colour(s->c, CLI_PLAIN));
+	json_array_foreach(list, i, e) {
+		char when[WHEN_MAX], line[1024];
+
+		when_put(when, when_parse_utc(look_text(e, "at")), s->now_ms);
+		(void)snprintf(line, sizeof line, "%s, %s: %s", look_text(e, "kind"), when, look_text(e, "text"));
+		(void)snprintf(when, sizeof when, "%llu", (unsigned long long)look_number(e, "number"));
+		cli_field(s->c, when, CLI_PLAIN, line);
+	}
+}
+
+void
+standing_node(const struct cli *c, const json_t *status, uint64_t now_ms)
+{
+	struct standing s = {.c = c, .now_ms = now_ms};
+	char title[256];
+
+	judge_link(&s, status);
+	judge_alarms(&s, status);
+	judge_confirmations(&s, status);
+	judge_gaps(&s, status);
+	judge_rest(&s, status);
+	(void)snprintf(title, sizeof title, _("%s of %s%s"), look_text(status, "node"), look_text(status, "partnership"),
+	               strcmp(look_text(status, "agreement.kind"), "exercise") == 0 ? _(" (EXERCISE)") : "");
+	standing_head(&s, title);
+	show_link(&s, status);
+	show_facts(&s, status);
+	show_lanes(&s, status);
+	show_evidence(&s, status);
+}
