@@ -3,16 +3,21 @@
 A test module ends in:  if __name__ == "__main__": kurzweg_test.main()
 """
 
+import copy
+import fcntl
 import json
 import os
 import pathlib
 import pty
+import re
 import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
+import termios
 import time
 import unittest
 
@@ -44,6 +49,11 @@ def wait_until(condition, deadline=DEADLINE, what="the condition"):
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not come true within {deadline:.0f} s")
         time.sleep(0.02)
+
+
+def plain(shown):
+    """What a terminal showed, without its colours and bells."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\a", "", shown)
 
 
 def free_ports(count=1):
@@ -117,6 +127,60 @@ class Daemon:
         return self.stop(signal.SIGKILL)
 
 
+class Terminal:
+    """kurzweg on a terminal of its own, for as long as the test wants: what it shows, keys pressed, how it ended."""
+
+    def __init__(self, *args, cwd, columns=80, rows=24, **env):
+        self.shown = b""
+        self.code = None
+        ready, go = os.pipe()
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.read(ready, 1)  # until the size is set
+            os.chdir(cwd)
+            os.execve(BIN / "kurzweg", ["kurzweg", *map(str, args)], environment(TERM="xterm", **env))
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        os.write(go, b"g")
+        os.close(ready)
+        os.close(go)
+
+    def read(self, seconds=0.0):
+        """Takes what is there; False when it has ended."""
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return True
+        try:
+            got = os.read(self.fd, 65536)
+        except OSError:  # the other end is closed
+            got = b""
+        self.shown += got
+        return bool(got)
+
+    def text(self):
+        return self.shown.decode(errors="replace")
+
+    def wait_for(self, text, after=0, deadline=DEADLINE):
+        """Until text is shown, behind the first after characters."""
+        end = time.monotonic() + deadline
+        while self.text().find(text, after) < 0:
+            if not self.read(0.05) or time.monotonic() > end:
+                raise AssertionError(f'"{text}" was not shown:\n{self.text()}')
+        return self
+
+    def press(self, keys):
+        os.write(self.fd, keys.encode())
+
+    def end(self, deadline=DEADLINE):
+        """Its exit code, -2 after control-C; killed where it does not end."""
+        if self.code is None:
+            last = time.monotonic() + deadline
+            while self.read(0.05):
+                if time.monotonic() > last:
+                    os.kill(self.pid, signal.SIGKILL)
+            self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            os.close(self.fd)
+        return self.code
+
+
 class TestCase(unittest.TestCase):
     """A folder of its own for each test (self.folder), the command line, and daemons that are stopped in any case."""
 
@@ -148,35 +212,28 @@ class TestCase(unittest.TestCase):
         self.assertEqual(done.stdout, "")
         return done
 
+    def terminal(self, *args, **more):
+        started = Terminal(*args, cwd=self.folder, **more)
+        self.addCleanup(started.end, 0)
+        return started
+
     def on_terminal(self, *args, answers=(), code=DONE, **env):
-        """Runs it on a terminal of its own; answers are pairs of what is waited for and what is typed then. All that was shown."""
-        pid, fd = pty.fork()
-        if pid == 0:
-            os.chdir(self.folder)
-            os.execve(BIN / "kurzweg", ["kurzweg", *map(str, args)], environment(TERM="xterm", **env))
-        shown, waiting, end = b"", list(answers), time.monotonic() + DEADLINE
+        """Runs it on a terminal; answers are pairs of what is waited for and what is typed then. All that was shown."""
+        started = self.terminal(*args, **env)
         seen = 0
-        while time.monotonic() < end:
-            if not select.select([fd], [], [], 0.1)[0]:
-                continue
-            try:
-                got = os.read(fd, 65536)
-            except OSError:  # the other end is closed
-                break
-            if not got:
-                break
-            shown += got
-            if waiting and (at := shown.find(waiting[0][0].encode(), seen)) >= 0:
-                seen = at + len(waiting[0][0].encode())
-                os.write(fd, waiting.pop(0)[1].encode())
-        else:
-            os.kill(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
-        os.close(fd)
-        text = shown.decode(errors="replace")
-        self.assertEqual(os.waitstatus_to_exitcode(status), code, text)
-        self.assertEqual(waiting, [], text)
-        return text
+        for question, answer in answers:
+            started.wait_for(question, after=seen)
+            seen = started.text().index(question, seen) + len(question)
+            started.press(answer)
+        self.assertEqual(started.end(), code, started.text())
+        return started.text()
+
+    def fresh(self, *names):
+        """Files of the examples with their times moved to now, so that nothing has expired."""
+        done = subprocess.run([SOURCE / "examples" / "fresh", "--to", self.folder / "fresh", *[SOURCE / "examples" / n for n in names]],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return [self.folder / "fresh" / n for n in names]
 
     def write(self, name, text, mode=0o644):
         path = self.folder / name
@@ -209,6 +266,7 @@ class Partnership:
     def __init__(self, test, folder=None, nodes=None, endpoint="tcp://127.0.0.1:7411", exercise=False, topics=None):
         self.test, self.folder = test, pathlib.Path(folder or test.folder)
         self.nodes, self.endpoint, self.exercise = dict(nodes or self.NODES), endpoint, exercise
+        self.more = ""  # further lines of the agreement
         self.topics = topics or self.TOPICS
         self.coordinator = next((n for n in self.nodes if n == "city/crime-prevention"), next(iter(self.nodes)))
         self.lines = {}
@@ -221,6 +279,14 @@ class Partnership:
         self.new_key("night-desk", "--operator")
         for member in self.MEMBERS:
             self.new_key(member, "--steering")
+
+    def copy(self, test, endpoint):
+        """The same keys in that test's folder, so that not every test waits for new ones."""
+        shutil.copytree(self.folder, test.folder, dirs_exist_ok=True)
+        other = copy.copy(self)
+        other.test, other.folder, other.endpoint, other.lines = test, test.folder, endpoint, dict(self.lines)
+        other.passphrase_file = test.folder / self.passphrase_file.name
+        return other
 
     def new_key(self, name, *kind, file=None):
         """Makes a key and remembers its line under name."""
@@ -250,7 +316,7 @@ class Partnership:
                 f"steering:\n  threshold: {threshold}\n  members: [{members}]\n"
                 f'broker: {{name: haus, endpoints: ["{self.endpoint}"], key: "{self.lines["haus"]}"}}\n'
                 f"coordinator: {self.coordinator}\noperators: [{{name: night-desk, key: \"{self.lines['night-desk']}\"}}]\n"
-                f"partners:\n{rows}topics:\n{topics or self.topics}")
+                f"{self.more}partners:\n{rows}topics:\n{topics or self.topics}")
 
     def write(self, name="agreement.yaml", **changes):
         path = self.folder / name
@@ -267,12 +333,12 @@ class Partnership:
         """Written and signed by two."""
         return self.sign(self.write(name, **changes))
 
-    def broker(self, agreement=None, **env):
+    def broker(self, agreement=None, program="kurzweg-broker", **env):
         """kurzweg-broker on the partnership's endpoint, up when this returns; its files are broker.yaml, broker/ and broker.log."""
         config = self.folder / "broker.yaml"
         config.write_text(f'agreement: {agreement or self.folder / "agreement.yaml"}\nkey: {self.key("haus")}\nlisten: ["{self.endpoint}"]\n'
                           f"control: ipc://{self.folder}/broker.sock\nstore: {{path: {self.folder}/broker}}\n")
-        daemon = self.test.daemon("kurzweg-broker", "--config", config, log=self.folder / "broker.log", **env)
+        daemon = self.test.daemon(program, "--config", config, log=self.folder / "broker.log", **env)
         return daemon.wait_for("broker.ready") and daemon
 
     def node(self, node, subscribe=("#",), agreement=None, more="", **env):

@@ -63,13 +63,19 @@ class Agreement(kurzweg_test.TestCase):
                 about = self.kurzweg("agreement", "check", path, "--json", code=FAILED).stdout
                 self.assertIn('"ok":false', about)
 
+    def test_one_is_not_told_as_several(self):
+        one = "  - {filter: \"alert/#\", schema: alert, publish: [police, city], receive: [police, city]}\n"
+        path = self.write(topics=one)
+        self.assertIn("3 with 4 nodes, 1 topic\n", self.kurzweg("agreement", "check", path).stdout)
+        self.assertIn("3 mit 4 Knoten, 1 Thema\n", self.kurzweg("agreement", "check", path, LANGUAGE="de").stdout)
+
     def test_errors_and_warnings_are_german_too(self):
         path = super().write("bad.yaml", self.p.text().replace("lane: flash", "lane: flahs"))
         self.refuses("agreement", "check", path, says='Zeile 17: lane ist "flahs", muss eines von diesen sein: flash, urgent, routine; meinten Sie "flash"?', LANGUAGE="de")
         hole = self.p.TOPICS.replace('      - {who: police/control-room, take_within: 5m}\n', "")
         done = self.kurzweg("agreement", "check", self.write(topics=hole), LANGUAGE="de")
         self.assertIn("Warnung: ", done.stderr)
-        self.assertIn("eine Lücke in den Stunden: am Montag um 00:00", done.stderr)
+        self.assertIn("eine Lücke in den Stunden: Montag 00:00, request/noise: niemand, fällt an city/crime-prevention", done.stderr)
         self.assertIn("Partnerschaft", done.stdout)
 
     def test_what_is_no_file_is_refused(self):

@@ -25,6 +25,22 @@ class Keys(kurzweg_test.TestCase):
         prints = {self.kurzweg("key", "fingerprint", what, stdin=line).stdout for what in ("haus.key", line.strip(), saved, "-")}
         self.assertEqual(len(prints), 1)
 
+    def test_a_successor_is_made_for_the_same_node_alone(self):
+        line = self.kurzweg("key", "new", "police/control-room", "--exercise", "--out", "old.key").stdout
+        self.kurzweg("key", "new", "city/public-order", "--out", "city.key")
+        about = self.kurzweg_json("key", "new", "police/control-room", "--replaces", "old.key", "--out", "new.key")
+        self.assertEqual((about["kind"], about["name"], about["mode"]), ("node", "police/control-room", "exercise"))
+        self.assertNotEqual(about["line"], line.strip())
+        secrets = [dict(row.split(" ", 1) for row in (self.folder / name).read_text().splitlines()[1:]) for name in ("old.key", "new.key")]
+        same = {word for word in ("sign", "seal", "curve", "local") if secrets[0][word] == secrets[1][word]}
+        self.assertEqual(same, {"local"})
+        self.refuses("key", "new", "police/control-room", "--replaces", "city.key", "--out", "no.key", says=["city.key", "city/public-order"])
+        self.refuses("key", "new", "city/public-order", "--replaces", "city.key", "--exercise", "--out", "no.key", says="leave --exercise away")
+        self.refuses("key", "new", "haus", "--broker", "--replaces", "old.key", says="--replaces is for a node's key", code=USAGE)
+        self.refuses("key", "new", "police/control-room", "--replaces", "missing.key", "--out", "no.key", says="missing.key")
+        self.refuses("key", "new", "city/public-order", "--replaces", "city.key", "--out", "city.key", says="city.key exists already")
+        self.assertFalse((self.folder / "no.key").exists())
+
     def test_the_kinds(self):
         for kind, name, prefix, word, mode in ((["--broker"], "haus", "kwbroker1:", "broker", "live"), ([], "a/b", "kwnode1:", "node", "live"),
                                                (["--operator", "--exercise"], "night-desk", "kwnode1:", "operator", "exercise")):

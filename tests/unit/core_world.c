@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,12 +49,88 @@ agreement_topic(const struct agreement *a, const char *topic)
 	return strcmp(topic, "nowhere") == 0 ? NULL : &a->topic;
 }
 
+const char *agreement_coordinator(const struct agreement *a) { return a->id[a->coordinator]; }
+
+const char *
+agreement_node_partner(const struct agreement *a, uint32_t node)
+{
+	static char partner[2][KW_NODE_MAX + 1];
+	static unsigned turn;
+	char *out = partner[turn++ % 2];
+
+	(void)snprintf(out, sizeof partner[0], "%.*s", (int)strcspn(a->id[node], "/"), a->id[node]);
+	return out;
+}
+
+uint32_t
+agreement_line(struct agreement_turn turns[AGREEMENT_LINE_MAX], const struct agreement *a, const char *topic, uint64_t at_ms)
+{
+	uint64_t within = a->take_within_ms != 0 ? a->take_within_ms : 60000;
+	uint32_t n = 0;
+
+	(void)topic;
+	(void)at_ms;
+	for (uint32_t i = 0; i < a->line_count; i++)
+		turns[n++] = (struct agreement_turn){.node = a->line[i], .rule = i, .take_within_ms = within};
+	turns[n++] = (struct agreement_turn){.node = a->coordinator, .rule = a->line_count, .take_within_ms = within, .last_resort = true};
+	return n;
+}
+
+uint64_t
+agreement_coordinator_within_ms(const struct agreement *a)
+{
+	return a->take_within_ms != 0 ? a->take_within_ms : 60000;
+}
+
+uint64_t
+agreement_turn_ms(const struct agreement *a, const char *topic, const struct agreement_turn *turn, uint32_t take_within_s)
+{
+	(void)topic;
+	return take_within_s == 0 || (a->topic.has_responsible && turn->last_resort) ? turn->take_within_ms : (uint64_t)take_within_s * 1000;
+}
+
+uint64_t
+agreement_line_ms(const struct agreement *a, const char *topic, uint32_t take_within_s, uint64_t at_ms)
+{
+	struct agreement_turn turns[AGREEMENT_LINE_MAX];
+	uint32_t n = agreement_line(turns, a, topic, at_ms);
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		sum += agreement_turn_ms(a, topic, &turns[i], take_within_s);
+	return sum;
+}
+
+uint32_t
+agreement_line_nodes(uint32_t nodes[AGREEMENT_LINE_MAX], const struct agreement *a, const char *topic)
+{
+	(void)topic;
+	memcpy(nodes, a->line, a->line_count * sizeof *nodes);
+	nodes[a->line_count] = a->coordinator;
+	return a->line_count + 1;
+}
+
 bool
 agreement_is_responsible(const struct agreement *a, const char *topic, uint32_t node)
 {
 	(void)topic;
 	(void)node;
 	return a->topic.has_responsible;
+}
+
+bool
+agreement_must_approve(const struct agreement *a, const char *topic, uint32_t node)
+{
+	(void)topic;
+	(void)node;
+	return a->topic.has_release;
+}
+
+bool
+agreement_is_concerned(const struct agreement *a, const char *topic, uint32_t node)
+{
+	(void)topic;
+	return node < a->count;
 }
 
 enum kw_err
@@ -79,7 +156,14 @@ agreement_may_send(uint32_t *nodes, uint32_t *count, const struct agreement *a, 
 
 /* ---- blobs ---- */
 
-struct test_blob { struct blob b; struct world *w; char topic[KW_TOPIC_MAX + 1]; uint8_t bytes[]; };
+struct test_blob { struct blob b; struct world *w; char topic[KW_TOPIC_MAX + 1]; struct header header; struct broker_entry entry; uint8_t bytes[]; };
+
+static struct test_blob *
+blob_at(const uint8_t *head)
+{
+	return (struct test_blob *)(uintptr_t)(head - offsetof(struct test_blob, bytes));
+}
+
 
 static void
 gone(struct blob *b)
@@ -109,6 +193,17 @@ blob_make(struct world *w, uint32_t head, uint32_t body, uint32_t wraps, const c
 
 /* ---- the world ---- */
 
+static const struct agreement *
+known_version(const void *self, uint32_t version)
+{
+	const struct world *w = self;
+
+	for (uint32_t i = 0; i < w->earlier_count; i++)
+		if (w->earlier[i]->version == version)
+			return w->earlier[i];
+	return version == w->agreement.version ? &w->agreement : NULL;
+}
+
 void
 world_begin(struct world *w, uint32_t nodes, const char *const *ids)
 {
@@ -127,6 +222,7 @@ world_begin_with(struct world *w, uint32_t nodes, const char *const *ids, const 
 	assert_non_null(w->log);
 	fake_agreement(&w->agreement, 1, nodes, ids);
 	assert_int_equal(core_new(&w->core, &w->limits), KW_OK);
+	core_knows(w->core, (struct core_versions){w, known_version});
 	assert_int_equal(core_start(w->core, NULL, w->now), KW_OK);
 	struct core_install i = world_install(w, &w->agreement);
 
@@ -161,20 +257,40 @@ keep(struct world *w, const struct core_effect *e)
 	w->said_count++;
 }
 
+/* What the broker would sign: the entry itself lies behind the bytes. */
+static void
+state(struct world *w, const uint8_t id[KW_ID_LEN])
+{
+	struct broker_entry e;
+	struct blob *b;
+	uint8_t hash[KW_HASH_LEN] = {1};
+
+	if (!core_statement(w->core, id, &e, w->now))
+		return;
+	b = blob_make(w, 150, 0, 0, NULL);
+	b->entry = true;
+	blob_at(b->head.p)->entry = e;
+	core_stated(w->core, &e, b, hash, w->now);
+	blob_unref(&b);
+}
+
 void
 world_drain(struct world *w)
 {
 	struct core_effect e;
 
-	while (core_next(w->core, &e))
+	while (core_next(w->core, &e)) {
 		keep(w, &e);
+		if (e.kind == EFFECT_STATE)
+			state(w, e.state.id);
+	}
 }
 
 static struct world_entry *
-known(struct world *w, const struct op_append *a)
+entry_of(struct world *w, node_no sender, const uint8_t id[KW_ID_LEN])
 {
 	for (uint32_t i = 0; i < w->log_count; i++)
-		if (w->log[i].op.sender.v == a->sender.v && memcmp(w->log[i].op.id, a->id, KW_ID_LEN) == 0)
+		if (w->log[i].op.sender.v == sender.v && memcmp(w->log[i].op.id, id, KW_ID_LEN) == 0)
 			return &w->log[i];
 	return NULL;
 }
@@ -183,7 +299,7 @@ static void
 append(struct world *w, struct store_op *op, uint32_t *index)
 {
 	struct op_append *a = &op->append;
-	struct world_entry *before = a->entry || w->log_count > 5000 ? NULL : known(w, a), *e;
+	struct world_entry *before = a->entry || w->log_count > 5000 ? NULL : entry_of(w, a->sender, a->id), *e;
 
 	if (before != NULL) {
 		op->result = memcmp(before->op.frame_hash, a->frame_hash, KW_HASH_LEN) == 0 ? APPEND_DUPLICATE : APPEND_CONFLICT;
@@ -192,9 +308,16 @@ append(struct world *w, struct store_op *op, uint32_t *index)
 		op->index = before->index;
 		return;
 	}
+	op->result = APPEND_ABSENT;
+	if (a->if_known)
+		return;
 	e = &w->log[w->log_count++];
 	e->op = *a;
 	e->blob = blob_make(w, (uint32_t)a->head.len, (uint32_t)a->body.len, (uint32_t)a->wraps.len, NULL);
+	if (a->head.len >= 150) {
+		blob_at(e->blob->head.p)->header = blob_at(a->head.p)->header;
+		blob_at(e->blob->head.p)->entry = blob_at(a->head.p)->entry;
+	}
 	if (a->head.len > 0)
 		memcpy((uint8_t *)(uintptr_t)e->blob->head.p, a->head.p, a->head.len);
 	if (a->wraps.len > 0)
@@ -203,6 +326,23 @@ append(struct world *w, struct store_op *op, uint32_t *index)
 	op->at = e->at = (struct position){w->log_epoch, a->lane, ++w->tail[a->lane]};
 	op->commit = e->commit = w->commits + 1;
 	op->index = e->index = (*index)++;
+}
+
+static void
+keep_case(struct world *w, const struct store_op *op)
+{
+	uint32_t i = 0;
+
+	w->case_writes++;
+	while (i < w->kept_count && memcmp(w->kept[i].id, op->one_case.id, KW_ID_LEN) != 0)
+		i++;
+	assert_true(i < 512 && op->one_case.bytes.len <= sizeof w->kept[i].bytes);
+	if (i == w->kept_count)
+		w->kept_count++;
+	memcpy(w->kept[i].id, op->one_case.id, KW_ID_LEN);
+	if (op->one_case.bytes.len > 0)
+		memcpy(w->kept[i].bytes, op->one_case.bytes.p, op->one_case.bytes.len);
+	w->kept[i].len = op->one_case.bytes.len;
 }
 
 static void
@@ -223,10 +363,21 @@ do_batch(struct world *w, struct store_batch *b)
 		case OP_EVIDENCE: w->evidence++; break;
 		case OP_LOG_EPOCH: w->log_epoch = op->log_epoch.epoch; w->epochs++; break;
 		case OP_SUBSCRIBE: w->subscribes++; break;
-		case OP_PURGE: w->purges++; op->done = 0; break;
+		case OP_PURGE:
+			w->purges++;
+			op->done = w->due < op->purge.limit ? w->due : op->purge.limit;
+			w->due -= op->done;
+			break;
 		case OP_SWEEP: w->sweeps++; w->swept_upto = op->sweep.upto; op->done = 1; op->at.number = op->sweep.upto; break;
-		case OP_NODE:
-		case OP_SET: break;
+		case OP_RECALL: w->recalls++; op->done = 0; break;
+		case OP_NODE: strcpy(w->node[w->nodes++], op->node.id); break;
+		case OP_SET:
+			assert_true(w->sets < 256);
+			memcpy(w->set[w->sets].nodes, op->set.nodes, op->set.count * sizeof *op->set.nodes);
+			w->set[w->sets++].count = op->set.count;
+			break;
+		case OP_CASE: keep_case(w, op); break;
+		case OP_FOLDED: memcpy(w->folded, op->folded.upto, sizeof w->folded); break;
 		}
 	}
 	b->has_commit = index > 0;
@@ -243,6 +394,15 @@ world_commit(struct world *w)
 	return world_commit_then(w, 0);
 }
 
+static bool
+no_room_for(const struct world *w, const struct store_batch *b)
+{
+	for (uint32_t i = 0; i < b->count && w->full && !w->stuffed; i++)
+		if (b->ops[i].kind == OP_APPEND || b->ops[i].kind == OP_EVIDENCE || b->ops[i].kind == OP_AGREEMENT)
+			return true;
+	return w->stuffed;
+}
+
 bool
 world_commit_then(struct world *w, uint32_t deliveries)
 {
@@ -253,6 +413,9 @@ world_commit_then(struct world *w, uint32_t deliveries)
 		return false;
 	w->batches++;
 	w->fail_next = KW_OK;
+	assert_true(w->batches < 1000000);
+	if (no_room_for(w, b))
+		err = KW_EFULL;
 	if (err == KW_OK)
 		do_batch(w, b);
 	(void)world_deliver(w, deliveries);
@@ -341,9 +504,101 @@ world_pass(struct world *w, uint64_t ms)
 		step = (wake < end ? wake : end) - w->now.mono_ms;
 		w->now.mono_ms += step;
 		w->now.wall_ms += step;
+		world_rests(w);
+	}
+}
+
+void
+world_rests(struct world *w)
+{
+	unsigned turns = 0;
+
+	do {
 		core_tick(w->core, w->now);
 		world_settle(w);
+		assert_true(++turns < 20);
+	} while (core_service(w->core) != SERVICE_LOST && core_wake_ms(w->core) <= w->now.mono_ms);
+}
+
+/* ---- a new start ---- */
+
+static void
+replay(struct world *w)
+{
+	for (uint32_t i = 0; i < w->log_count; i++) {
+		const struct world_entry *x = &w->log[i];
+		const struct test_blob *t = x->blob->head.len >= 150 ? blob_at(x->blob->head.p) : NULL;
+		struct core_log_entry e = {.at = x->at, .set = x->op.set, .sender = x->op.sender, .frame_hash = x->op.frame_hash};
+
+		if (t == NULL || x->at.number <= core_folded(w->core, x->op.lane))
+			continue;
+		if (x->op.entry)
+			e.entry = &t->entry;
+		else
+			e.header = &t->header;
+		w->replayed++;
+		core_replay(w->core, &e, w->now);
 	}
+	core_replayed(w->core, w->now);
+}
+
+void
+world_restart(struct world *w)
+{
+	uint64_t start[KW_LANES] = {1, 1, 1};
+	uint8_t commit[WIRE_COMMIT_LEN] = {0};
+
+	core_free(&w->core);
+	assert_int_equal(core_new(&w->core, &w->limits), KW_OK);
+	core_knows(w->core, (struct core_versions){w, known_version});
+	be64_put(commit + 4, w->commits);
+	core_load_state(w->core, w->log_epoch, start, w->tail, w->commits > 0, commit);
+	for (uint32_t i = 0; i < w->nodes; i++)
+		assert_int_equal(core_load_node(w->core, (node_no){i}, w->node[i]), KW_OK);
+	for (uint32_t i = 0; i < w->sets; i++)
+		assert_int_equal(core_load_set(w->core, (set_no){i}, w->set[i].nodes, w->set[i].count), KW_OK);
+	core_load_folded(w->core, w->folded);
+	for (uint32_t i = 0; i < w->kept_count; i++)
+		if (w->kept[i].len > 0)
+			assert_int_equal(core_load_case(w->core, w->kept[i].id, span_of(w->kept[i].bytes, w->kept[i].len), NULL), KW_OK);
+	assert_int_equal(core_start(w->core, &w->agreement, w->now), KW_OK);
+	replay(w);
+}
+
+const struct broker_entry *
+world_stated(const struct world *w, const uint8_t id[KW_ID_LEN])
+{
+	for (uint32_t i = w->log_count; i-- > 0;) {
+		const struct world_entry *x = &w->log[i];
+
+		if (x->op.entry && x->blob->head.len >= 150 && memcmp(blob_at(x->blob->head.p)->entry.of_case.id, id, KW_ID_LEN) == 0 &&
+		    blob_at(x->blob->head.p)->entry.of_case.lane == x->op.lane)
+			return &blob_at(x->blob->head.p)->entry;
+	}
+	return NULL;
+}
+
+const struct header *
+world_log_header(const struct world_entry *e)
+{
+	return !e->op.entry && e->blob->head.len >= 150 ? &blob_at(e->blob->head.p)->header : NULL;
+}
+
+const struct broker_entry *
+world_log_entry(const struct world_entry *e)
+{
+	return e->op.entry && e->blob->head.len >= 150 ? &blob_at(e->blob->head.p)->entry : NULL;
+}
+
+uint32_t
+world_entries(const struct world *w, const uint8_t id[KW_ID_LEN], enum lane lane)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < w->log_count; i++)
+		n += w->log[i].op.entry && w->log[i].op.lane == lane && w->log[i].blob->head.len >= 150 &&
+		     memcmp(blob_at(w->log[i].blob->head.p)->entry.of_case.id, id, KW_ID_LEN) == 0;
+	return n;
 }
 
 struct wire_hello
@@ -401,12 +656,21 @@ world_offer(struct world *w, uint32_t conn, const struct header *h, uint32_t wra
 	struct blob *b = blob_make(w, 200, body, wraps * KW_WRAP_LEN, h->topic);
 	uint8_t hash[KW_HASH_LEN] = {0};
 	struct core_publication p = {.header = h, .frame_hash = hash, .blob = b};
+	const struct world_entry *e;
+	struct store_found found;
+	node_no sender;
 
+	blob_at(b->head.p)->header = *h;
 	memcpy(hash, h->id, KW_ID_LEN);
 	hash[KW_ID_LEN] = (uint8_t)body; /* other bytes, other hash */
 	for (uint32_t i = 0; i < wraps; i++)
 		memset(b->wraps + i * KW_WRAP_LEN, (int)i, KW_WRAP_LEN);
 	(void)core_heard(w->core, conn, w->now);
+	if (core_asks_known(w->core, conn, h, w->now, &sender) && (e = entry_of(w, sender, h->id)) != NULL) {
+		found = (struct store_found){.at = e->at, .commit = e->commit, .index = e->index};
+		memcpy(found.frame_hash, e->op.frame_hash, KW_HASH_LEN);
+		p.known = &found;
+	}
 	core_publish(w->core, conn, &p, w->now);
 	blob_unref(&b);
 	world_drain(w);

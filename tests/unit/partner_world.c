@@ -40,7 +40,8 @@ static const char agreement_text_1[] =
 	"topics:\n"
 	"  - {filter: \"alert/quick/#\", schema: alert, purpose: danger-prevention, publish: [police], receive: [city, civil], deliver_within: 1s}\n"
 	"  - {filter: \"alert/local/#\", schema: alert, purpose: danger-prevention, publish: [city, civil], receive: [police, city, civil], lane: flash}\n"
-	"  - {filter: \"alert/#\", schema: alert, purpose: danger-prevention, publish: [police, city], receive: [police, city, civil], lane: flash}\n";
+	"  - {filter: \"alert/#\", schema: alert, purpose: danger-prevention, publish: [police, city], receive: [police, city, civil], lane: flash}\n"
+	"  - {filter: \"report/#\", schema: report, publish: [police, city], receive: [police, city], lane: urgent, keep: {content: 2d}}\n";
 
 static void
 write_agreement(struct world *w, const struct agreement *a, const struct agreement *before)
@@ -534,4 +535,17 @@ world_alarm(struct world *w, const char *code)
 			found = true;
 	json_decref(status);
 	return found;
+}
+
+bool
+world_alarm_comes(struct world *w, const char *code)
+{
+	uint64_t until = clock_mono_ms() + 10000;
+
+	while (!world_alarm(w, code)) {
+		if (clock_mono_ms() >= until)
+			return false;
+		world_steps(w, 1);
+	}
+	return true;
 }

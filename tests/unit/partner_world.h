@@ -71,5 +71,6 @@ void world_send_entry(struct world *w, enum lane lane);
 enum kw_err world_publish(struct world *w, const char *topic, uint8_t id[KW_ID_LEN], struct kw_why *why);
 uint32_t world_inbox(struct world *w, bool rejected, struct inbox_row *last, char reason[512]); /* how many */
 bool world_alarm(struct world *w, const char *code);
+bool world_alarm_comes(struct world *w, const char *code); /* now, or within ten seconds of the node's turns */
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void
 path_of(char out[1024], const char *path)
@@ -18,10 +19,13 @@ bool
 file_read(struct buf *out, const char *path)
 {
 	char full[1024], chunk[4096];
+	struct stat st;
 	size_t n;
 	FILE *f;
 
 	path_of(full, path);
+	if (stat(full, &st) != 0 || !S_ISREG(st.st_mode))
+		return false;
 	if ((f = fopen(full, "rb")) == NULL)
 		return false;
 	while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)

@@ -35,7 +35,7 @@ static const struct full {
 	{PAYLOAD_DOCUMENT, "{\"title\":\"Plan\",\"fileName\":\"plan.pdf\",\"mediaType\":\"application/pdf\",\"language\":\"de\",\"description\":\"Lageplan\",\"caseReference\":\"A-3\"," GRADING "," HANDLING
 	                   ",\"content\":\"JVBERi0=\"}"},
 	{PAYLOAD_NOTE, "{\"text\":\"Übergabe\\nan die Nachtschicht\",\"language\":\"de\"}"},
-	{PAYLOAD_RECEIPT, "{\"items\":[{\"id\":\"AAECAwQFBgcICQoLDA0ODw==\",\"frameHash\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\",\"atMs\":\"18446744073709551615\"}],\"reason\":\"weil\",\"as\":\"Wache\"}"},
+	{PAYLOAD_RECEIPT, "{\"items\":[{\"id\":\"AAECAwQFBgcICQoLDA0ODw==\",\"frameHash\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\",\"atMs\":\"18446744073709551615\"}],\"reason\":\"weil\",\"as\":\"Wache\",\"textHash\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"}"},
 	{PAYLOAD_VOID, "{\"numbers\":[{\"node\":\"police/control-room\",\"number\":\"7\"}],\"reason\":\"verlesen\"}"},
 };
 

@@ -119,6 +119,25 @@ on_swept(void *self, enum lane lane, set_no set, uint64_t upto)
 	((struct heard *)self)->swept[lane][set.v] = upto;
 }
 
+static void
+on_folded(void *self, const uint64_t upto[KW_LANES])
+{
+	memcpy(((struct heard *)self)->folded, upto, KW_LANES * sizeof *upto);
+}
+
+static enum kw_err
+on_case(void *self, const uint8_t id[KW_ID_LEN], struct span bytes, struct kw_why *why)
+{
+	struct heard *h = self;
+
+	(void)why;
+	assert_true(h->cases < 64);
+	memcpy(h->case_id[h->cases], id, KW_ID_LEN);
+	h->case_len[h->cases] = bytes.len;
+	h->case_first[h->cases++] = bytes.p[0];
+	return KW_OK;
+}
+
 /* ---- the store ---- */
 
 enum kw_err
@@ -126,7 +145,8 @@ world_open(struct world *w)
 {
 	enum kw_err refuse = w->heard.refuse_agreement;
 	struct store_load load = {.self = &w->heard, .state = on_state, .epoch = on_epoch, .agreement = on_agreement, .node = on_node, .set = on_set,
-	                          .cursor = on_cursor, .last_stored = on_last, .subscribe = on_subscribe, .swept = on_swept};
+	                          .cursor = on_cursor, .last_stored = on_last, .subscribe = on_subscribe, .swept = on_swept,
+	                          .folded = on_folded, .one_case = on_case};
 	struct store_lmdb_config config = {.path = w->path, .partnership = w->partnership, .quota_bytes = w->quota,
 	                                   .force_filesystem = w->force_filesystem, .signer = world_signer()};
 

@@ -32,6 +32,11 @@ struct heard { /* what open told */
 	uint32_t filters[64];
 	char filter[64][KW_TOPIC_MAX + 1];
 	uint64_t swept[KW_LANES][64];
+	uint64_t folded[KW_LANES];
+	uint32_t cases;
+	uint8_t case_id[64][KW_ID_LEN];
+	size_t case_len[64];
+	uint8_t case_first[64];
 	enum kw_err refuse_agreement;
 };
 

@@ -182,9 +182,9 @@ static const struct refusal {
 	{"lane: routine", "lane: slow", "line 28: lane is \"slow\", must be one of: flash, urgent, routine"},
 	{"keep: {content: 2y}", "keep: {content: 2y, proof: 1y}", "line 28: proof of keep of topic +/report is kept shorter than content"},
 	{"keep: {content: 2y}", "keep: {contents: 2y}", "line 28: unknown key \"contents\" in keep of topic +/report, did you mean \"content\"?"},
-	{"keep: {content: 2y}", "keep: {content: 11y}", "line 28: content is 11y"},
-	{"keep: {content: 2y}", "keep: {content: 30s}", "line 28: content is 30s"},
-	{"keep: {content: 2y}", "acknowledge: true", "line 28: unknown key \"acknowledge\" in a topic"},
+	{"keep: {content: 2y}", "keep: {content: 11y}", "line 28: keep.content is 11y"},
+	{"keep: {content: 2y}", "keep: {content: 30s}", "line 28: keep.content is 30s"},
+	{"keep: {content: 2y}", "confirm: true", "line 28: unknown key \"confirm\" in a topic"},
 	{"deliver_within: 3m", "deliver_within: 3", "line 19: deliver_within is \"3\""},
 	{"purpose: danger-prevention, publish: [police, city]", "purpose: \"Danger\", publish: [police, city]", "line 18: purpose \"Danger\" must begin"},
 	/* responsible */
@@ -212,6 +212,8 @@ static const struct refusal {
 	{"release: {approve: [police, city]}", "release: {approve: [police, citty]}", "line 27: \"citty\" in \"approve\" of topic statement/# is no partner's id"},
 	{"release: {approve: [police, city]}", "release: {}", "line 27: \"release\" of topic statement/# is empty"},
 	{"receive: [\"*\"], release: {approve: [police, city]}", "receive: [police], release: {approve: [police, city]}", "line 27: city is to approve on topic statement/# but may not read it"},
+	{"release: {approve: [police, city]}", "release: {approve: [police]}", "line 27: nobody but police is to approve on topic statement/#, and nobody approves what is its own"},
+	{"release: {approve: [police, city]}", "release: {approve: [police, city]}, responsible: [{who: city/public-order, take_within: 1h}]", "line 27: topic statement/# has \"release\", and nobody takes on what is released to all"},
 	{"receive: [\"*\"], release", "receive: [\"*\"], release: {approve: [police]}, release", "line 27: the key \"release\" stands here a second time"},
 };
 
@@ -253,7 +255,7 @@ every_list_has_its_limit(void **state)
 		{"nodes: [{id: control-room", "nodes: [", 4096, "more than 4096 nodes in one agreement"},
 		{"partners:\n", "partners:\n", 1025, "1029 partners, at most 1024 are allowed"},
 		{"topics:\n", "topics:\n", 513, "518 topics, at most 512 are allowed"},
-		{"responsible:\n", "responsible:\n", 17, "19 lines of responsible, at most 16 are allowed"},
+		{"responsible:\n", "responsible:\n", 63, "65 lines of responsible, at most 64 are allowed"},
 	};
 
 	(void)state;
@@ -407,7 +409,7 @@ warnings_tell_what_is_allowed_and_odd(void **state)
 	fixture_expand(&text, fixture_text, "\n      - {who: police/control-room, take_within: 5m}", "");
 	assert_int_equal(agreement_parse(&a, buf_span(&text), &warnings, &why), KW_OK);
 	agreement_free(&a);
-	assert_non_null(strstr(buf_text(&warnings), "line 25: topic request/noise/#: a hole in the hours: nobody in the line is responsible on Monday at 00:00"));
+	assert_non_null(strstr(buf_text(&warnings), "line 25: topic request/noise/#: a hole in the hours: Monday 00:00, request/noise: nobody, falls to city/crime-prevention (2 d 8 h a week)\n"));
 	assert_non_null(strstr(buf_text(&warnings), "line 17: topic alert/flood/#: shelter does not read it, since it has not committed to its purpose\n"));
 	assert_non_null(strstr(buf_text(&warnings), "line 26: topic statement/#: youth-house does not read it, since it has not committed to anything"));
 	assert_null(strstr(buf_text(&warnings), "youth-house does not read it, since it has not committed to its purpose"));
@@ -439,10 +441,16 @@ a_line_whose_hours_join_has_no_hole(void **state)
 	               "{who: police/control-room, hours: \"Mo-Fr 22:00-06:00; Sa 22:00-24:00; Su 00:00-05:59; Su,Mo 22:00-06:00\", take_within: 5m}");
 	buf_reset(&warnings);
 	assert_int_equal(agreement_parse(&a, buf_span(&text), &warnings, &why), KW_OK);
-	assert_non_null(strstr(buf_text(&warnings), "responsible on Sunday at 05:59"));
+	assert_non_null(strstr(buf_text(&warnings), "a hole in the hours: Sunday 05:59, request/noise: nobody, falls to city/crime-prevention (1 min a week)\n"));
 	agreement_free(&a);
 	buf_free(&text);
 	buf_free(&warnings);
+}
+
+static bool
+on_at(const struct hours *h, uint32_t minute_of_week)
+{
+	return hours_at(h, &(struct hours_when){.weekday = (uint8_t)(minute_of_week / MINUTES_A_DAY), .minute = (uint16_t)(minute_of_week % MINUTES_A_DAY)});
 }
 
 static void
@@ -466,14 +474,15 @@ hours_begin_and_end_to_the_minute(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		assert_int_equal(hours_parse(&h, cases[i].hours, NULL), KW_OK);
-		if (hours_at(&h, cases[i].minute) != cases[i].on)
+		if (on_at(&h, cases[i].minute) != cases[i].on)
 			fail_msg("%s at minute %u", cases[i].hours, cases[i].minute);
 	}
-	assert_int_equal(hours_parse(&h, "Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00", NULL), KW_OK);
-	assert_int_equal(hours_parse(&h, "Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; Mo 01:00-02:00; "
-	                                 "Mo 01:00-02:00", NULL), KW_ELIMIT);
+	assert_int_equal(hours_parse(&h, "Mo 01:00-02:00,03:00-04:00,05:00-06:00,07:00-08:00; Tu 01:00-02:00,03:00-04:00,05:00-06:00,07:00-08:00; "
+	                                 "We 01:00-02:00,03:00-04:00,05:00-06:00,07:00-08:00; Th 01:00-02:00,03:00-04:00,05:00-06:00,07:00-08:00", NULL), KW_OK);
+	assert_int_equal(hours_parse(&h, "Mo 01:00-02:00,03:00-04:00,05:00-06:00,07:00-08:00; Tu 01:00-02:00,03:00-04:00,05:00-06:00,07:00-08:00; "
+	                                 "We 01:00-02:00,03:00-04:00,05:00-06:00,07:00-08:00; Th 01:00-02:00,03:00-04:00,05:00-06:00,07:00-08:00,09:00-10:00", NULL), KW_ELIMIT);
 	memset(&h, 0, sizeof h);
-	assert_true(hours_at(&h, 0));
+	assert_true(on_at(&h, 0));
 }
 
 static void
@@ -611,6 +620,7 @@ what_nobody_allowed_is_no(void **state)
 	agreement_free(&a);
 }
 
+/* [A-7] */
 static void
 who_is_responsible_is_always_among_the_readers(void **state)
 {
@@ -776,14 +786,65 @@ after_the_grace_only_answers_go_on(void **state)
 	assert_int_equal(may_send(a, &receipt, over, NULL, &why), KW_OK);
 	h.type = TYPE_UPDATE;
 	assert_int_equal(may_send(a, &h, over, NULL, &why), KW_ESTATE);
+	receipt.type = TYPE_NOTE;
+	receipt.payload_type = PAYLOAD_NOTE;
+	assert_int_equal(may_send(a, &receipt, over, NULL, &why), KW_OK);
+	receipt.type = TYPE_TAKEN;
+	receipt.payload_type = PAYLOAD_NONE;
+	assert_int_equal(may_send(a, &receipt, over, NULL, &why), KW_OK);
 	h.type = TYPE_VOID;
 	h.payload_type = PAYLOAD_VOID;
 	assert_int_equal(may_send(a, &h, over, NULL, &why), KW_OK);
 	agreement_free(&a);
 }
 
+/* [R-1] */
 static void
-a_topic_with_release_refuses_every_publication(void **state)
+on_a_topic_with_release_nothing_goes_out_that_was_not_released(void **state)
+{
+	static const enum notice_type types[] = {TYPE_NOTICE, TYPE_UPDATE, TYPE_CANCEL, TYPE_REQUEST};
+	struct agreement *a = fixture_agreement(fixture_text, NULL, NULL);
+	struct header h = good_header(a);
+
+	(void)state;
+	strcpy(h.topic, "statement/x");
+	h.lane = LANE_URGENT;
+	h.payload_type = PAYLOAD_STATEMENT;
+	for (size_t i = 0; i < COUNT(types); i++) {
+		h.type = types[i];
+		refused(a, &h, KW_ESTATE, "what is on topics of statement/# must be released by its approvers first");
+	}
+	h.type = TYPE_RELEASED;
+	h.not_before_ms = h.created_ms + 1500;
+	refused(a, &h, KW_EDENIED, "it was released 2 s before its embargo is over");
+	h.not_before_ms = h.created_ms;
+	h.take_within_s = 60;
+	refused(a, &h, KW_EDENIED, "nobody takes on what is released");
+	h.take_within_s = 0;
+	h.to_count = 1;
+	strcpy(h.to[0], "police/control-room");
+	refused(a, &h, KW_EDENIED, "a \"released\" names nobody in \"to\"");
+	agreement_free(&a);
+}
+
+/* Who gets it, as their ids in a row. */
+static void
+audience_is(const struct agreement *a, const struct header *h, const char *wanted)
+{
+	uint32_t nodes[16], count = 0;
+	char got[512] = "";
+	struct kw_why why;
+
+	if (agreement_may_send(nodes, &count, a, h, agreement_node(a, h->sender), h->created_ms, &why) != KW_OK)
+		fail_msg("%s", why.text);
+	for (uint32_t i = 0; i < count; i++)
+		(void)snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s", i > 0 ? " " : "", agreement_node_id(a, nodes[i]));
+	assert_string_equal(got, wanted);
+}
+
+/* [R-2] */
+static void
+a_draft_goes_to_those_who_must_approve_it_and_to_nobody_else(void **state)
 {
 	struct agreement *a = fixture_agreement(fixture_text, NULL, NULL);
 	struct header h = good_header(a);
@@ -792,14 +853,61 @@ a_topic_with_release_refuses_every_publication(void **state)
 	strcpy(h.topic, "statement/x");
 	h.lane = LANE_URGENT;
 	h.payload_type = PAYLOAD_STATEMENT;
-	refused(a, &h, KW_ESTATE, "topics of statement/# need joint release");
-	h.type = TYPE_UPDATE;
-	refused(a, &h, KW_ESTATE, "topics of statement/# need joint release");
-	h.type = TYPE_APPROVED;
-	refused(a, &h, KW_EDENIED, "of type \"approved\" may not be sent by a node");
+	h.type = TYPE_DRAFT;
+	strcpy(h.sender, "police/control-room");
+	audience_is(a, &h, "city/crime-prevention city/public-order");
+	strcpy(h.sender, "city/public-order");
+	audience_is(a, &h, "police/control-room"); /* no other node of its own partner */
+	h.to_count = 1;
+	strcpy(h.to[0], "youth-house/office");
+	refused(a, &h, KW_EDENIED, "a \"draft\" names nobody in \"to\"");
+	h.to_count = 0;
+	h.type = TYPE_RELEASED;
+	audience_is(a, &h, "city/crime-prevention police/control-room");
+	strcpy(h.sender, "youth-house/office");
+	h.type = TYPE_DRAFT;
+	refused(a, &h, KW_EDENIED, "may not publish");
+	strcpy(h.sender, "city/public-order");
+	strcpy(h.topic, "alert/flood/x");
+	h.payload_type = PAYLOAD_ALERT;
+	refused(a, &h, KW_EDENIED, "topics of alert/flood/# need no release, so there is no \"draft\" on them");
+	h.type = TYPE_RELEASED;
+	refused(a, &h, KW_EDENIED, "need no release");
 	agreement_free(&a);
 }
 
+/* [R-3] */
+static void
+answers_to_a_draft_come_from_those_who_are_asked(void **state)
+{
+	static const enum notice_type types[] = {TYPE_APPROVED, TYPE_REFUSED};
+	struct agreement *a = fixture_agreement(fixture_text, NULL, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(types); i++) {
+		struct header h = good_header(a);
+
+		strcpy(h.topic, "statement/x");
+		h.lane = LANE_URGENT;
+		h.payload_type = PAYLOAD_RECEIPT;
+		h.type = types[i];
+		strcpy(h.sender, "city/public-order");
+		h.to_count = 1;
+		strcpy(h.to[0], "police/control-room");
+		audience_is(a, &h, "city/crime-prevention police/control-room");
+		strcpy(h.to[0], "city/crime-prevention");
+		refused(a, &h, KW_EDENIED, "is of the author's own partner");
+		strcpy(h.to[0], "youth-house/office");
+		refused(a, &h, KW_EDENIED, "the author alone");
+		h.to_count = 0;
+		refused(a, &h, KW_EDENIED, "the author alone");
+		strcpy(h.sender, "youth-house/office");
+		refused(a, &h, KW_EDENIED, "is not asked to release");
+	}
+	agreement_free(&a);
+}
+
+/* [A-9] */
 static void
 answers_come_from_readers_and_publishers_to_the_named(void **state)
 {
@@ -880,8 +988,9 @@ only_who_publishes_may_update_or_cancel(void **state)
 	agreement_free(&a);
 }
 
+/* [A-8] */
 static void
-cases_are_moved_by_the_line_and_the_coordinator_alone(void **state)
+cases_are_moved_by_readers_the_line_and_the_coordinator(void **state)
 {
 	static const enum notice_type types[] = {TYPE_TAKEN, TYPE_DECLINED, TYPE_RETURNED, TYPE_DONE};
 	struct agreement *a = fixture_agreement(fixture_text, NULL, NULL);
@@ -896,11 +1005,11 @@ cases_are_moved_by_the_line_and_the_coordinator_alone(void **state)
 	for (size_t i = 0; i < COUNT(types); i++) {
 		h.type = types[i];
 		strcpy(h.sender, "police/control-room");
-		allowed(a, &h, 1);
+		allowed(a, &h, 3); /* who is named, and the line and the coordinator without the sender */
 		strcpy(h.sender, "city/crime-prevention");
-		allowed(a, &h, 1);
+		allowed(a, &h, 3);
 		strcpy(h.sender, "shelter/desk");
-		refused(a, &h, KW_EDENIED, "is not in the line that is responsible for request/noise/#");
+		refused(a, &h, KW_EDENIED, "is not in the line that is responsible for request/noise/# and does not read it");
 	}
 	h.type = TYPE_HANDED_OVER;
 	strcpy(h.sender, "city/public-order");
@@ -908,9 +1017,7 @@ cases_are_moved_by_the_line_and_the_coordinator_alone(void **state)
 	strcpy(h.next_owner, "shelter/desk");
 	refused(a, &h, KW_EDENIED, "\"shelter/desk\" may not read");
 	strcpy(h.next_owner, "police/control-room");
-	allowed(a, &h, 1);
-	strcpy(h.topic, "alert/fire");
-	refused(a, &h, KW_EDENIED, "is not in the line that is responsible for alert/#");
+	allowed(a, &h, 3);
 	h.type = TYPE_AGREEMENT;
 	refused(a, &h, KW_EDENIED, "of type \"agreement\" may not be sent by a node");
 	h.type = (enum notice_type)0;
@@ -918,6 +1025,224 @@ cases_are_moved_by_the_line_and_the_coordinator_alone(void **state)
 	h.type = (enum notice_type)99;
 	refused(a, &h, KW_EDENIED, "may not be sent by a node");
 	agreement_free(&a);
+}
+
+static void
+where_nobody_is_responsible_every_reader_and_the_coordinator_may_take(void **state)
+{
+	struct agreement *a = fixture_agreement(fixture_text, NULL, NULL);
+	struct header h = good_header(a);
+
+	(void)state;
+	strcpy(h.topic, "alert/flood/mitte"); /* published by the city, read by police and youth-house; the coordinator is the city's */
+	h.lane = LANE_URGENT;
+	h.type = TYPE_TAKEN;
+	h.payload_type = PAYLOAD_NONE;
+	h.to_count = 1;
+	strcpy(h.to[0], "city/public-order");
+	strcpy(h.sender, "youth-house/office");
+	allowed(a, &h, 2);
+	strcpy(h.sender, "city/crime-prevention");
+	allowed(a, &h, 1);
+	strcpy(h.sender, "shelter/desk");
+	refused(a, &h, KW_EDENIED, "does not read it");
+	strcpy(h.sender, "city/public-order"); /* publishes there, reads not */
+	strcpy(h.to[0], "police/control-room");
+	refused(a, &h, KW_EDENIED, "does not read it");
+	h.type = TYPE_REOPENED;
+	allowed(a, &h, 2);
+	agreement_free(&a);
+}
+
+static void
+what_must_be_taken_on_reaches_the_coordinator(void **state)
+{
+	struct agreement *a = fixture_agreement(fixture_text, NULL, NULL);
+	struct header h = good_header(a);
+	uint32_t nodes[16], count;
+
+	(void)state;
+	strcpy(h.topic, "alert/flood/mitte");
+	strcpy(h.sender, "city/public-order");
+	h.lane = LANE_URGENT;
+	allowed(a, &h, 2);
+	h.take_within_s = 600;
+	allowed(a, &h, 3);
+	h.to_count = 1;
+	strcpy(h.to[0], "youth-house/office");
+	assert_int_equal(agreement_may_send(nodes, &count, a, &h, agreement_node(a, h.sender), h.created_ms, NULL), KW_OK);
+	assert_int_equal(count, 2);
+	assert_string_equal(agreement_node_id(a, nodes[0]), "city/crime-prevention");
+	assert_string_equal(agreement_node_id(a, nodes[1]), "youth-house/office");
+	h.type = TYPE_VOID; /* without names: to all whom the number may have gone to */
+	h.payload_type = PAYLOAD_VOID;
+	h.to_count = 0;
+	allowed(a, &h, 3);
+	h.take_within_s = 0;
+	allowed(a, &h, 2);
+	strcpy(h.sender, "city/crime-prevention"); /* confirms what it got as the coordinator */
+	h.type = TYPE_DELIVERED;
+	h.payload_type = PAYLOAD_RECEIPT;
+	h.to_count = 1;
+	strcpy(h.to[0], "city/public-order");
+	allowed(a, &h, 1);
+	assert_true(agreement_is_concerned(a, "alert/flood/mitte", agreement_node(a, "city/crime-prevention")));
+	assert_false(agreement_is_concerned(a, "alert/flood/mitte", agreement_node(a, "shelter/desk")));
+	agreement_free(&a);
+}
+
+static void
+a_civil_coordinator_gets_nothing_beyond_its_purpose(void **state)
+{
+	struct agreement *a;
+	struct header h;
+	struct buf text = BUF_INIT(1u << 16);
+
+	(void)state;
+	for (const char *at = fixture_text; *at != '\0'; at++) { /* shelter coordinates, and nothing has responsible */
+		if (strncmp(at, "    responsible:", 16) == 0)
+			at = strstr(at, "5m}\n") + 4;
+		buf_put_u8(&text, (uint8_t)*at);
+	}
+	a = fixture_agreement(buf_text(&text), "coordinator: city/crime-prevention", "coordinator: shelter/desk");
+	h = good_header(a);
+	allowed(a, &h, 3);
+	h.take_within_s = 60;
+	refused(a, &h, KW_EDENIED, "by the coordinator shelter/desk, which has not committed to the purpose of topics of alert/#");
+	agreement_free(&a);
+	buf_free(&text);
+}
+
+static void
+what_must_be_taken_on_lives_until_its_line_is_through(void **state)
+{
+	struct agreement *a = fixture_agreement(fixture_text, NULL, NULL);
+	struct header h = good_header(a);
+
+	(void)state;
+	h.take_within_s = 600;
+	h.expires_ms = h.created_ms + 600 * 1000 - 1;
+	refused(a, &h, KW_ELIMIT, "it is to live 9 min, but those who must take it on have 10 min");
+	h.expires_ms++;
+	allowed(a, &h, 3);
+	strcpy(h.topic, "request/noise/west");
+	h.lane = LANE_URGENT;
+	h.payload_type = PAYLOAD_REQUEST;
+	h.take_within_s = 0;
+	h.created_ms = ms("2027-01-01T12:00:00+01:00"); /* by day both of the line, 10 min and 5 min, and the coordinator 15 */
+	h.expires_ms = h.created_ms + 30 * 60 * 1000 - 1;
+	refused(a, &h, KW_ELIMIT, "have 30 min");
+	h.expires_ms++;
+	allowed(a, &h, 2);
+	h.created_ms = ms("2027-01-01T23:00:00+01:00"); /* by night the police and the coordinator */
+	h.expires_ms = h.created_ms + 20 * 60 * 1000 - 1;
+	refused(a, &h, KW_ELIMIT, "have 20 min");
+	h.expires_ms++;
+	allowed(a, &h, 2);
+	h.take_within_s = 60; /* the police has what is asked for, the coordinator its own time */
+	h.expires_ms = h.created_ms + 16 * 60 * 1000 - 1;
+	refused(a, &h, KW_ELIMIT, "have 16 min");
+	h.expires_ms++;
+	allowed(a, &h, 2);
+	h.type = TYPE_UPDATE; /* opens nothing */
+	h.expires_ms = h.created_ms + 1;
+	allowed(a, &h, 2);
+	agreement_free(&a);
+}
+
+static void
+notes_go_between_those_concerned_to_exactly_the_named(void **state)
+{
+	struct agreement *a = fixture_agreement(fixture_text, NULL, NULL);
+	struct header h = good_header(a);
+
+	(void)state;
+	strcpy(h.topic, "request/noise/west");
+	strcpy(h.sender, "youth-house/office"); /* publishes there, reads not */
+	h.lane = LANE_URGENT;
+	h.type = TYPE_NOTE;
+	h.payload_type = PAYLOAD_NOTE;
+	refused(a, &h, KW_EDENIED, "a \"note\" must name in \"to\" whom it answers");
+	h.to_count = 1;
+	strcpy(h.to[0], "city/public-order");
+	allowed(a, &h, 1);
+	h.payload_type = PAYLOAD_RECEIPT;
+	refused(a, &h, KW_EDENIED, "a note on topics of request/noise/# carries a payload of schema note, not receipt");
+	h.payload_type = PAYLOAD_NONE;
+	refused(a, &h, KW_EDENIED, "schema note, not none");
+	h.payload_type = PAYLOAD_NOTE;
+	strcpy(h.topic, "alert/flood/mitte");
+	strcpy(h.sender, "shelter/desk");
+	strcpy(h.to[0], "police/control-room");
+	refused(a, &h, KW_EDENIED, "\"shelter/desk\" neither reads nor publishes on topics of alert/flood/#, so it may not send \"note\"");
+	agreement_free(&a);
+}
+
+static void
+a_matter_goes_onward_only_where_and_to_whom_the_agreement_allows(void **state)
+{
+	struct agreement *none = fixture_agreement(fixture_text, NULL, NULL);
+	struct agreement *a = fixture_agreement(fixture_text, "receive: [police], lane: routine", "receive: [police], purpose: care, onward: [shelter], lane: routine");
+	struct header h = good_header(a);
+
+	(void)state;
+	strcpy(h.topic, "west/report"); /* published by the youth house, read by the police; the city coordinates */
+	h.type = TYPE_FORWARDED;
+	h.lane = LANE_ROUTINE;
+	h.payload_type = PAYLOAD_REPORT;
+	refused(a, &h, KW_EDENIED, "a \"forwarded\" must name");
+	h.to_count = 1;
+	strcpy(h.to[0], "shelter/desk");
+	allowed(a, &h, 2); /* and the coordinator sees it */
+	h.payload_type = PAYLOAD_NOTE;
+	refused(a, &h, KW_EDENIED, "carries a payload of schema report, not note");
+	h.payload_type = PAYLOAD_REPORT;
+	strcpy(h.to[0], "youth-house/office");
+	refused(a, &h, KW_EDENIED, "\"youth-house/office\" may not read topics of +/report");
+	strcpy(h.sender, "city/crime-prevention");
+	strcpy(h.to[0], "police/control-room");
+	refused(a, &h, KW_EDENIED, "must name in \"to\" somebody whom the agreement lists under \"onward\"");
+	h.to_count = 2;
+	strcpy(h.to[1], "shelter/desk");
+	allowed(a, &h, 2);
+	strcpy(h.sender, "youth-house/office");
+	refused(a, &h, KW_EDENIED, "is not in the line that is responsible for +/report, so it may not send \"forwarded\"");
+	strcpy(h.sender, "shelter/desk");
+	h.to_count = 1;
+	refused(a, &h, KW_EDENIED, "is not in the line");
+	h.type = TYPE_DELIVERED; /* who got it confirms it */
+	h.payload_type = PAYLOAD_RECEIPT;
+	allowed(a, &h, 1);
+	h.type = TYPE_TAKEN;
+	refused(a, &h, KW_EDENIED, "does not read it");
+	h.type = TYPE_VOID; /* and hears of a number that is void */
+	h.payload_type = PAYLOAD_VOID;
+	strcpy(h.sender, "police/control-room");
+	strcpy(h.to[0], "shelter/desk");
+	allowed(a, &h, 1);
+	h.type = TYPE_RECALL; /* and takes it back, though he does not publish there */
+	h.payload_type = PAYLOAD_RECEIPT;
+	strcpy(h.sender, "city/crime-prevention");
+	allowed(a, &h, 1);
+	strcpy(h.to[0], "police/control-room");
+	refused(a, &h, KW_EDENIED, "may not publish on topics of +/report");
+	strcpy(h.to[0], "shelter/desk");
+	strcpy(h.sender, "shelter/desk");
+	refused(a, &h, KW_EDENIED, "is not in the line");
+	h.type = TYPE_NOTE; /* who may pass it on may say something with it; nobody else may */
+	h.payload_type = PAYLOAD_NOTE;
+	strcpy(h.sender, "city/crime-prevention");
+	allowed(a, &h, 1);
+	strcpy(h.sender, "youth-house/office");
+	refused(a, &h, KW_EDENIED, "\"shelter/desk\"");
+	strcpy(h.sender, "police/control-room");
+	h.type = TYPE_FORWARDED;
+	h.payload_type = PAYLOAD_REPORT;
+	assert_int_equal(agreement_may_send(NULL, NULL, a, &h, agreement_node(a, h.sender), agreement_grace_until_ms(a), NULL), KW_ESTATE);
+	memcpy(h.agreement_hash, agreement_hash(none), KW_HASH_LEN);
+	refused(none, &h, KW_EDENIED, "goes to nobody beyond its readers: the agreement names nobody under \"onward\" there");
+	agreement_free(&a);
+	agreement_free(&none);
 }
 
 static void
@@ -1003,11 +1328,19 @@ main(void)
 		cmocka_unit_test(a_notice_stands_or_is_refused_for_one_reason),
 		cmocka_unit_test(lifetime_ends_with_what_the_topic_keeps),
 		cmocka_unit_test(after_the_grace_only_answers_go_on),
-		cmocka_unit_test(a_topic_with_release_refuses_every_publication),
+		cmocka_unit_test(on_a_topic_with_release_nothing_goes_out_that_was_not_released),
+		cmocka_unit_test(a_draft_goes_to_those_who_must_approve_it_and_to_nobody_else),
+		cmocka_unit_test(answers_to_a_draft_come_from_those_who_are_asked),
 		cmocka_unit_test(answers_come_from_readers_and_publishers_to_the_named),
 		cmocka_unit_test(a_void_goes_to_all_readers_or_exactly_the_named),
 		cmocka_unit_test(only_who_publishes_may_update_or_cancel),
-		cmocka_unit_test(cases_are_moved_by_the_line_and_the_coordinator_alone),
+		cmocka_unit_test(cases_are_moved_by_readers_the_line_and_the_coordinator),
+		cmocka_unit_test(where_nobody_is_responsible_every_reader_and_the_coordinator_may_take),
+		cmocka_unit_test(what_must_be_taken_on_reaches_the_coordinator),
+		cmocka_unit_test(a_civil_coordinator_gets_nothing_beyond_its_purpose),
+		cmocka_unit_test(what_must_be_taken_on_lives_until_its_line_is_through),
+		cmocka_unit_test(notes_go_between_those_concerned_to_exactly_the_named),
+		cmocka_unit_test(a_matter_goes_onward_only_where_and_to_whom_the_agreement_allows),
 		cmocka_unit_test(a_node_taken_out_of_the_agreement_is_nobody_at_once),
 		cmocka_unit_test(no_damage_of_the_text_crashes),
 	};

@@ -190,6 +190,7 @@ only_members_sign(void **state)
 	agreement_free(&b);
 }
 
+/* */
 static void
 the_next_version_needs_both_committees(void **state)
 {
@@ -218,6 +219,7 @@ the_next_version_needs_both_committees(void **state)
 	agreement_free(&b);
 }
 
+/* */
 static void
 a_version_must_follow_the_one_before(void **state)
 {
@@ -326,6 +328,7 @@ the_chain_only_grows(void **state)
 	agreement_free(&v3);
 }
 
+/* */
 static void
 a_second_successor_is_kept_as_evidence(void **state)
 {
@@ -437,9 +440,28 @@ static const struct change changes[] = {
 	{"schema: report", "schema: note", "~ +/report: the schema is note, was report\n", "~ +/report: das Schema ist note, vorher report\n", 1},
 	{"keep: {content: 14d, proof: 2y}", "keep: {content: 7d, proof: 3y}", "~ alert/#: content is kept for 7 d 0 h, was 14 d 0 h\n~ alert/#: proof is kept for 1095 d 0 h, was 730 d 0 h\n",
 	 "~ alert/#: Inhalte werden aufbewahrt: 7 d 0 h, vorher 14 d 0 h\n", 2},
-	{"take_within: 5m", "take_within: 6m", "~ request/noise/#: responsible are now city/public-order MoTuWeThFrSaSu 06:00-22:00 (10 min), police/control-room (6 min)\n",
+	{"take_within: 5m", "take_within: 6m", "~ request/noise/#: responsible are now city/public-order Mo-Su 06:00-22:00 (10 min); police/control-room (6 min)\n",
 	 "~ request/noise/#: zuständig sind jetzt city/", 1},
-	{"approve: [police, city]", "approve: [police]", "~ statement/#: must be released by police\n", "~ statement/#: muss freigegeben werden von police\n", 1},
+	{"hours: \"Mo-Su 06:00-22:00\", take_within: 10m", "hours: \"Mo,Tu 06:00-12:00,13:00-22:00; Th-Su 06:00-22:00; PH off\", area: {level: 3, is: [mitte, west]}, deputies: [city/crime-prevention], take_within: 10m",
+	 "~ request/noise/#: responsible are now city/public-order Mo,Tu 06:00-12:00,13:00-22:00; Th-Su 06:00-22:00; PH off, level 3: mitte west, deputies: city/crime-prevention (10 min); police/control-room (5 min)\n"
+	 "+ city/crime-prevention is now responsible for request/noise/#\n",
+	 "PH off, Ebene 3: mitte west, Vertretung: city/crime-prevention (10 min); police/control-room (5 min)\n+ city/crime-prevention ist jetzt zuständig für: request/noise/#\n", 2},
+	{"      - {who: city/public-order, hours: \"Mo-Su 06:00-22:00\", take_within: 10m}\n", "",
+	 "- city/public-order is no longer responsible for request/noise/#\n", "- city/public-order ist nicht mehr zuständig für: request/noise/#\n", 2},
+	{"topics:\n", "time_zone: Europe/London\ntopics:\n", "~ hours are now those of the time zone: Europe/London\n", "~ die Stunden sind jetzt die der Zeitzone: Europe/London\n", 1},
+	{"topics:\n", "time_zone: Europe/Berlin\ntopics:\n", "", "", 0},
+	{"topics:\n", "holidays: [2027-05-01, 2026-12-25]\ntopics:\n", "+ 2026-12-25 becomes a public holiday\n+ 2027-05-01 becomes a public holiday\n", "+ 2027-05-01 wird Feiertag\n", 2},
+	{"topics:\n", "coordinator_within: 30m\ntopics:\n", "~ the coordinator must take a matter on within: 30 min, was 15 min\n", "~ die Koordination muss übernehmen binnen: 30 min, vorher 15 min\n", 1},
+	{"    responsible:\n", "    on_change: move\n    responsible:\n", "~ request/noise/#: open cases, when the agreement changes, are offered anew\n",
+	 "~ request/noise/#: offene Vorgänge, wenn die Vereinbarung sich ändert, werden neu angeboten\n", 1},
+	{"    responsible:\n", "    on_change: keep\n    responsible:\n", "", "", 0},
+	{"lane: flash,", "lane: flash, acknowledge: {by: [police, youth-house], within: 30m},", "~ alert/#: must be acknowledged by police, youth-house, within 30 min\n",
+	 "~ alert/#: muss zur Kenntnis genommen werden von police, youth-house, binnen 30 min\n", 1},
+	{"lane: flash,", "lane: flash, onward: [youth-house],", "+ youth-house/office may now get onward what is on alert/#\n", "+ youth-house/office darf jetzt weitergeleitet bekommen: alert/#\n", 1},
+	{"topics:\n", "topics:\n  - {filter: \"new/#\", schema: note, publish: [police], receive: [city], responsible: [{who: city/public-order, take_within: 1h}]}\n",
+	 "~ new/#: responsible are now city/public-order (1 h 00 min)\n", "+ city/public-order ist jetzt zuständig für: new/#\n", 0},
+	{"publish: [police, city], receive: [\"*\"], release: {approve: [police, city]}", "publish: [city], receive: [\"*\"], release: {approve: [police]}",
+	 "~ statement/#: must be released by police\n", "~ statement/#: muss freigegeben werden von police\n", 2},
 	{"coordinator: city/crime-prevention", "coordinator: city/public-order", "~ the coordinator is now: city/public-order\n", "~ die Koordination hat jetzt: city/public-order\n", 1},
 	{"[\"tcp://broker.example.org:7411\"]", "[\"tcp://192.0.2.1:7411\", \"tcp://broker.example.org:7411\"]", "+ tcp://192.0.2.1:7411 becomes an endpoint of the broker\n",
 	 "+ tcp://192.0.2.1:7411 wird eine Adresse des Vermittlers\n", 1},

@@ -45,6 +45,18 @@ publish_in(struct world *w, uint32_t conn, uint32_t node, enum lane lane)
 	(void)world_publish(w, conn, node, &p);
 }
 
+static void
+publish_to(struct world *w, uint32_t conn, uint32_t node, enum lane lane, uint32_t reader)
+{
+	struct header h;
+
+	world_header(w, &h, node);
+	h.lane = lane;
+	h.to_count = 1;
+	strcpy(h.to[0], four[reader]);
+	world_offer(w, conn, &h, 1, 100);
+}
+
 /* ---- 1 connection ---- */
 
 static void
@@ -298,15 +310,25 @@ p2_the_number_of_wraps_is_the_audiences(void **state)
 	assert_true(world_commit(w));
 }
 
+/* [R-1] */
 static void
-p2_a_topic_with_release_is_refused_as_such(void **state)
+p2_what_must_be_released_first_is_refused_as_such(void **state)
 {
+	static const enum notice_type types[] = {TYPE_NOTICE, TYPE_UPDATE, TYPE_CANCEL, TYPE_REQUEST, TYPE_FORWARDED};
 	struct world *w = *state;
+	struct header h;
 
 	w->agreement.topic.has_release = true;
 	world_hello(w, 1, CITY);
-	publish_in(w, 1, CITY, LANE_FLASH);
-	assert_true(world_refused(w, 1, CODE_RELEASE));
+	world_header(w, &h, CITY);
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+		h.type = types[i];
+		world_offer(w, 1, &h, 3, 100);
+		assert_true(world_refused(w, 1, CODE_RELEASE));
+	}
+	h.type = TYPE_RELEASED;
+	world_offer(w, 1, &h, 3, 100);
+	assert_true(world_commit(w));
 }
 
 static void
@@ -375,6 +397,73 @@ p5_beyond_the_window_a_sender_hears_slow_down(void **state)
 	world_settle(w);
 	publish_in(w, 1, CITY, LANE_FLASH); /* answered ones do not count any more */
 	assert_int_equal(world_count(w, EFFECT_REFUSED, 1), 1);
+}
+
+/* A set once made is kept for ever. Whoever makes ever more of them shuts out neither others nor the agreement that removes it. */
+static void
+p5_a_sender_of_ever_new_audiences_leaves_room_for_others(void **state)
+{
+	static const char *const without_city[] = {"police/control", "school/office", "youth/house"};
+	static struct agreement next;
+	struct world *w = *state;
+	struct core_limits limits = core_limits_default;
+	struct core_install i;
+	struct header h;
+
+	limits.sets_max = 8;
+	world_end(w);
+	world_begin_with(w, 4, four, &limits);
+	world_hello(w, 1, CITY);
+	world_hello(w, 2, POLICE);
+	for (uint32_t subset = 1; subset < 8; subset++) {
+		world_header(w, &h, CITY);
+		for (uint32_t k = 0; k < 3; k++)
+			if (subset >> k & 1)
+				strcpy(h.to[h.to_count++], four[1 + k]);
+		world_offer(w, 1, &h, h.to_count, 100);
+		world_settle(w);
+	}
+	assert_true(world_refused(w, 1, CODE_STORE_FULL));
+	assert_int_equal(world_count(w, EFFECT_STORED, 1), 2);
+	publish_to(w, 1, CITY, LANE_ROUTINE, POLICE); /* one that is known */
+	publish_to(w, 2, POLICE, LANE_ROUTINE, CITY);
+	world_settle(w);
+	assert_int_equal(world_count(w, EFFECT_STORED, 1), 3);
+	assert_int_equal(world_count(w, EFFECT_STORED, 2), 1);
+	fake_agreement(&next, 2, 3, without_city);
+	i = world_install(w, &next);
+	assert_int_equal(core_install(w->core, &i, w->now, NULL), KW_OK);
+	for (int lane = 0; lane < KW_LANES; lane++)
+		blob_unref(&i.entries[lane]);
+	world_settle(w);
+	assert_int_equal(world_count(w, EFFECT_INSTALLED, CORE_NO_CONN), 1);
+}
+
+/* What all have waiting together is bounded too. Those who fill it keep themselves out, and not who has nothing there. */
+static void
+p5_who_has_nothing_waiting_is_let_in_beside_those_who_have_much(void **state)
+{
+	struct world *w = *state;
+	struct core_limits limits = core_limits_default;
+	struct world_publish large = {.lane = LANE_ROUTINE, .body = 1000};
+
+	limits.pending_bytes = 10000;
+	world_end(w);
+	world_begin_with(w, 4, four, &limits);
+	world_hello(w, 1, CITY);
+	world_hello(w, 2, POLICE);
+	for (int i = 0; i < 20; i++)
+		(void)world_publish(w, 1, CITY, &large);
+	assert_true(world_refused(w, 1, CODE_SLOW_DOWN));
+	(void)world_publish(w, 2, POLICE, &large);
+	assert_int_equal(world_count(w, EFFECT_REFUSED, 2), 0);
+	(void)world_publish(w, 2, POLICE, &large);
+	assert_true(world_refused(w, 2, CODE_SLOW_DOWN)); /* one of each, while it is so */
+	world_settle(w);
+	(void)world_publish(w, 1, CITY, &large);
+	world_forget(w);
+	world_settle(w);
+	assert_int_equal(world_count(w, EFFECT_STORED, 1), 1);
 }
 
 static void
@@ -455,6 +544,49 @@ p6_other_bytes_under_one_id_are_a_conflict(void **state)
 }
 
 static void
+p6_what_was_stored_before_its_time_was_over_is_answered_so(void **state)
+{
+	struct world *w = *state;
+	struct header h;
+
+	world_hello(w, 1, CITY);
+	world_header(w, &h, CITY);
+	world_offer(w, 1, &h, 3, 100);
+	world_settle(w);
+	world_hello(w, 4, CITY); /* the answer was lost with the connection */
+	w->now.wall_ms = h.expires_ms;
+	world_forget(w);
+	world_offer(w, 4, &h, 3, 100);
+	assert_int_equal(world_count(w, EFFECT_REFUSED, 4), 0);
+	assert_int_equal(world_find(w, EFFECT_STORED_AGAIN, 4, 0)->again.at.number, 2);
+	world_offer(w, 4, &h, 3, 101);
+	world_settle(w);
+	assert_true(world_refused(w, 4, CODE_CONFLICT));
+	assert_int_equal(w->evidence, 1);
+}
+
+static void
+p6_nobody_hears_so_of_what_another_sent(void **state)
+{
+	struct world *w = *state;
+	struct header h;
+
+	world_hello(w, 1, CITY);
+	world_hello(w, 2, POLICE);
+	world_header(w, &h, CITY);
+	world_offer(w, 1, &h, 3, 100);
+	world_settle(w);
+	w->now.wall_ms = h.expires_ms;
+	world_forget(w);
+	world_offer(w, 2, &h, 3, 100);
+	assert_true(world_refused(w, 2, CODE_DENIED));
+	strcpy(h.sender, w->agreement.id[POLICE]);
+	world_offer(w, 2, &h, 3, 100);
+	assert_true(world_refused(w, 2, CODE_EXPIRED));
+	assert_int_equal(world_count(w, EFFECT_STORED_AGAIN, 2), 0);
+}
+
+static void
 p7_nothing_leaves_before_the_commit(void **state)
 {
 	struct world *w = *state;
@@ -524,6 +656,194 @@ p8_a_full_disk_is_said_and_goes_by(void **state)
 	publish_in(w, 1, CITY, LANE_FLASH);
 	world_settle(w);
 	assert_int_equal(world_count(w, EFFECT_STORED, 1), 1);
+}
+
+static void
+a_full_store_is_made_room_in_whatever_else_waits(void **state)
+{
+	struct world *w = *state;
+	struct header h;
+	uint32_t batches, purges;
+
+	world_hello(w, 1, CITY);
+	world_header(w, &h, CITY);
+	world_offer(w, 1, &h, 3, 100);
+	world_settle(w);
+	world_offer(w, 1, &h, 3, 101); /* a conflict: evidence wants to be kept */
+	assert_true(world_commit(w));
+	w->full = true;
+	batches = w->batches;
+	purges = w->purges;
+	for (int second = 0; second < 60; second++) {
+		publish_in(w, 1, CITY, LANE_FLASH); /* the disk refuses each */
+		world_pass(w, 1000);
+	}
+	assert_true(w->purges >= purges + 5); /* once in ten seconds, as ever */
+	assert_true(w->batches < batches + 1000); /* and nobody turns in a circle */
+	assert_int_equal(w->evidence, 0);
+	w->full = false;
+	world_pass(w, 2000);
+	assert_int_equal(w->evidence, 1);
+	publish_in(w, 1, CITY, LANE_FLASH);
+	world_forget(w);
+	world_settle(w);
+	assert_int_equal(world_count(w, EFFECT_STORED, 1), 1);
+}
+
+/* world_pass looks at every step that the core does not ask for a turn in which it can do nothing. */
+static void
+a_disk_without_any_room_costs_no_turns(void **state)
+{
+	struct world *w = *state;
+	uint32_t batches;
+
+	world_hello(w, 1, CITY);
+	world_hello(w, 2, POLICE);
+	publish_in(w, 1, CITY, LANE_FLASH);
+	world_settle(w);
+	world_pass(w, 3000);
+	w->stuffed = true;
+	publish_in(w, 1, CITY, LANE_FLASH);
+	world_settle(w);
+	assert_true(world_refused(w, 1, CODE_STORE_FULL));
+	batches = w->batches;
+	world_pass(w, 3000);
+	world_ack(w, 2, LANE_FLASH, 2); /* a cursor waits too */
+	for (int i = 0; i < 6; i++) {
+		(void)core_heard(w->core, 1, w->now);
+		(void)core_heard(w->core, 2, w->now);
+		world_pass(w, 5000);
+	}
+	assert_true(w->batches < batches + 200);
+	w->stuffed = false;
+	world_pass(w, 15000);
+	assert_int_equal(w->cursor[1][LANE_FLASH], 2);
+}
+
+/* More nodes acknowledge all the time than a batch has room for: each has its turn, and bodies are swept all the same. */
+static void
+d3_every_nodes_cursor_is_written_in_its_turn(void **state)
+{
+	struct world *w = *state;
+	struct core_limits limits = core_limits_default;
+
+	limits.cursors_a_batch = KW_LANES + 1;
+	world_end(w);
+	world_begin_with(w, 4, four, &limits);
+	for (uint32_t node = 0; node < 4; node++)
+		world_hello(w, node, node);
+	for (int i = 0; i < 40; i++)
+		publish_in(w, CITY, CITY, LANE_ROUTINE);
+	world_settle(w);
+	world_ack(w, POLICE, LANE_ROUTINE, 41);
+	for (uint64_t n = 2; n < 40; n++) {
+		world_ack(w, SCHOOL, LANE_ROUTINE, n);
+		world_ack(w, YOUTH, LANE_ROUTINE, n);
+		world_ack(w, CITY, LANE_ROUTINE, 1);
+		w->now.mono_ms += 300;
+		for (uint32_t node = 0; node < 4; node++)
+			(void)core_heard(w->core, node, w->now);
+		core_tick(w->core, w->now);
+		(void)world_commit(w);
+	}
+	assert_int_equal(w->cursor[POLICE][LANE_ROUTINE], 41);
+	assert_true(w->cursor[SCHOOL][LANE_ROUTINE] > 20);
+	assert_true(w->cursor[YOUTH][LANE_ROUTINE] > 20);
+	assert_true(w->sweeps > 0);
+	assert_true(w->swept_upto > 20);
+}
+
+/* Millions of records may be due, at some hundred a commit: what waits has its turn in between. */
+static void
+making_room_does_not_keep_a_flash_waiting(void **state)
+{
+	struct world *w = *state;
+	uint32_t steps = 0;
+
+	world_hello(w, 1, CITY);
+	world_settle(w);
+	w->full = true;
+	w->due = 10000000;
+	publish_in(w, 1, CITY, LANE_ROUTINE);
+	for (int i = 0; i < 20; i++) {
+		(void)world_commit(w);
+		w->now.mono_ms += 10;
+	}
+	w->full = false;
+	world_forget(w);
+	publish_in(w, 1, CITY, LANE_FLASH);
+	while (world_count(w, EFFECT_STORED, 1) == 0) {
+		assert_true(++steps < 10);
+		(void)world_commit(w);
+		w->now.mono_ms += 10;
+	}
+	w->full = true;
+	publish_in(w, 1, CITY, LANE_ROUTINE);
+	assert_true(world_commit(w));
+	w->full = false;
+	world_forget(w);
+	publish_in(w, 1, CITY, LANE_ROUTINE); /* routine as well, if not at once */
+	for (steps = 0; world_count(w, EFFECT_STORED, 1) == 0; steps++) {
+		assert_true(steps < 200);
+		(void)world_commit(w);
+		w->now.mono_ms += 10;
+	}
+	w->due = 0;
+}
+
+static void
+what_an_operator_asks_for_is_done_at_once(void **state)
+{
+	struct world *w = *state;
+	struct agreement next = w->agreement;
+	struct core_install i = world_install(w, &next);
+
+	world_rests(w);
+	next.version = 2;
+	next.hash[0] = 2;
+	assert_int_equal(core_install(w->core, &i, w->now, NULL), KW_OK);
+	for (int lane = 0; lane < KW_LANES; lane++)
+		blob_unref(&i.entries[lane]);
+	assert_true(core_wake_ms(w->core) <= w->now.mono_ms);
+	world_settle(w);
+	assert_int_equal(world_count(w, EFFECT_INSTALLED, CORE_NO_CONN), 1);
+	world_rests(w);
+	assert_int_equal(core_new_epoch(w->core, NULL), KW_OK);
+	assert_true(core_wake_ms(w->core) <= w->now.mono_ms);
+	world_settle(w);
+	assert_int_equal(world_count(w, EFFECT_EPOCH, CORE_NO_CONN), 1);
+	world_rests(w);
+}
+
+static void
+filters_that_are_being_written_stay_though_the_node_gives_others(void **state)
+{
+	struct world *w = *state;
+	struct wire_hello h = world_plain_hello();
+	char first[1][KW_TOPIC_MAX + 1] = {"alert/#"}, second[2][KW_TOPIC_MAX + 1] = {"report/#", "request/#"};
+	struct wire_subscribe others = {.filter_count = 2, .filters = second};
+	struct store_batch *b;
+	uint32_t seen = 0;
+
+	h.filter_count = 1;
+	h.filters = first;
+	world_hello_as(w, 1, CITY, &h, SEEN_NONE);
+	publish_in(w, 1, CITY, LANE_FLASH);
+	w->now.mono_ms += 2000;
+	b = core_batch(w->core, w->now); /* the commit thread has it now */
+	assert_non_null(b);
+	core_subscribe(w->core, 1, &others, w->now);
+	for (uint32_t i = 0; i < b->count; i++)
+		if (b->ops[i].kind == OP_SUBSCRIBE) {
+			assert_int_equal(b->ops[i].subscribe.filters->filter_count, 1);
+			assert_string_equal(b->ops[i].subscribe.filters->filters[0], "alert/#");
+			seen++;
+		}
+	assert_int_equal(seen, 1);
+	core_committed(w->core, b, KW_EFULL, w->now);
+	w->now.mono_ms += 2000;
+	world_settle(w);
+	assert_int_equal(w->subscribes, 1); /* the newest alone */
 }
 
 static void
@@ -612,6 +932,95 @@ d2_of_what_waits_flash_goes_first(void **state)
 	assert_true(world_commit(w));
 	assert_int_equal(world_deliver(w, 1), 1);
 	assert_int_equal(world_find(w, EFFECT_DELIVER, 2, 0)->deliver.at.lane, LANE_FLASH);
+}
+
+static void
+begin_anew(struct world *w, uint32_t batch_appends)
+{
+	struct core_limits limits = core_limits_default;
+
+	limits.batch_appends = batch_appends;
+	world_end(w);
+	world_begin_with(w, 4, four, &limits);
+}
+
+/* [D-2] Lanes do not wait for one another, however much there is of flash. */
+static void
+d2_a_stream_of_flash_leaves_the_other_lanes_a_share_of_each_commit(void **state)
+{
+	struct world *w = *state;
+
+	begin_anew(w, 32);
+	world_hello(w, 1, CITY);
+	world_hello(w, 2, POLICE);
+	world_settle(w);
+	for (int i = 0; i < 100; i++)
+		publish_in(w, 1, CITY, LANE_FLASH);
+	publish_in(w, 2, POLICE, LANE_ROUTINE);
+	publish_in(w, 2, POLICE, LANE_URGENT);
+	for (int commit = 0; commit < 2; commit++) {
+		assert_true(world_commit(w));
+		assert_int_equal(w->log[w->log_count - 1].op.lane == LANE_FLASH, commit > 0);
+		for (int i = 0; i < 32; i++)
+			publish_in(w, 1, CITY, LANE_FLASH);
+	}
+	assert_int_equal(w->tail[LANE_ROUTINE], 2); /* the agreement's entry is the first */
+	assert_int_equal(w->tail[LANE_URGENT], 2);
+	assert_int_equal(w->tail[LANE_FLASH], 1 + 30 + 32); /* a share that nobody wants is flash's too */
+	world_settle(w);
+}
+
+/* One reader always has flash waiting. The others get theirs: lower lanes, and what is read back from the log. */
+static void
+d2_a_stream_of_flash_for_one_reader_holds_up_nobody_else(void **state)
+{
+	struct world *w = *state;
+	uint64_t acked = 1;
+
+	world_hello(w, 1, CITY);
+	world_hello(w, 2, POLICE);
+	world_hello(w, 3, SCHOOL);
+	publish_to(w, 1, CITY, LANE_FLASH, YOUTH);
+	publish_to(w, 1, CITY, LANE_URGENT, YOUTH);
+	publish_to(w, 1, CITY, LANE_ROUTINE, YOUTH);
+	world_settle(w);
+	for (int i = 0; i < 100; i++)
+		publish_to(w, 1, CITY, LANE_FLASH, POLICE);
+	publish_to(w, 1, CITY, LANE_ROUTINE, SCHOOL);
+	assert_true(world_commit(w));
+	world_hello(w, 4, YOUTH); /* comes from behind in each lane */
+	world_forget(w);
+	for (int round = 0; round < 100; round++) {
+		for (int i = 0; i < 8; i++)
+			publish_to(w, 1, CITY, LANE_FLASH, POLICE);
+		assert_true(world_commit(w));
+		(void)world_deliver(w, 8);
+		for (uint32_t i = 0; i < w->said_count; i++)
+			if (w->said[i].kind == EFFECT_DELIVER && w->said[i].conn == 2 && w->said[i].deliver.at.lane == LANE_FLASH)
+				acked = w->said[i].deliver.at.number;
+		world_ack(w, 2, LANE_FLASH, acked);
+	}
+	assert_int_equal(world_count(w, EFFECT_DELIVER, 3), 1);
+	assert_int_equal(world_count(w, EFFECT_DELIVER, 4), 6); /* the agreement's entries, and one in each lane */
+	assert_true(world_count(w, EFFECT_DELIVER, 2) > 700);
+	world_settle(w);
+}
+
+/* One for whom no page can be read, for want of memory, begins anew and does not turn in a circle. */
+static void
+a_page_that_cannot_be_made_ends_the_session(void **state)
+{
+	struct world *w = *state;
+	struct core_effect e;
+
+	world_hello(w, 2, POLICE);
+	assert_true(core_deliver(w->core, &e, w->now));
+	assert_int_equal(e.kind, EFFECT_READ);
+	core_read(w->core, 2, e.read.generation, e.read.lane, NULL, 0, false, 1, w->now);
+	world_drain(w);
+	assert_int_equal(world_count(w, EFFECT_DROP, 2), 1);
+	assert_false(core_deliver(w->core, &e, w->now));
+	assert_int_equal(core_heard(w->core, 2, w->now), STAGE_NO_HELLO);
 }
 
 static void
@@ -748,6 +1157,7 @@ d3_an_ack_only_goes_up_and_is_kept(void **state)
 	assert_int_equal(w->cursor[POLICE][LANE_URGENT], 4);
 }
 
+/* [K-2] */
 static void
 d1_what_expired_is_delivered_bare_and_receipts_whole(void **state)
 {
@@ -875,6 +1285,27 @@ p3_after_the_change_the_old_version_is_old(void **state)
 	world_settle(w);
 	world_offer(w, 1, &h, 3, 100);
 	assert_true(world_refused(w, 1, CODE_AGREEMENT_OLD));
+}
+
+static void
+p6_what_was_stored_under_the_old_version_is_not_to_be_sealed_anew(void **state)
+{
+	struct world *w = *state;
+	struct agreement next;
+	struct header h;
+
+	fake_agreement(&next, 2, 4, four);
+	world_hello(w, 1, CITY);
+	world_header(w, &h, CITY);
+	world_offer(w, 1, &h, 3, 100);
+	world_settle(w);
+	install(w, &next);
+	world_settle(w);
+	world_hello(w, 4, CITY);
+	world_forget(w);
+	world_offer(w, 4, &h, 3, 100);
+	assert_int_equal(world_count(w, EFFECT_REFUSED, 4), 0);
+	assert_int_equal(world_find(w, EFFECT_STORED_AGAIN, 4, 0)->again.at.number, 2);
 }
 
 static void
@@ -1089,24 +1520,38 @@ main(void)
 		T(p1_only_the_senders_own_connection_publishes),
 		T(p2_what_the_agreement_denies_is_denied),
 		T(p2_the_number_of_wraps_is_the_audiences),
-		T(p2_a_topic_with_release_is_refused_as_such),
+		T(p2_what_must_be_released_first_is_refused_as_such),
 		T(p3_older_and_newer_agreements),
 		T(p3_after_the_change_the_old_version_is_old),
 		T(p4_only_the_future_counts_and_what_is_over_is_over),
 		T(p5_beyond_the_window_a_sender_hears_slow_down),
+		T(p5_a_sender_of_ever_new_audiences_leaves_room_for_others),
+		T(p5_who_has_nothing_waiting_is_let_in_beside_those_who_have_much),
 		T(p5_a_full_store_closes_lanes_from_below),
 		T(p6_the_same_again_is_stored_once_and_answered_twice),
 		T(p6_the_same_twice_in_one_commit_is_answered_with_that_commit),
 		T(p6_other_bytes_under_one_id_are_a_conflict),
+		T(p6_what_was_stored_before_its_time_was_over_is_answered_so),
+		T(p6_nobody_hears_so_of_what_another_sent),
+		T(p6_what_was_stored_under_the_old_version_is_not_to_be_sealed_anew),
 		T(p7_nothing_leaves_before_the_commit),
 		T(p7_stored_names_every_item_once),
 		T(p8_a_full_disk_is_said_and_goes_by),
+		T(a_full_store_is_made_room_in_whatever_else_waits),
+		T(a_disk_without_any_room_costs_no_turns),
+		T(d3_every_nodes_cursor_is_written_in_its_turn),
+		T(making_room_does_not_keep_a_flash_waiting),
+		T(what_an_operator_asks_for_is_done_at_once),
+		T(filters_that_are_being_written_stay_though_the_node_gives_others),
 		T(a_flash_is_first_in_the_next_commit),
 		T(d1_what_expired_is_delivered_bare_and_receipts_whole),
 		T(d1_what_is_not_subscribed_comes_bare_unless_one_is_responsible),
 		T(d2_in_order_within_the_window_and_not_to_the_sender),
 		T(d2_the_window_counts_bytes_and_lets_one_large_one_pass),
 		T(d2_of_what_waits_flash_goes_first),
+		T(d2_a_stream_of_flash_leaves_the_other_lanes_a_share_of_each_commit),
+		T(d2_a_stream_of_flash_for_one_reader_holds_up_nobody_else),
+		T(a_page_that_cannot_be_made_ends_the_session),
 		T(d2_a_reader_that_was_away_reads_the_log_in_pages_and_becomes_live),
 		T(d2_a_reader_that_acknowledges_late_or_singly_is_served_all_the_same),
 		T(d2_a_slow_reader_stops_only_itself),

@@ -34,6 +34,25 @@ agreement_peer(const struct agreement *a, const uint8_t curve_pk[KW_KEY_LEN])
 	return (struct peer){.role = PEER_UNKNOWN};
 }
 
+/* ---- a libzmq that was told to authenticate and does not ---- */
+
+#define ZMQ_ZAP_ENFORCE_DOMAIN_OPTION 93
+
+static int denied_option; /* what the wrapped call answers wrongly, 0: nothing */
+
+int __real_zmq_getsockopt(void *socket, int option, void *value, size_t *size);
+int __wrap_zmq_getsockopt(void *socket, int option, void *value, size_t *size);
+
+int
+__wrap_zmq_getsockopt(void *socket, int option, void *value, size_t *size)
+{
+	int rc = __real_zmq_getsockopt(socket, option, value, size);
+
+	if (rc == 0 && option == denied_option)
+		memset(value, 0, *size); /* not enforced, the mechanism NULL, no domain */
+	return rc;
+}
+
 struct got { uint32_t conn; enum peer_role role; enum gate_fault fault; size_t control_len; bool has_frame; size_t frame_len; };
 
 struct box {
@@ -538,11 +557,34 @@ a_user_id_is_a_role_and_a_key(void **state)
 	assert_false(zap_user_key(key, ""));
 }
 
+static void
+c2_a_libzmq_that_does_not_authenticate_opens_no_gate(void **state)
+{
+	static const int options[] = {ZMQ_ZAP_ENFORCE_DOMAIN_OPTION, ZMQ_ZAP_DOMAIN, ZMQ_MECHANISM};
+	static const char *const any[] = {"tcp://127.0.0.1:*"};
+	struct box *b = *state;
+	struct gate_config config = {.zmq_context = b->context, .curve_secret = b->server_sk, .endpoints = any, .endpoint_count = 1, .conns_max = 8, .send_hwm = 100};
+
+	for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+		struct gate *gate = NULL;
+		struct kw_why why = {""};
+		enum kw_err err;
+
+		denied_option = options[i];
+		err = gate_open(&gate, &config, &why);
+		denied_option = 0;
+		assert_int_equal(err, KW_EDENIED);
+		assert_null(gate);
+		assert_non_null(strstr(why.text, "does not enforce authentication"));
+	}
+}
+
 int
 main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
+		T(c2_a_libzmq_that_does_not_authenticate_opens_no_gate),
 		T(c2_nodes_and_operators_come_in_under_their_role),
 		T(c2_an_unknown_key_stays_outside_and_is_counted),
 		T(c2_without_an_agreement_nobody_comes_in),

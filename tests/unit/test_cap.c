@@ -145,6 +145,7 @@ real_file(const char *path, struct span xml)
 	buf_free(&warnings);
 }
 
+/* [Y-4], [Y-8] */
 static void
 every_real_file_is_imported_and_comes_back_the_same(void **state)
 {
@@ -155,6 +156,7 @@ every_real_file_is_imported_and_comes_back_the_same(void **state)
 	}
 }
 
+/* [Y-4], [Y-8] */
 static void
 every_example_is_imported_without_a_warning(void **state)
 {
@@ -243,6 +245,7 @@ changed(const char *from, const char *to)
 	return (char *)text.p;
 }
 
+/* [Y-7] */
 static void
 slips_of_real_files_are_mended_with_a_warning(void **state)
 {
@@ -449,6 +452,7 @@ count_opened(const char *url, const char *id, xmlParserCtxt *ctxt)
 	return NULL;
 }
 
+/* [Y-6] */
 static void
 a_file_that_asks_for_others_opens_none(void **state)
 {

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -22,6 +23,7 @@ make(uint8_t bytes[ENTRY_LEN])
 	return e;
 }
 
+/* [L-2] */
 static void
 an_entry_is_read_as_it_was_written(void **state)
 {
@@ -67,6 +69,139 @@ another_key_does_not_verify(void **state)
 	assert_false(entry_verify(span_of(bytes, sizeof bytes), other_pk));
 }
 
+/* ---- how a case stands ---- */
+
+static struct broker_entry
+of_case(void)
+{
+	struct broker_entry e = {.kind = ENTRY_CASE, .time_ms = 1796000000000u, .version = 4,
+		.of_case = {.cause = CAUSE_MOVED, .state = CASE_TAKEN, .lane = LANE_URGENT, .in_force = 5, .opened = 10, .upto = 14, .entries = 3,
+		            .alarms = 1, .rule = ENTRY_NO_RULE, .until_ms = 1796000600000u, .owner = "police/control-room", .next = "city/desk"}};
+
+	memset(e.agreement_hash, 7, sizeof e.agreement_hash);
+	memset(e.of_case.id, 8, sizeof e.of_case.id);
+	memset(e.of_case.frame_hash, 9, sizeof e.of_case.frame_hash);
+	return e;
+}
+
+static void
+how_a_case_stands_is_read_as_it_was_written(void **state)
+{
+	struct broker_entry e = of_case(), back;
+	uint8_t bytes[ENTRY_CASE_MAX];
+	size_t len = entry_case_encode(bytes, &e, sk);
+
+	(void)state;
+	assert_int_equal(len, ENTRY_CASE_HEAD_LEN + 1 + strlen(e.of_case.owner) + 1 + strlen(e.of_case.next) + KW_SIG_LEN);
+	assert_int_equal(entry_decode(&back, span_of(bytes, len), NULL), KW_OK);
+	assert_true(entry_verify(span_of(bytes, len), pk));
+	assert_int_equal(back.kind, ENTRY_CASE);
+	assert_int_equal(back.time_ms, e.time_ms);
+	assert_int_equal(back.version, 4);
+	assert_memory_equal(back.agreement_hash, e.agreement_hash, KW_HASH_LEN);
+	assert_int_equal(back.of_case.cause, CAUSE_MOVED);
+	assert_int_equal(back.of_case.state, CASE_TAKEN);
+	assert_int_equal(back.of_case.lane, LANE_URGENT);
+	assert_int_equal(back.of_case.in_force, 5);
+	assert_memory_equal(back.of_case.id, e.of_case.id, KW_ID_LEN);
+	assert_memory_equal(back.of_case.frame_hash, e.of_case.frame_hash, KW_HASH_LEN);
+	assert_int_equal(back.of_case.opened, 10);
+	assert_int_equal(back.of_case.upto, 14);
+	assert_int_equal(back.of_case.entries, 3);
+	assert_int_equal(back.of_case.alarms, 1);
+	assert_int_equal(back.of_case.rule, ENTRY_NO_RULE);
+	assert_int_equal(back.of_case.until_ms, e.of_case.until_ms);
+	assert_string_equal(back.of_case.owner, "police/control-room");
+	assert_string_equal(back.of_case.next, "city/desk");
+}
+
+static void
+the_shortest_and_the_longest_names_fit(void **state)
+{
+	struct broker_entry e = of_case(), back;
+	uint8_t bytes[ENTRY_CASE_MAX];
+
+	(void)state;
+	e.of_case.state = CASE_DONE;
+	e.of_case.until_ms = 0;
+	(void)snprintf(e.of_case.owner, sizeof e.of_case.owner, "a/b");
+	e.of_case.next[0] = '\0';
+	assert_int_equal(entry_case_encode(bytes, &e, sk), ENTRY_CASE_MIN);
+	assert_int_equal(entry_decode(&back, span_of(bytes, ENTRY_CASE_MIN), NULL), KW_OK);
+	e = of_case();
+	(void)snprintf(e.of_case.owner, sizeof e.of_case.owner, "a%030d/b%030d", 0, 0); /* 31 and 31: the longest there are */
+	(void)snprintf(e.of_case.next, sizeof e.of_case.next, "c%030d/d%030d", 0, 0);
+	assert_int_equal(entry_case_encode(bytes, &e, sk), ENTRY_CASE_MAX - 2);
+}
+
+static void
+every_flipped_bit_and_every_other_length_of_a_case_is_refused(void **state)
+{
+	struct broker_entry e = of_case(), back;
+	uint8_t bytes[ENTRY_CASE_MAX + 64] = {0};
+	size_t len = entry_case_encode(bytes, &e, sk);
+
+	(void)state;
+	for (size_t bit = 0; bit < len * 8; bit++) {
+		bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+		assert_false(entry_decode(&back, span_of(bytes, len), NULL) == KW_OK && entry_verify(span_of(bytes, len), pk));
+		bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+	}
+	for (size_t other = 0; other <= sizeof bytes; other++)
+		if (other != len)
+			assert_int_equal(entry_decode(&back, span_of(bytes, other), NULL), KW_EPROTO);
+}
+
+/* Signed as it is by a broker that lies: the decoder alone must refuse it. */
+static void
+refuses(size_t at, uint64_t value, uint32_t width)
+{
+	struct broker_entry e = of_case(), back, untouched;
+	uint8_t bytes[ENTRY_CASE_MAX];
+	size_t len = entry_case_encode(bytes, &e, sk);
+
+	for (uint32_t i = 0; i < width; i++)
+		bytes[at + i] = (uint8_t)(value >> (8 * (width - 1 - i)));
+	memset(&back, 0x5A, sizeof back);
+	memset(&untouched, 0x5A, sizeof untouched);
+	assert_int_equal(entry_decode(&back, span_of(bytes, len), NULL), KW_EPROTO);
+	assert_memory_equal(&back, &untouched, sizeof back);
+}
+
+static void
+what_a_case_cannot_be_is_refused(void **state)
+{
+	enum { CAUSE = ENTRY_HEAD_LEN, STATE = CAUSE + 1, IN_LANE = STATE + 1, IN_FORCE = IN_LANE + 1, OPENED = IN_FORCE + 4 + 48, UPTO = OPENED + 8,
+	       ENTRIES = UPTO + 8, UNTIL = ENTRIES + 10, OWNER = UNTIL + 8 };
+
+	(void)state;
+	refuses(CAUSE, 0, 1);
+	refuses(CAUSE, CAUSE_AGREEMENT + 1, 1);
+	refuses(CAUSE, CAUSE_TIMEOUT, 1);       /* nobody has it then */
+	refuses(CAUSE, CAUSE_ALARM, 1);
+	refuses(CAUSE, CAUSE_LAPSED, 1);
+	refuses(STATE, 0, 1);
+	refuses(STATE, CASE_WAITING, 1);        /* a statement always says whose turn it is */
+	refuses(STATE, CASE_LAPSED + 1, 1);
+	refuses(STATE, CASE_OFFERED, 1);        /* with a next owner */
+	refuses(STATE, CASE_DONE, 1);
+	refuses(IN_LANE, KW_LANES, 1);
+	refuses(IN_FORCE, 3, 4);                /* older than the line's */
+	refuses(13, 0, 4);
+	refuses(OPENED, 0, 8);
+	refuses(UPTO, 9, 8);
+	refuses(ENTRIES, 0, 4);
+	refuses(ENTRIES, 6, 4);                 /* from 10 to 14 there are five at most */
+	refuses(UNTIL, 0, 8);                   /* a hand-over has its limit */
+	refuses(OWNER, 65, 1);
+	refuses(OWNER, 0, 1);
+	refuses(OWNER, 18, 1);
+	refuses(OWNER + 1, 'P', 1);
+	refuses(OWNER + 1, 0, 1);
+	refuses(OWNER + 20, 0, 1);              /* nobody is next, and bytes are left over */
+	refuses(4, 3, 1);
+}
+
 static int
 keys(void **state)
 {
@@ -83,6 +218,10 @@ main(void)
 		cmocka_unit_test(an_entry_is_read_as_it_was_written),
 		cmocka_unit_test(every_flipped_bit_and_every_other_length_is_refused),
 		cmocka_unit_test(another_key_does_not_verify),
+		cmocka_unit_test(how_a_case_stands_is_read_as_it_was_written),
+		cmocka_unit_test(the_shortest_and_the_longest_names_fit),
+		cmocka_unit_test(every_flipped_bit_and_every_other_length_of_a_case_is_refused),
+		cmocka_unit_test(what_a_case_cannot_be_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, keys, NULL);

@@ -61,6 +61,7 @@ every_field_is_set(const ProtobufCMessage *msg)
 	}
 }
 
+/* [Y-3] */
 static void
 every_schema_survives_json_with_every_field_set(void **state)
 {
@@ -199,6 +200,7 @@ text_that_hides_or_turns_is_refused_with_its_path(void **state)
 	             "Statement.text[1].headline");
 }
 
+/* [Y-3] */
 static void
 depth_sixteen_is_walked_and_seventeen_refused(void **state)
 {

@@ -144,6 +144,24 @@ no_two_keys_are_the_same(void **state)
 }
 
 static void
+a_successor_is_new_but_for_name_mode_and_what_the_disk_is_locked_with(void **state)
+{
+	struct secret_keys *old = new_key(KEY_NODE, MODE_EXERCISE, "police/control-room"), *next = NULL;
+
+	(void)state;
+	assert_int_equal(secret_keys_succeed(&next, old, NULL), KW_OK);
+	assert_string_equal(secret_keys_public(next)->name, "police/control-room");
+	assert_int_equal(secret_keys_public(next)->mode, MODE_EXERCISE);
+	assert_memory_equal(secret_keys_local(next), secret_keys_local(old), 32);
+	assert_memory_not_equal(secret_keys_sign(next), secret_keys_sign(old), 32);
+	assert_memory_not_equal(secret_keys_seal(next), secret_keys_seal(old), 32);
+	assert_memory_not_equal(secret_keys_curve(next), secret_keys_curve(old), 32);
+	assert_string_not_equal(secret_keys_line(next), secret_keys_line(old));
+	secret_keys_free(&old);
+	secret_keys_free(&next);
+}
+
+static void
 a_steering_key_signs_for_both_kinds_and_so_is_live(void **state)
 {
 	struct secret_keys *k = new_key(KEY_STEERING, MODE_EXERCISE, "mayor");
@@ -644,6 +662,7 @@ main(void)
 		TEST(a_public_line_says_what_the_key_is),
 		TEST(the_secrets_fit_the_public_keys),
 		TEST(no_two_keys_are_the_same),
+		TEST(a_successor_is_new_but_for_name_mode_and_what_the_disk_is_locked_with),
 		TEST(a_steering_key_signs_for_both_kinds_and_so_is_live),
 		TEST(a_name_that_is_none_is_refused),
 		TEST(every_changed_character_of_a_line_is_refused),

@@ -49,7 +49,7 @@ the_sample_stands_as_it_is(void **state)
 static void
 the_sample_stands_with_every_key_switched_on(void **state)
 {
-	static const char *const marked[] = {"# fingerprint:", "# subscribe:", "# spool:", "# handlers:", "#   - {topic:", "# keep: {", "# limits: {"};
+	static const char *const marked[] = {"# fingerprint:", "# key_before:", "# subscribe:", "# spool:", "# handlers:", "#   - {topic:", "# keep: {", "# limits: {"};
 	struct partner_config c;
 	struct buf text, on = BUF_INIT(1u << 20);
 	const char *at;
@@ -70,6 +70,7 @@ the_sample_stands_with_every_key_switched_on(void **state)
 	}
 	if (config_parse(&c, buf_span(&on), &why) != KW_OK)
 		fail_msg("%s", why.text);
+	assert_string_equal(c.key_before, "/etc/kurzweg/node-before.key");
 	assert_int_equal(c.filter_count, 2);
 	assert_string_equal(c.spool, "/var/spool/kurzweg");
 	assert_int_equal(c.handler_count, 1);

@@ -95,7 +95,7 @@ a_stored_without_a_proof_that_holds_is_not_believed_and_offered_again(void **sta
 	buf_put_span(&first, buf_span(&w->frame));
 	world_store(w, spoil_path);
 	world_steps(w, 10);
-	assert_true(world_alarm(w, "broker_lies"));
+	assert_true(world_alarm_comes(w, "broker_lies"));
 	assert_int_equal(state_of(w, id), OUTBOX_WAITING);
 	w->has_last_stored = false;
 	world_welcome(w);
@@ -116,10 +116,11 @@ a_commit_signed_by_somebody_else_is_not_believed(void **state)
 	(void)world_expect(w, WIRE_PUBLISH);
 	world_store(w, spoil_signature);
 	world_steps(w, 10);
-	assert_true(world_alarm(w, "broker_lies"));
+	assert_true(world_alarm_comes(w, "broker_lies"));
 	assert_int_equal(state_of(w, id), OUTBOX_WAITING);
 }
 
+/* [D-11] */
 static void
 an_alert_is_opened_committed_acknowledged_and_confirmed_at_once(void **state)
 {
@@ -147,6 +148,7 @@ an_alert_is_opened_committed_acknowledged_and_confirmed_at_once(void **state)
 	given_free(&g);
 }
 
+/* [D-4] */
 static void
 the_same_delivered_again_is_acknowledged_and_shown_once_also_after_a_restart(void **state)
 {
@@ -177,6 +179,7 @@ the_same_delivered_again_is_acknowledged_and_shown_once_also_after_a_restart(voi
 	given_free(&g);
 }
 
+/* [D-8] */
 static void
 one_dropped_in_the_middle_is_a_gap_until_it_comes(void **state)
 {
@@ -208,6 +211,7 @@ one_dropped_in_the_middle_is_a_gap_until_it_comes(void **state)
 	given_free(&c);
 }
 
+/* [D-7] */
 static void
 what_fails_a_check_is_put_aside_and_the_queue_moves_on(void **state)
 {
@@ -230,6 +234,7 @@ what_fails_a_check_is_put_aside_and_the_queue_moves_on(void **state)
 	given_free(&good);
 }
 
+/* [D-8] */
 static void
 one_number_for_two_notifications_is_evidence_and_both_are_marked(void **state)
 {
@@ -248,7 +253,7 @@ one_number_for_two_notifications_is_evidence_and_both_are_marked(void **state)
 	world_steps(w, 30);
 	assert_int_equal(world_inbox(w, false, NULL, reason), 2);
 	assert_string_equal(reason, "equivocation");
-	assert_true(world_alarm(w, "equivocation"));
+	assert_true(world_alarm_comes(w, "equivocation"));
 	given_free(&a);
 	given_free(&b);
 }
@@ -259,6 +264,7 @@ lower_epoch(struct header *h)
 	h->sender_epoch = 999;
 }
 
+/* [D-9] */
 static void
 a_lower_sender_epoch_is_refused_by_name(void **state)
 {
@@ -279,6 +285,7 @@ a_lower_sender_epoch_is_refused_by_name(void **state)
 	given_free(&b);
 }
 
+/* [D-10] */
 static void
 what_the_broker_held_back_until_it_expired_is_an_alarm(void **state)
 {
@@ -291,12 +298,13 @@ what_the_broker_held_back_until_it_expired_is_an_alarm(void **state)
 	world_seal(&g, w, LANE_FLASH, NULL);
 	world_deliver(w, &g, MARK_EXPIRED);
 	(void)world_expect(w, WIRE_ACK);
-	assert_true(world_alarm(w, "held_back"));
+	assert_true(world_alarm_comes(w, "held_back"));
 	assert_int_equal(world_inbox(w, false, NULL, mark), 1);
 	assert_string_equal(mark, "held back");
 	given_free(&g);
 }
 
+/* [D-5] */
 static void
 a_lane_waits_for_the_agreement_and_is_never_rejected_meanwhile(void **state)
 {
@@ -341,7 +349,7 @@ an_agreement_without_its_signatures_changes_nothing(void **state)
 		w->sigs.len--;
 	world_send_agreement(w);
 	world_steps(w, 20);
-	assert_true(world_alarm(w, "agreement_refused"));
+	assert_true(world_alarm_comes(w, "agreement_refused"));
 	status = desk_status(w->node);
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(status, "agreement"), "version")), 1);
 	json_decref(status);
@@ -391,6 +399,7 @@ under_a_newer_agreement_it_is_sealed_anew_and_the_old_numbers_are_voided(void **
 	assert_int_equal(state_of(w, id), OUTBOX_STORED); /* asked by the id that the publisher knows */
 }
 
+/* [P-9] */
 static void
 what_is_refused_for_good_says_why_and_voids_its_numbers(void **state)
 {
@@ -439,7 +448,7 @@ two_commits_of_one_number_stop_publishing_with_evidence(void **state)
 	memcpy(beat.beat.commit, w->record, WIRE_COMMIT_LEN);
 	world_send(w, &beat, span_of(NULL, 0));
 	world_steps(w, 20);
-	assert_true(world_alarm(w, "fork"));
+	assert_true(world_alarm_comes(w, "fork"));
 	assert_int_equal(world_publish(w, "alert/flood", id, &why), KW_ESTATE);
 	status = desk_status(w->node);
 	assert_int_equal(json_array_size(json_object_get(status, "evidence")), 1);
@@ -473,7 +482,7 @@ a_partner_that_saw_another_commit_shows_the_fork(void **state)
 	world_seal_as(&g, w, "city/public-order", "city/public-order", 1, &h, buf_span(&w->alert));
 	world_deliver(w, &g, MARK_WHOLE);
 	world_steps(w, 20);
-	assert_true(world_alarm(w, "fork"));
+	assert_true(world_alarm_comes(w, "fork"));
 	assert_int_equal(world_inbox(w, false, NULL, NULL), 1); /* it goes on reading */
 	given_free(&g);
 }
@@ -494,10 +503,11 @@ a_broker_from_an_old_backup_is_not_worked_with(void **state)
 	world_start(w);
 	world_welcome(w);
 	world_steps(w, 20);
-	assert_true(world_alarm(w, "behind"));
+	assert_true(world_alarm_comes(w, "behind"));
 	given_free(&g);
 }
 
+/* [C-9] */
 static void
 a_node_restored_from_a_copy_begins_a_new_sender_epoch(void **state)
 {
@@ -519,7 +529,7 @@ a_node_restored_from_a_copy_begins_a_new_sender_epoch(void **state)
 	world_start(w);
 	world_welcome(w);
 	world_steps(w, 20);
-	assert_true(world_alarm(w, "restored"));
+	assert_true(world_alarm_comes(w, "restored"));
 	assert_int_equal(world_publish(w, "alert/flood", id, &why), KW_OK);
 	(void)world_expect(w, WIRE_PUBLISH);
 	assert_int_equal(frame_parse(&f, buf_span(&w->frame), FRAME_WHOLE, NULL), KW_OK);
@@ -555,6 +565,42 @@ after_a_new_log_epoch_the_stored_ones_are_offered_again(void **state)
 	assert_int_equal(state_of(w, id), OUTBOX_STORED);
 	assert_false(world_alarm(w, "fork"));
 	buf_free(&first);
+}
+
+static void
+c11_what_expired_before_the_new_log_epoch_stays_stored_and_its_number_is_voided(void **state)
+{
+	struct world *w = *state;
+	uint8_t id[KW_ID_LEN];
+	struct header h;
+	struct frame f;
+	struct kw_why why;
+	struct desk_publish p = {.topic = "alert/flood", .payload_type = PAYLOAD_ALERT, .payload = buf_span(&w->alert), .type = TYPE_NOTICE};
+
+	world_up(w);
+	p.expires_ms = clock_wall_ms() + 2000;
+	assert_int_equal(desk_publish(w->node, &p, id, &why), KW_OK);
+	(void)world_expect(w, WIRE_PUBLISH);
+	world_store(w, NULL);
+	while (clock_wall_ms() <= p.expires_ms)
+		world_steps(w, 1);
+	assert_int_equal(state_of(w, id), OUTBOX_STORED);
+	world_stop(w);
+	w->log_epoch = 2;
+	memset(&w->commit, 0, sizeof w->commit);
+	w->has_last_stored = false;
+	w->tail[LANE_FLASH] = 0;
+	world_start(w);
+	world_welcome(w);
+	do { /* offered before it was looked at, or not */
+		(void)world_expect(w, WIRE_PUBLISH);
+		assert_int_equal(frame_parse(&f, buf_span(&w->frame), FRAME_WHOLE, NULL), KW_OK);
+		assert_int_equal(header_decode(&h, f.header, NULL), KW_OK);
+		refuse(w, h.id, CODE_EXPIRED);
+	} while (h.type != TYPE_VOID);
+	assert_memory_equal(h.about.id, id, KW_ID_LEN);
+	assert_int_equal(state_of(w, id), OUTBOX_STORED);
+	assert_false(world_alarm(w, "publish_refused"));
 }
 
 static void
@@ -693,7 +739,7 @@ a_full_store_acknowledges_nothing_and_goes_on_when_there_is_room(void **state)
 		given_free(&g);
 		world_steps(w, 3);
 	}
-	assert_true(world_alarm(w, "store_full"));
+	assert_true(world_alarm_comes(w, "store_full"));
 	world_stop(w);
 	w->config.store_pages_max = 100000;
 	world_start(w);
@@ -726,6 +772,7 @@ what_is_published_in_a_batch_stands_whole_or_not_at_all(void **state)
 	assert_int_equal(desk_outbox_state(&s, reason, w->node, c), KW_ENOTFOUND);
 }
 
+/* [D-12] */
 static void
 what_nobody_confirms_in_time_is_shown_with_who_is_missing(void **state)
 {
@@ -749,6 +796,7 @@ what_nobody_confirms_in_time_is_shown_with_who_is_missing(void **state)
 	assert_int_equal(missing, 3);
 }
 
+/* [N-9] */
 static void
 a_trace_tells_when_it_was_stored_and_by_whom_it_was_confirmed(void **state)
 {
@@ -762,12 +810,14 @@ a_trace_tells_when_it_was_stored_and_by_whom_it_was_confirmed(void **state)
 	(void)world_expect(w, WIRE_PUBLISH);
 	world_store(w, NULL);
 	world_steps(w, 20);
-	assert_int_equal(desk_trace(&t, w->node, id, &why), KW_OK);
+	assert_int_equal(desk_trace(&t, w->node, id, "", &why), KW_OK);
 	assert_string_equal(json_string_value(json_object_get(t, "state")), "stored");
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(t, "stored"), "commit")), 1);
 	assert_int_equal(json_array_size(json_object_get(t, "missing")), 3);
+	assert_string_equal(json_string_value(json_object_get(t, "headline")), "Hochwasser am Neckar: Uferstraße ab 5:30 Uhr gesperrt, Keller räumen");
+	assert_non_null(strstr(json_string_value(json_object_get(t, "cap")), ",musterstadt-2026-hochwasser-017,"));
 	json_decref(t);
-	assert_int_equal(desk_trace(&t, w->node, other, &why), KW_ENOTFOUND);
+	assert_int_equal(desk_trace(&t, w->node, other, "", &why), KW_ENOTFOUND);
 }
 
 static void
@@ -797,6 +847,7 @@ an_alert_is_found_again_by_its_cap_identifier_which_is_not_on_disk(void **state)
 	given_free(&g);
 }
 
+/* [C-1] */
 static void
 a_broker_without_the_key_of_the_agreement_gets_nothing(void **state)
 {
@@ -850,12 +901,25 @@ publishing_what_the_broker_would_refuse_is_refused_here(void **state)
 	assert_int_equal(desk_publish(w->node, &p, id, &why), KW_EFULL);
 }
 
+/* [D-2] What was already sent of a lower lane lies before an alert on the line, however slow that is. */
+static void
+lower_lanes_ask_for_little_at_once(void **state)
+{
+	struct world *w = *state;
+
+	world_up(w);
+	for (int lane = LANE_FLASH; lane < KW_LANES; lane++)
+		assert_true(w->msg.hello.window[lane].messages >= 128 && w->msg.hello.window[lane].bytes > KW_FRAME_MAX);
+	assert_true(w->msg.hello.window[LANE_URGENT].bytes + w->msg.hello.window[LANE_ROUTINE].bytes <= 3u << 19);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(lower_lanes_ask_for_little_at_once),
 		T(what_is_published_goes_out_sealed_and_is_believed_stored_with_its_proof),
 		T(what_is_published_while_the_broker_is_away_waits_on_disk_and_goes_later),
 		T(a_stored_without_a_proof_that_holds_is_not_believed_and_offered_again),
@@ -876,6 +940,7 @@ main(void)
 		T(a_broker_from_an_old_backup_is_not_worked_with),
 		T(a_node_restored_from_a_copy_begins_a_new_sender_epoch),
 		T(after_a_new_log_epoch_the_stored_ones_are_offered_again),
+		T(c11_what_expired_before_the_new_log_epoch_stays_stored_and_its_number_is_voided),
 		T(confirmations_count_only_from_readers_and_about_what_was_sent),
 		T(only_the_first_senders_partner_cancels),
 		T(a_full_store_acknowledges_nothing_and_goes_on_when_there_is_room),

@@ -88,6 +88,7 @@ due(uint64_t seq, const char *sender, enum lane lane, bool at_once)
 	return d;
 }
 
+/* [D-11] */
 static void
 flash_and_who_asked_are_confirmed_at_once_the_rest_within_a_minute(void **state)
 {
@@ -112,6 +113,7 @@ flash_and_who_asked_are_confirmed_at_once_the_rest_within_a_minute(void **state)
 	receipts_free(&r);
 }
 
+/* [D-11] */
 static void
 one_receipt_names_at_most_its_limit_of_one_sender_topic_and_lane(void **state)
 {

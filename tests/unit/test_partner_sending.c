@@ -137,6 +137,7 @@ an_answer_makes_room(void **state)
 	sending_free(&s);
 }
 
+/* [P-10] */
 static void
 after_a_reconnect_everything_unanswered_is_offered_again(void **state)
 {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "clients/partner/pstore.h"
 
@@ -424,19 +425,235 @@ commits_are_kept_by_log_epoch_and_hearsay_gives_way(void **state)
 }
 
 static void
-a_handler_never_goes_back(void **state)
+a_handler_never_goes_back_and_an_unknown_one_has_no_place(void **state)
+{
+	const struct desk_place first = {5, 7, 2}, second = {3, 0, 0};
+	struct place *p = *state;
+	struct pstore_counts counts;
+	struct desk_place at;
+
+	assert_int_equal(pstore_handler_get(&at, p->s, "mail", NULL), KW_ENOTFOUND);
+	begin(p->s);
+	assert_int_equal(pstore_handler_put(p->s, "mail", &first, NULL), KW_OK);
+	commit(p->s);
+	assert_int_equal(pstore_handler_get(&at, p->s, "mail", NULL), KW_OK);
+	assert_true(at.seq == 5 && at.at == 7 && at.failures == 2);
+	begin(p->s);
+	assert_int_equal(pstore_handler_put(p->s, "mail", &second, NULL), KW_OK);
+	assert_int_equal(pstore_set_aside(p->s, "mail", 7, "exit code 1", 1, NULL), KW_OK);
+	commit(p->s);
+	assert_int_equal(pstore_handler_get(&at, p->s, "mail", NULL), KW_OK);
+	assert_true(at.seq == 5 && at.at == 0 && at.failures == 0);
+	assert_int_equal(pstore_counts(&counts, p->s, NULL), KW_OK);
+	assert_int_equal(counts.handlers_set_aside, 1);
+	assert_int_equal(pstore_handler_get(&at, p->s, "siren", NULL), KW_ENOTFOUND);
+}
+
+/* As the first version wrote it: the tables are the same but for what came later. */
+static void
+make_it_version_1(const char *folder)
+{
+	char path[128];
+	sqlite3 *db;
+
+	(void)snprintf(path, sizeof path, "%s/partner.db", folder);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "DROP TABLE handler; CREATE TABLE handler(name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;"
+	                                  "INSERT INTO handler VALUES('mail', 12); DROP TABLE spool; DROP INDEX inbox_about; ALTER TABLE inbox DROP COLUMN about; ALTER TABLE inbox DROP COLUMN proof;"
+	                                  "ALTER TABLE inbox DROP COLUMN opened; ALTER TABLE outbox DROP COLUMN proof; ALTER TABLE out_reader DROP COLUMN opened_ms;"
+	                                  "ALTER TABLE out_reader DROP COLUMN opened_receipt; DROP INDEX outbox_answer; DROP INDEX outbox_forwarded;"
+	                                  "ALTER TABLE outbox DROP COLUMN answer_by_ms; ALTER TABLE outbox DROP COLUMN late;"
+	                                  "ALTER TABLE owner DROP COLUMN lock; DROP TABLE draft; DROP TABLE draft_answer; DROP TABLE released; DROP TABLE cases; DROP INDEX outbox_recall; DROP TABLE case_entry; PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void
+a_store_of_the_first_version_is_brought_up_and_keeps_what_it_has(void **state)
 {
 	struct place *p = *state;
+	struct desk_place at;
 	uint64_t seq;
 
-	assert_int_equal(pstore_handler_seq(&seq, p->s, "mail", NULL), KW_OK);
-	assert_int_equal(seq, 0);
 	begin(p->s);
-	assert_int_equal(pstore_handler_done(p->s, "mail", 5, false, "", 1, NULL), KW_OK);
-	assert_int_equal(pstore_handler_done(p->s, "mail", 3, true, "exit 1", 1, NULL), KW_OK);
+	assert_int_equal(add_in(p->s, 1, span_str("x"), &seq), KW_OK);
 	commit(p->s);
-	assert_int_equal(pstore_handler_seq(&seq, p->s, "mail", NULL), KW_OK);
-	assert_int_equal(seq, 5);
+	pstore_close(&p->s);
+	make_it_version_1(p->folder);
+	for (int i = 0; i < 2; i++) {
+		struct in_stored row;
+
+		p->s = open_store(p->folder, 0);
+		assert_int_equal(pstore_handler_get(&at, p->s, "mail", NULL), KW_OK);
+		assert_true(at.seq == 12 && at.at == 0 && at.failures == 0);
+		assert_int_equal(pstore_in_get(&row, p->s, seq, NULL), KW_OK);
+		if (i == 0)
+			pstore_close(&p->s);
+	}
+}
+
+static void
+a_store_remembers_its_lock(void **state)
+{
+	struct place *p = *state;
+	uint8_t lock[KW_HASH_LEN], got[KW_HASH_LEN];
+	bool has = true;
+
+	memset(lock, 7, sizeof lock);
+	assert_int_equal(pstore_lock(&has, got, p->s, NULL), KW_OK);
+	assert_false(has);
+	begin(p->s);
+	assert_int_equal(pstore_set_lock(p->s, lock, NULL), KW_OK);
+	commit(p->s);
+	pstore_close(&p->s);
+	p->s = open_store(p->folder, 0);
+	assert_int_equal(pstore_lock(&has, got, p->s, NULL), KW_OK);
+	assert_true(has);
+	assert_memory_equal(got, lock, sizeof lock);
+}
+
+static void
+a_store_of_a_later_version_is_left_alone(void **state)
+{
+	struct place *p = *state;
+	char path[128];
+	struct kw_why why;
+	sqlite3 *db;
+
+	pstore_close(&p->s);
+	(void)snprintf(path, sizeof path, "%s/partner.db", p->folder);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	assert_int_equal(pstore_open(&p->s, p->folder, &owner, 0, &why), KW_ESTATE);
+	assert_non_null(strstr(why.text, "newer"));
+}
+
+static enum kw_err
+no_agreement(void *self, struct span text, struct span sigs, struct kw_why *why)
+{
+	(void)self, (void)text, (void)sigs, (void)why;
+	return KW_OK;
+}
+
+static void no_evidence(void *self, const struct pstore_evidence *e) { (void)self, (void)e; }
+static void no_gap(void *self, const struct pstore_gap *g) { (void)self, (void)g; }
+static void no_confirm(void *self, const struct out_confirm *c) { (void)self, (void)c; }
+static void no_out(void *self, const struct out_row *row) { (void)self, (void)row; }
+static void no_in(void *self, const struct in_stored *row) { (void)self, (void)row; }
+
+static void
+ask_small_tables(struct pstore *s)
+{
+	const struct commit_seen c = {20000, {1}};
+	const struct desk_place place = {1, 0, 0};
+	uint8_t record[WIRE_COMMIT_LEN] = {0};
+	struct pstore_seen seen;
+	struct commit_seen newest;
+	struct lane_cursor cursors[KW_LANES];
+	struct desk_place at;
+	struct pstore_counts counts;
+	uint8_t lock[KW_HASH_LEN] = {1}, id[KW_ID_LEN];
+	struct span sealed;
+	uint32_t done;
+	uint64_t v;
+	bool has;
+
+	assert_int_equal(pstore_lock(&has, lock, s, NULL), KW_OK);
+	assert_int_equal(pstore_set_lock(s, lock, NULL), KW_OK);
+	assert_int_equal(pstore_any_sealed(id, &sealed, s, NULL), KW_ENOTFOUND);
+	assert_int_equal(pstore_value(&v, s, VALUE_STOPPED, NULL), KW_OK);
+	assert_int_equal(pstore_set_value(s, VALUE_STOPPED, 0, NULL), KW_OK);
+	assert_int_equal(pstore_agreement_add(s, 1, span_str("a"), span_str("b"), 1, NULL), KW_OK);
+	assert_int_equal(pstore_agreements(s, no_agreement, NULL, NULL), KW_OK);
+	assert_int_equal(pstore_commit_add(s, 1, &c, record, NULL), KW_OK);
+	assert_int_equal(pstore_commit_get(&seen, s, 1, 20000, NULL), KW_OK);
+	assert_int_equal(pstore_commit_newest(&newest, s, 1, NULL), KW_OK);
+	assert_int_equal(pstore_commits_forget(s, NULL), KW_OK);
+	assert_int_equal(pstore_evidence_add(s, "fork", "x", span_str("a"), span_str("b"), 1, NULL), KW_OK);
+	assert_int_equal(pstore_evidence(s, 1, no_evidence, NULL, NULL), KW_OK);
+	assert_int_equal(pstore_set_cursor(s, LANE_FLASH, (struct lane_cursor){1, 1}, NULL), KW_OK);
+	assert_int_equal(pstore_cursors(cursors, s, NULL), KW_OK);
+	assert_int_equal(pstore_handler_put(s, "mail", &place, NULL), KW_OK);
+	assert_int_equal(pstore_handler_get(&at, s, "mail", NULL), KW_OK);
+	assert_int_equal(pstore_set_aside(s, "mail", 1, "x", 1, NULL), KW_OK);
+	assert_int_equal(pstore_take_number(&v, s, "a/b", LANE_FLASH, NULL), KW_OK);
+	assert_int_equal(pstore_forget_numbers(s, NULL), KW_OK);
+	assert_int_equal(pstore_gaps(s, 1, no_gap, NULL, NULL), KW_OK);
+	assert_int_equal(pstore_sweep(&done, s, 3000, 100, NULL), KW_OK);
+	assert_int_equal(pstore_counts(&counts, s, NULL), KW_OK);
+}
+
+static void
+ask_outbox(struct pstore *s)
+{
+	const struct position at = {1, LANE_URGENT, 4};
+	uint8_t id[KW_ID_LEN] = {2};
+	uint32_t missing, readers;
+	uint64_t seq, other;
+	struct out_row row;
+	bool has;
+
+	assert_int_equal(add_out(s, 2, span_str("x"), &seq), KW_OK);
+	assert_int_equal(pstore_out_next(&row, s, LANE_URGENT, 0, NULL), KW_OK);
+	assert_int_equal(pstore_out_get(&row, s, seq, NULL), KW_OK);
+	assert_int_equal(pstore_out_find(&row, s, id, NULL), KW_OK);
+	assert_int_equal(pstore_out_expired(&row, s, 0, 1, NULL), KW_ENOTFOUND);
+	assert_int_equal(pstore_out_stored(s, seq, &at, 1, 2000, NULL), KW_OK);
+	assert_int_equal(pstore_out_at(&other, &other, s, &at, seq, NULL), KW_ENOTFOUND);
+	assert_int_equal(pstore_out_reopen(s, 0, NULL), KW_OK);
+	assert_int_equal(pstore_out_last_stored(&has, id, s, NULL), KW_OK);
+	assert_int_equal(pstore_out_waiting(&other, s, NULL), KW_OK);
+	assert_int_equal(pstore_out_readers(s, seq, no_confirm, NULL, NULL), KW_OK);
+	assert_int_equal(pstore_out_confirm(s, seq, "youth-house/office", 3000, id, NULL), KW_OK);
+	assert_int_equal(pstore_out_rejected(s, seq, "city/public-order", 3000, "x", NULL), KW_OK);
+	assert_int_equal(pstore_out_missing(&missing, &readers, s, seq, NULL), KW_OK);
+	assert_int_equal(pstore_out_unconfirmed(s, 9000, 1, no_out, NULL, NULL), KW_OK);
+	assert_int_equal(pstore_out_close(s, seq, OUTBOX_REFUSED, "x", NULL, NULL), KW_OK);
+}
+
+static void
+ask_inbox(struct pstore *s)
+{
+	struct inbox_query q = {.limit = 1}, by_id = {.limit = 1, .has_id = true};
+	uint8_t hash[KW_HASH_LEN] = {3}, id[KW_ID_LEN] = {3};
+	struct about about = {.set = true};
+	struct in_known known;
+	struct in_stored row;
+	uint64_t seq, other;
+
+	memcpy(about.id, id, sizeof id);
+	memcpy(about.frame_hash, hash, sizeof hash);
+	assert_int_equal(add_in(s, 3, span_str("x"), &seq), KW_OK);
+	assert_int_equal(pstore_in_known(&known, s, "city/public-order", id, hash, NULL), KW_OK);
+	assert_int_equal(pstore_in_original(&other, s, "city", &about, NULL), KW_OK);
+	assert_int_equal(pstore_in_mark(s, seq, true, false, NULL), KW_OK);
+	assert_int_equal(pstore_in_set_mark(s, seq, "late", NULL), KW_OK);
+	assert_int_equal(pstore_in_by_number(&other, s, "city/public-order", LANE_URGENT, 5, 3, NULL), KW_OK);
+	assert_int_equal(pstore_in_next(&row, s, &q, 0, NULL), KW_OK);
+	assert_int_equal(pstore_in_next(&row, s, &by_id, 0, NULL), KW_ENOTFOUND);
+	assert_int_equal(pstore_in_get(&row, s, seq, NULL), KW_OK);
+	assert_int_equal(pstore_in_due(s, no_in, NULL, NULL), KW_OK);
+	assert_int_equal(pstore_in_receipt_said(s, seq, NULL), KW_OK);
+	assert_int_equal(pstore_in_newest(&other, s, NULL), KW_OK);
+	assert_int_equal(pstore_by_cap(&about, s, hash, NULL), KW_ENOTFOUND);
+}
+
+/* Each keeps its compiled statement for the store's life: there must be room for all. */
+static void
+everything_can_be_asked_of_one_store(void **state)
+{
+	struct place *p = *state;
+
+	begin(p->s);
+	ask_small_tables(p->s);
+	ask_outbox(p->s);
+	ask_inbox(p->s);
+	assert_int_equal(meet(p->s, 5, 1), NUMBER_NEXT);
+	assert_int_equal(meet(p->s, 5, 10), NUMBER_AHEAD);
+	assert_int_equal(meet(p->s, 5, 5), NUMBER_FILLS);
+	assert_int_equal(pstore_void(p->s, "city/public-order", LANE_URGENT, 5, 3, 1000, NULL), KW_OK);
+	assert_int_equal(pstore_void(p->s, "city/public-order", LANE_URGENT, 5, 12, 1000, NULL), KW_OK);
+	commit(p->s);
 }
 
 static void
@@ -479,7 +696,11 @@ main(void)
 		T(what_was_rejected_does_not_fill_the_disk),
 		T(a_new_log_epoch_offers_the_stored_ones_of_late_again_and_in_order),
 		T(commits_are_kept_by_log_epoch_and_hearsay_gives_way),
-		T(a_handler_never_goes_back),
+		T(a_handler_never_goes_back_and_an_unknown_one_has_no_place),
+		T(a_store_of_the_first_version_is_brought_up_and_keeps_what_it_has),
+		T(a_store_remembers_its_lock),
+		T(a_store_of_a_later_version_is_left_alone),
+		T(everything_can_be_asked_of_one_store),
 		T(a_damaged_file_is_refused_and_not_read),
 	};
 

@@ -62,6 +62,7 @@ follow(enum payload_type type, const struct rule *rules, size_t n)
 	}
 }
 
+/* [Y-2], [Y-5] */
 static void
 an_alerts_head_follows_cap_section_3(void **state)
 {
@@ -119,6 +120,7 @@ references_name_earlier_alerts_of_others(void **state)
 	follow(PAYLOAD_ALERT, rules, COUNT(rules));
 }
 
+/* [Y-5] */
 static void
 an_info_follows_cap_section_3(void **state)
 {
@@ -194,6 +196,7 @@ resources_and_areas_follow_cap_section_3(void **state)
 	follow(PAYLOAD_ALERT, rules, COUNT(rules));
 }
 
+/* [Y-9] */
 static void
 requests_reports_and_documents_say_how_to_judge_and_handle_them(void **state)
 {
@@ -248,6 +251,7 @@ requests_reports_and_documents_say_how_to_judge_and_handle_them(void **state)
 	follow(PAYLOAD_DOCUMENT, document, COUNT(document));
 }
 
+/* [Y-10] */
 static void
 feedback_is_three_answers_and_nothing_else(void **state)
 {
@@ -304,6 +308,7 @@ bytes_refused(enum payload_type type, const void *p, size_t len, const char *par
 		fail_msg("\"%s\" does not say \"%s\"", why.text, part);
 }
 
+/* [Y-1] */
 static void
 bytes_that_cheat_are_refused(void **state)
 {
@@ -331,6 +336,7 @@ bytes_that_cheat_are_refused(void **state)
 	bytes_refused((enum payload_type)99, "x", 1, "no schema");
 }
 
+/* [Y-1] */
 static void
 size_and_number_of_fields_have_limits(void **state)
 {
@@ -612,6 +618,28 @@ a_brief_holds_what_a_list_shows(void **state)
 }
 
 static void
+it_is_told_until_when_readers_may_keep_it(void **state)
+{
+	static const enum payload_type have[] = {PAYLOAD_REQUEST, PAYLOAD_REPORT, PAYLOAD_DOCUMENT};
+	struct buf bytes = BUF_INIT(ROOM);
+	struct payload_brief b;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(have); i++) {
+		brief_of(&b, have[i], full_of(have[i]), "");
+		assert_true(b.delete_by_ms == 1798671600000); /* 2026-12-31T00:00:00+01:00 */
+		buf_reset(&bytes);
+		assert_int_equal(payload_from_json(&bytes, have[i], span_str(full_of(have[i])), NULL), KW_OK);
+		assert_true(payload_delete_by_ms(have[i], buf_span(&bytes)) == b.delete_by_ms);
+		assert_true(payload_delete_by_ms(have[i], span_of(bytes.p, bytes.len - 1)) == 0);
+	}
+	brief_of(&b, PAYLOAD_ALERT, two_languages, "de");
+	assert_true(b.delete_by_ms == 0);
+	assert_true(payload_delete_by_ms(PAYLOAD_NOTE, buf_span(&bytes)) == 0);
+	buf_free(&bytes);
+}
+
+static void
 a_brief_is_cut_at_whole_characters(void **state)
 {
 	char json[2000], text[1201] = "";
@@ -653,6 +681,7 @@ main(void)
 		cmocka_unit_test(times_are_shown_on_the_machines_own_clock),
 		cmocka_unit_test(every_schema_can_be_shown_in_both_languages_without_a_field_name),
 		cmocka_unit_test(a_brief_holds_what_a_list_shows),
+		cmocka_unit_test(it_is_told_until_when_readers_may_keep_it),
 		cmocka_unit_test(a_brief_is_cut_at_whole_characters),
 	};
 

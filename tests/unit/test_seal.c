@@ -179,6 +179,7 @@ check_case(const json_t *c)
 	free(local.p), free(re.p), free(rc.p), free(seed.p), free(header.p), free(payload.p);
 }
 
+/* [S-6] and everything on the way to it */
 static void
 every_value_of_every_vector_is_reproduced(void **state)
 {

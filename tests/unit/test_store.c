@@ -96,6 +96,7 @@ l3_commits_are_signed_and_linked(void **state)
 {
 	struct world *w = *state;
 	uint8_t before[KW_HASH_LEN] = {0}, hash[KW_HASH_LEN];
+	uint64_t ms;
 
 	for (uint32_t n = 1; n <= 5; n++) {
 		struct commit c;
@@ -116,9 +117,37 @@ l3_commits_are_signed_and_linked(void **state)
 		commit_hash(before, w->b.commit);
 		assert_int_equal(w->s->ops->commit_hash(w->s, n, hash), KW_OK);
 		assert_memory_equal(hash, before, KW_HASH_LEN);
+		assert_int_equal(w->s->ops->commit_time(w->s, n, &ms), KW_OK);
+		assert_int_equal(ms, w->now);
 	}
+	assert_int_equal(w->s->ops->commit_time(w->s, 6, &ms), KW_ENOTFOUND);
 	assert_int_equal(w->s->ops->commit_hash(w->s, 6, hash), KW_ENOTFOUND);
 	assert_int_equal(w->s->ops->commit_hash(w->s, 0, hash), KW_ENOTFOUND);
+}
+
+static void
+p6_what_stands_there_is_found_by_its_sender_and_id(void **state)
+{
+	struct world *w = *state;
+	struct store_found found;
+	uint8_t id[KW_ID_LEN];
+
+	for (uint32_t i = 0; i < 5; i++)
+		world_append(w, LANE_URGENT, 0, 1, i);
+	world_must_commit(w);
+	for (uint32_t i = 0; i < 5; i++) {
+		const struct store_op *op = &w->ops[i];
+
+		assert_int_equal(w->s->ops->find(w->s, op->append.sender, op->append.id, &found, &w->why), KW_OK);
+		assert_memory_equal(&found.at, &op->at, sizeof found.at);
+		assert_int_equal(found.commit, 1);
+		assert_int_equal(found.index, i);
+		assert_memory_equal(found.frame_hash, op->append.frame_hash, KW_HASH_LEN);
+	}
+	memcpy(id, w->ops[0].append.id, KW_ID_LEN);
+	assert_int_equal(w->s->ops->find(w->s, (node_no){2}, id, &found, &w->why), KW_ENOTFOUND);
+	id[KW_ID_LEN - 1] ^= 1;
+	assert_int_equal(w->s->ops->find(w->s, (node_no){1}, id, &found, &w->why), KW_ENOTFOUND);
 }
 
 static void
@@ -195,6 +224,31 @@ p6_duplicates_alone_make_no_commit(void **state)
 	world_append(w, LANE_FLASH, 0, 1, 1);
 	world_must_commit(w);
 	assert_false(w->b.has_commit);
+}
+
+static void
+p6_who_only_asks_hears_whether_it_stands_and_stores_nothing(void **state)
+{
+	struct world *w = *state;
+	uint64_t numbers[8];
+
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_must_commit(w);
+	world_append(w, LANE_FLASH, 0, 1, 1)->append.if_known = true;
+	world_append(w, LANE_FLASH, 0, 1, 2)->append.if_known = true;
+	world_must_commit(w);
+	assert_int_equal(w->ops[0].result, APPEND_DUPLICATE);
+	assert_int_equal(w->ops[0].at.number, 1);
+	assert_int_equal(w->ops[1].result, APPEND_ABSENT);
+	assert_false(w->b.has_commit);
+	world_append(w, LANE_FLASH, 0, 1, 3)->append.if_known = true;
+	world_append(w, LANE_FLASH, 0, 1, 2);
+	world_must_commit(w);
+	assert_int_equal(w->ops[0].result, APPEND_ABSENT);
+	assert_int_equal(w->ops[1].result, APPEND_STORED);
+	assert_int_equal(w->ops[1].at.number, 2);
+	assert_int_equal(w->b.leaf_count, 1);
+	assert_int_equal(world_read(w, LANE_FLASH, ALL_SETS, 0, 8, numbers), 2);
 }
 
 static void
@@ -729,6 +783,130 @@ random_work_is_answered_the_same_on_disk_and_in_memory(void **state)
 	world_free(memory);
 }
 
+/* ---- cases and recall ---- */
+
+static void
+a_recalled_notification_loses_its_body_and_keeps_its_wraps(void **state)
+{
+	struct world *w = *state;
+	struct store_op *op, *first = world_append(w, LANE_URGENT, 1, 3, 7);
+	uint8_t id[KW_ID_LEN];
+	struct store_entry e;
+	bool found;
+
+	memcpy(id, first->append.id, sizeof id);
+	world_append(w, LANE_URGENT, 1, 3, 8);
+	world_must_commit(w);
+	op = world_op(w, OP_RECALL);
+	op->recall.sender.v = 3;
+	memcpy(op->recall.id, id, sizeof id);
+	world_must_commit(w);
+	assert_int_equal(op->done, 1);
+	assert_int_equal(op->at.lane, LANE_URGENT);
+	assert_int_equal(op->at.number, 1);
+	e = entry_at(w, LANE_URGENT, 1, &found);
+	assert_true(found && e.recalled && e.body.len == 0 && e.wraps.len == 2 * KW_WRAP_LEN && e.head.len > 0);
+	e = entry_at(w, LANE_URGENT, 2, &found);
+	assert_true(found && !e.recalled && e.body.len > 0);
+	op = world_op(w, OP_RECALL); /* again: the same */
+	op->recall.sender.v = 3;
+	memcpy(op->recall.id, id, sizeof id);
+	world_must_commit(w);
+	assert_int_equal(op->done, 1);
+	step(w, 1800000);
+	assert_true(purge(w, 100) >= 1); /* what is due of it comes all the same */
+}
+
+static void
+a_recall_by_another_sender_or_of_an_unknown_id_does_nothing(void **state)
+{
+	struct world *w = *state;
+	struct store_op *op, *first = world_append(w, LANE_FLASH, 1, 3, 7);
+	uint8_t id[KW_ID_LEN];
+	struct store_entry e;
+	bool found;
+
+	memcpy(id, first->append.id, sizeof id);
+	world_must_commit(w);
+	op = world_op(w, OP_RECALL);
+	op->recall.sender.v = 4;
+	memcpy(op->recall.id, id, sizeof id);
+	world_must_commit(w);
+	assert_int_equal(op->done, 0);
+	op = world_op(w, OP_RECALL);
+	op->recall.sender.v = 3;
+	memset(op->recall.id, 9, KW_ID_LEN);
+	world_must_commit(w);
+	assert_int_equal(op->done, 0);
+	e = entry_at(w, LANE_FLASH, 1, &found);
+	assert_true(found && !e.recalled && e.body.len > 0);
+}
+
+static void
+the_heads_of_a_lane_are_read_whatever_their_audience(void **state)
+{
+	struct world *w = *state;
+	struct store_entry e[8];
+	uint32_t count;
+
+	for (uint32_t i = 0; i < 10; i++)
+		world_append(w, LANE_ROUTINE, i % 3, 1, i);
+	world_append(w, LANE_FLASH, 0, 1, 99);
+	world_must_commit(w);
+	assert_int_equal(w->s->ops->heads(w->s, LANE_ROUTINE, 2, e, 5, &count, &w->why), KW_OK);
+	assert_int_equal(count, 5);
+	for (uint32_t i = 0; i < count; i++) {
+		assert_int_equal(e[i].at.number, 3 + i);
+		assert_int_equal(e[i].set.v, (2 + i) % 3);
+		assert_true(e[i].head.len > 0 && e[i].body.len == 0 && e[i].wraps.len == 0);
+	}
+	w->s->ops->read_done(w->s);
+	assert_int_equal(w->s->ops->heads(w->s, LANE_ROUTINE, 10, e, 5, &count, &w->why), KW_OK);
+	assert_int_equal(count, 0);
+	w->s->ops->read_done(w->s);
+}
+
+static struct store_op *
+put_case(struct world *w, uint8_t id, struct span bytes)
+{
+	struct store_op *op = world_op(w, OP_CASE);
+
+	memset(op->one_case.id, id, KW_ID_LEN);
+	op->one_case.bytes = bytes;
+	return op;
+}
+
+static void
+cases_and_how_far_the_log_is_folded_are_told_at_the_next_start(void **state)
+{
+	static uint8_t bytes[STORE_CASE_MAX];
+	struct world *w = *state;
+	struct store_op *op;
+
+	memset(bytes, 5, sizeof bytes);
+	put_case(w, 1, span_of(bytes, 10));
+	put_case(w, 2, span_of(bytes, sizeof bytes));
+	put_case(w, 3, span_of(bytes, 1));
+	op = world_op(w, OP_FOLDED);
+	op->folded.upto[LANE_FLASH] = 3;
+	op->folded.upto[LANE_ROUTINE] = UINT64_MAX - 1;
+	world_must_commit(w);
+	put_case(w, 1, span_of(bytes, 11));
+	put_case(w, 3, span_of(NULL, 0));
+	put_case(w, 4, span_of(NULL, 0)); /* never was there */
+	world_must_commit(w);
+	world_close(w);
+	assert_int_equal(world_open(w), KW_OK);
+	assert_int_equal(w->heard.cases, 2);
+	assert_int_equal(w->heard.case_id[0][0], 1);
+	assert_int_equal(w->heard.case_len[0], 11);
+	assert_int_equal(w->heard.case_id[1][0], 2);
+	assert_int_equal(w->heard.case_len[1], sizeof bytes);
+	assert_int_equal(w->heard.folded[LANE_FLASH], 3);
+	assert_int_equal(w->heard.folded[LANE_URGENT], 0);
+	assert_true(w->heard.folded[LANE_ROUTINE] == UINT64_MAX - 1);
+}
+
 #define BOTH(f) \
 	{"disk: " #f, f, open_disk, close_it, NULL}, {"memory: " #f, f, open_memory, close_it, NULL}
 
@@ -741,7 +919,9 @@ main(void)
 		BOTH(a_batch_without_appends_makes_no_commit),
 		BOTH(l4_every_stored_item_can_be_proven_again),
 		BOTH(p6_a_duplicate_gets_the_first_answer),
+		BOTH(p6_what_stands_there_is_found_by_its_sender_and_id),
 		BOTH(p6_duplicates_alone_make_no_commit),
+		BOTH(p6_who_only_asks_hears_whether_it_stands_and_stores_nothing),
 		BOTH(p6_other_bytes_under_a_known_id_are_a_conflict),
 		BOTH(the_same_id_of_another_sender_is_another_notification),
 		BOTH(the_brokers_own_entries_are_never_duplicates),
@@ -759,6 +939,10 @@ main(void)
 		BOTH(a_batch_beyond_the_quota_changes_nothing),
 		BOTH(p5_flash_passes_the_quota),
 		BOTH(sizes_tell_entries_and_use),
+		BOTH(a_recalled_notification_loses_its_body_and_keeps_its_wraps),
+		BOTH(a_recall_by_another_sender_or_of_an_unknown_id_does_nothing),
+		BOTH(the_heads_of_a_lane_are_read_whatever_their_audience),
+		cmocka_unit_test_setup_teardown(cases_and_how_far_the_log_is_folded_are_told_at_the_next_start, open_disk, close_it),
 		cmocka_unit_test(random_work_is_answered_the_same_on_disk_and_in_memory),
 	};
 

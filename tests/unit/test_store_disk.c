@@ -945,6 +945,41 @@ p7_what_was_answered_survives_kill_9(void **state)
 	assert_true(answered > 30);
 }
 
+/* Opens the store in a process of its own that ends without closing it; answers its exit code, or kills it after so long. */
+static int
+start_apart(struct world *w, uint64_t kill_after_ms)
+{
+	uint64_t until = clock_mono_ms() + kill_after_ms;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(world_open(w) == KW_OK ? 0 : 1);
+	while (kill_after_ms > 0 && clock_mono_ms() < until)
+		(void)usleep(500);
+	if (kill_after_ms > 0)
+		assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void
+a_start_that_is_killed_leaves_nobody_who_holds_the_folder(void **state)
+{
+	struct world *w = *state;
+
+	for (uint32_t n = 0; n < 4000; n++) {
+		world_append(w, LANE_ROUTINE, 0, 1, n);
+		if (n % 500 == 499)
+			world_must_commit(w);
+	}
+	world_close(w);
+	for (int cycle = 0; cycle < 40; cycle++) { /* every fifth start reads the whole of it, in a process of its own */
+		(void)start_apart(w, 2 + (uint64_t)(cycle * 7) % 40);
+		assert_int_equal(start_apart(w, 0), 0);
+	}
+}
+
 #define T(f) {#f, f, open_disk, close_it, NULL}
 
 int
@@ -977,6 +1012,7 @@ main(void)
 		T(a_full_disk_refuses_the_batch_and_goes_on_when_there_is_room),
 		T(a_batch_that_finds_no_room_half_way_changes_nothing),
 		T(p7_what_was_answered_survives_kill_9),
+		T(a_start_that_is_killed_leaves_nobody_who_holds_the_folder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,356 @@
+/* What the command line shows: nothing that others wrote moves a terminal, no line is wider than it, times are as people say them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "clients/cli/cli.h"
+#include "clients/cli/notice.h"
+#include "clients/cli/standing.h"
+#include "clients/cli/when.h"
+
+/* Each would do something to a terminal or to its reader's eye: colours, the title, the cursor, C1 controls, other reading directions. */
+#define HOSTILE "a\x1b[2J\x1b]0;t\x07\x08\x7f\r\xc2\x9b" "31m\xc2\x90\xe2\x80\xae" "b\xe2\x80\x8b\xe2\x81\xa6\xf3\xa0\x81\x81\nc"
+#define NOW 1795600000000ull
+
+/* ---- what comes on standard output ---- */
+
+static char *
+capture(void (*show)(const struct cli *c, const void *of), const struct cli *c, const void *of)
+{
+	FILE *file = tmpfile();
+	int before = dup(STDOUT_FILENO);
+	char *text;
+	long len;
+
+	assert_non_null(file);
+	assert_true(before >= 0);
+	(void)fflush(stdout);
+	assert_true(dup2(fileno(file), STDOUT_FILENO) >= 0);
+	show(c, of);
+	(void)fflush(stdout);
+	assert_true(dup2(before, STDOUT_FILENO) >= 0);
+	(void)close(before);
+	assert_int_equal(fseek(file, 0, SEEK_END), 0);
+	len = ftell(file);
+	assert_true(len >= 0 && (text = calloc(1, (size_t)len + 1)) != NULL);
+	rewind(file);
+	assert_int_equal(fread(text, 1, (size_t)len, file), (size_t)len);
+	(void)fclose(file);
+	return text;
+}
+
+static void
+assert_clean(const char *text)
+{
+	size_t at = text_unclean_at(span_str(text), TEXT_MULTILINE);
+
+	if (at != SIZE_MAX)
+		fail_msg("byte %zu (0x%02x) of what was shown would be obeyed:\n%s", at, (unsigned char)text[at], text);
+	assert_null(strchr(text, '\r'));
+}
+
+static void
+assert_fits(const char *text, size_t columns)
+{
+	char line[4096];
+
+	while (*text != '\0') {
+		size_t len = strcspn(text, "\n");
+
+		assert_true(len < sizeof line);
+		memcpy(line, text, len);
+		line[len] = '\0';
+		if (cli_width(line) > columns)
+			fail_msg("%zu characters on a terminal of %zu: %s", cli_width(line), columns, line);
+		text += len + (text[len] == '\n');
+	}
+}
+
+/* ---- rows ---- */
+
+/* Every text is hostile, but for those that only the node itself writes. */
+static json_t *
+hostile_row(void)
+{
+	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:b, s:b, s:s, s:s, s:s}", "seq", (json_int_t)7, "topic", HOSTILE,
+	                 "sender", HOSTILE, "lane", HOSTILE, "type", HOSTILE, "schema", HOSTILE, "created_ms", (json_int_t)NOW, "expires_ms", (json_int_t)NOW + 1000,
+	                 "received_ms", (json_int_t)NOW, "id", HOSTILE, "headline", HOSTILE, "status", HOSTILE, "severity", HOSTILE, "area", HOSTILE, "what_to_do", HOSTILE,
+	                 "until_ms", (json_int_t)NOW + 1000, "mark", HOSTILE, "reason", HOSTILE, "rejected", 0, "bare", 0, "about", HOSTILE, "content_form", "text", "content",
+	                 "Title " HOSTILE "\nSeverity:         " HOSTILE "\n");
+}
+
+static void
+show_list(const struct cli *c, const void *of)
+{
+	json_t *row = (json_t *)(uintptr_t)of;
+
+	notice_list(c, &row, 1, NOW);
+}
+
+static void
+show_news(const struct cli *c, const void *of)
+{
+	notice_news(c, of, of, NOW);
+}
+
+static void
+show_whole(const struct cli *c, const void *of)
+{
+	notice_whole(c, of, NOW);
+}
+
+static void
+show_status(const struct cli *c, const void *of)
+{
+	standing_node(c, of, NOW);
+}
+
+static void
+show_json(const struct cli *c, const void *of)
+{
+	assert_int_equal(cli_json_text(c, of), CLI_DONE);
+}
+
+/* ---- tests ---- */
+
+static void
+a_hostile_text_loses_what_a_terminal_would_obey_and_keeps_the_rest(void **state)
+{
+	struct buf out = BUF_INIT(4096);
+
+	(void)state;
+	cli_put_safe(&out, HOSTILE "\xff\xc3 Grüße, \xf0\x9f\x9a\x92");
+	assert_non_null(buf_text(&out));
+	assert_clean(buf_text(&out));
+	assert_string_equal(buf_text(&out), "a?[2J?]0;t?????31m??b????c?? Grüße, 🚒");
+	buf_free(&out);
+}
+
+static void
+no_sender_moves_the_terminal_of_who_reads_the_inbox(void **state)
+{
+	static void (*const shows[])(const struct cli *, const void *) = {show_list, show_news, show_whole};
+
+	(void)state;
+	for (int rejected = 0; rejected < 2; rejected++)
+		for (size_t i = 0; i < sizeof shows / sizeof shows[0]; i++)
+			for (size_t columns = 0; columns <= 80; columns += 40) {
+				struct cli c = {.columns = columns, .german = rejected == 1};
+				json_t *row = hostile_row();
+				char *text;
+
+				(void)json_object_set_new(row, "rejected", json_boolean(rejected == 1));
+				text = capture(shows[i], &c, row);
+				assert_clean(text);
+				assert_non_null(strchr(text, 'b')); /* something was shown */
+				if (columns > 0)
+					assert_fits(text, columns);
+				free(text);
+				json_decref(row);
+			}
+}
+
+static void
+no_peer_moves_the_terminal_of_who_asks_how_things_stand(void **state)
+{
+	json_t *status = json_pack("{s:s, s:s, s:{s:s, s:s}, s:[{s:s, s:s, s:s}], s:[{s:s, s:s, s:s, s:s, s:[s]}], s:[{s:s, s:s, s:I, s:I, s:s}], s:[{s:s, s:s, s:s, s:I}], s:{s:{s:I}}}",
+	                           "node", HOSTILE, "partnership", HOSTILE, "link", "state", HOSTILE, "endpoint", HOSTILE, "alarms", "code", HOSTILE, "text", HOSTILE, "since", HOSTILE,
+	                           "unconfirmed", "id", HOSTILE, "topic", HOSTILE, "since", HOSTILE, "lane", HOSTILE, "missing", HOSTILE, "gaps", "sender", HOSTILE, "lane", HOSTILE,
+	                           "first", (json_int_t)1, "last", (json_int_t)2, "since", HOSTILE, "evidence", "kind", HOSTILE, "at", HOSTILE, "text", HOSTILE, "number", (json_int_t)1,
+	                           "lanes", HOSTILE, "cursor", (json_int_t)1);
+	struct cli c = {.columns = 80};
+	char *text;
+
+	(void)state;
+	assert_non_null(status);
+	text = capture(show_status, &c, status);
+	assert_clean(text);
+	assert_non_null(strchr(text, 'b'));
+	free(text);
+	json_decref(status);
+}
+
+/* A node at which all is well, with what wrong says instead. */
+static json_t *
+status_of(const char *wrong)
+{
+	json_t *status = json_loads("{\"node\":\"police/control-room\",\"partnership\":\"musterstadt\",\"agreement\":{\"version\":4,\"kind\":\"live\",\"fingerprint\":\"EA50 7AFB\","
+	                            "\"until\":\"2027-12-01T00:00:00Z\"},\"link\":{\"state\":\"ready\",\"endpoint\":\"tcp://127.0.0.1:7411\",\"up_since\":\"2026-11-25T10:10:29Z\",\"failures\":0},"
+	                            "\"lanes\":{\"flash\":{\"cursor\":12,\"unanswered\":0,\"held\":0}},\"outbox\":{\"waiting\":0,\"limit\":1000,\"stored\":2,\"refused\":0,\"expired\":0},"
+	                            "\"inbox\":{\"rows\":3,\"rejected\":0,\"bare\":0,\"duplicates\":0,\"handlers_set_aside\":0},\"unconfirmed\":[],\"gaps\":[],\"alarms\":[],\"evidence\":[],"
+	                            "\"stopped\":false,\"store_bytes\":172032}", 0, NULL);
+	json_t *other = json_loads(wrong, 0, NULL);
+
+	assert_non_null(status);
+	assert_non_null(other);
+	assert_int_equal(json_object_update_recursive(status, other), 0);
+	json_decref(other);
+	return status;
+}
+
+/* What is wrong stands behind the first line and says what to do; the blanks are one each. */
+static void
+assert_told(const char *wrong, const char *verdict, const char *sentence)
+{
+	struct cli c = {.columns = 0};
+	json_t *status = status_of(wrong);
+	char *text = capture(show_status, &c, status);
+
+	if (strstr(text, verdict) == NULL || strstr(text, verdict) > strchr(text, '\n') || strstr(text, sentence) == NULL)
+		fail_msg("neither \"%s\" nor \"%s\" in:\n%s", verdict, sentence, text);
+	free(text);
+	json_decref(status);
+}
+
+static void
+status_says_first_what_is_wrong_and_what_to_do(void **state)
+{
+	(void)state;
+	assert_told("{}", "all is well", "\nlink           up since ");
+	assert_told("{\"link\":{\"state\":\"connecting\",\"failures\":3}}", "1 thing does not work",
+	            "\n! The broker is not reached (tcp://127.0.0.1:7411, 3 attempts): nothing comes in, and what you publish waits in the outbox.");
+	assert_told("{\"stopped\":true}", "1 thing does not work", "\n! Two histories of the broker were met: nothing is published any more. Call the operator");
+	assert_told("{\"unconfirmed\":[{\"id\":\"0193a1b2\",\"topic\":\"alert/x\",\"since\":\"2026-11-25T10:10:29Z\",\"lane\":\"flash\",\"stored\":true,\"missing\":[\"a/b\",\"c/d\"]}]}",
+	            "1 thing does not work", "\n! alert/x of yours is not confirmed by a/b, c/d, due ");
+	assert_told("{\"unconfirmed\":[{\"id\":\"0193a1b2\",\"topic\":\"alert/x\",\"since\":\"2026-11-25T10:10:29Z\",\"lane\":\"flash\",\"stored\":false,\"missing\":[\"a/b\"]}]}",
+	            "1 thing does not work", "\n! alert/x of yours has not reached the broker yet, due ");
+	assert_told("{\"gaps\":[{\"sender\":\"a/b\",\"lane\":\"flash\",\"first\":7,\"last\":9,\"since\":\"2026-11-25T10:10:29Z\"}]}", "1 thing does not work",
+	            "\n! 3 notifications of a/b in lane flash are missing since ");
+	assert_told("{\"outbox\":{\"waiting\":800}}", "1 thing does not work", "\n! The outbox holds 800 of at most 1000 notifications; then publishing is refused.");
+	assert_told("{\"inbox\":{\"handlers_set_aside\":2}}", "works; 1 thing to look at", "\n- 2 notifications were set aside, since their handlers failed again and again;");
+	assert_told("{\"alarms\":[{\"code\":\"fork\",\"text\":\"two hashes for commit 8\",\"since\":\"2026-11-25T10:10:29Z\"}],\"inbox\":{\"handlers_set_aside\":1}}",
+	            "1 thing does not work", "two hashes for commit 8. Call the operator and the steering committee; \"kurzweg status --json\" holds the evidence.");
+	assert_told("{\"alarms\":[{\"code\":\"agreement_age\",\"text\":\"the agreement ends in 30 days\",\"since\":\"2026-11-25T10:10:29Z\"}]}", "works; 1 thing to look at",
+	            "the agreement ends in 30 days\n");
+	assert_told("{\"evidence\":[{\"number\":1,\"kind\":\"fork\",\"at\":\"2026-11-25T10:10:29Z\",\"text\":\"two hashes\"}]}", "all is well", "\nevidence kept\n1              fork, ");
+	assert_told("{\"agreement\":{\"kind\":\"exercise\"}}", "police/control-room of musterstadt (EXERCISE)  all is well", "\n");
+}
+
+static void
+json_keeps_every_character_and_shows_none_that_a_terminal_would_obey(void **state)
+{
+	json_t *row = json_pack("{s:s}", "text", HOSTILE " Grüße"), *again;
+	char *json = json_dumps(row, JSON_COMPACT), *text;
+	struct cli c = {.columns = 80};
+
+	(void)state;
+	assert_non_null(json);
+	text = capture(show_json, &c, json);
+	assert_clean(text);
+	assert_non_null(strstr(text, "Grüße"));
+	again = json_loads(text, 0, NULL);
+	assert_non_null(again);
+	assert_true(json_equal(row, again));
+	json_decref(again);
+	json_decref(row);
+	free(json);
+	free(text);
+}
+
+static void
+a_long_text_is_broken_between_words_and_where_there_are_none_anywhere(void **state)
+{
+	static const char *const texts[] = {"one two three four five six seven", "Donaudampfschifffahrtsgesellschaftskapitän", "a\nbb\n\nccc", " ", "ä ö ü ß ä ö ü ß ä ö ü ß"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+		for (size_t width = 8; width < 40; width++) {
+			struct buf out = BUF_INIT(4096);
+
+			cli_put_wrapped(&out, texts[i], width, 3, 3);
+			assert_non_null(buf_text(&out));
+			assert_fits(buf_text(&out), width);
+			buf_free(&out);
+		}
+}
+
+static void
+assert_after(const char *text, const char *now, const char *then)
+{
+	uint64_t out, now_ms, then_ms;
+	struct kw_why why;
+
+	assert_int_equal(text_time_ms(&now_ms, now, "now", NULL), KW_OK);
+	assert_int_equal(text_time_ms(&then_ms, then, "then", NULL), KW_OK);
+	assert_int_equal(when_parse_after(&out, text, now_ms, "--expires", &why), KW_OK);
+	if (out != then_ms)
+		fail_msg("%s at %s is %lld s away from %s", text, now, (long long)(out - then_ms) / 1000, then);
+}
+
+static void
+a_clock_time_is_the_next_of_it_also_where_the_clocks_change(void **state)
+{
+	uint64_t out, now_ms, then_ms;
+	struct kw_why why;
+
+	(void)state;
+	assert_after("22:15", "2026-12-01T20:00:00+01:00", "2026-12-01T22:15:00+01:00");
+	assert_after("6:00", "2026-12-01T20:00:00+01:00", "2026-12-02T06:00:00+01:00");
+	assert_after("20:00", "2026-12-01T20:00:00+01:00", "2026-12-02T20:00:00+01:00");
+	assert_after("12:00", "2026-10-24T23:00:00+02:00", "2026-10-25T12:00:00+01:00"); /* that day has 25 hours */
+	assert_after("12:00", "2027-03-27T23:00:00+01:00", "2027-03-28T12:00:00+02:00");
+	assert_after("90m", "2026-10-25T02:30:00+02:00", "2026-10-25T03:00:00+01:00");
+	assert_after("2026-12-01T22:15:00Z", "2026-12-01T20:00:00+01:00", "2026-12-01T23:15:00+01:00");
+	assert_int_equal(text_time_ms(&now_ms, "2026-10-25T11:00:00+01:00", "now", NULL), KW_OK);
+	assert_int_equal(text_time_ms(&then_ms, "2026-10-24T12:00:00+02:00", "then", NULL), KW_OK);
+	assert_int_equal(when_parse_before(&out, "12:00", now_ms, "--since", &why), KW_OK);
+	assert_true(out == then_ms);
+	for (size_t i = 0; i < 6; i++) {
+		static const char *const none[] = {"", "24:00", "12:60", "12:", "tomorrow", "2026-13-01T00:00:00Z"};
+
+		assert_int_equal(when_parse_after(&out, none[i], now_ms, "--expires", &why), KW_EINVAL);
+		assert_non_null(strstr(why.text, "--expires"));
+	}
+}
+
+static void
+times_are_shown_by_day_and_how_far_they_are(void **state)
+{
+	char out[WHEN_MAX];
+	uint64_t now;
+
+	(void)state;
+	assert_int_equal(text_time_ms(&now, "2026-12-01T20:00:05+01:00", "now", NULL), KW_OK);
+	when_put(out, now, now);
+	assert_string_equal(out, "20:00:05");
+	when_put_short(out, now, now);
+	assert_string_equal(out, "20:00");
+	when_put(out, now + 10 * 3600000, now);
+	assert_string_equal(out, "tomorrow 06:00");
+	when_put(out, now - 24 * 3600000, now);
+	assert_string_equal(out, "yesterday 20:00");
+	when_put_until(out, now + 2 * 3600000 + 60000, now);
+	assert_string_equal(out, "22:01 (in 2 h 01 min)");
+	when_put_until(out, now - 60000, now);
+	assert_string_equal(out, "19:59 (1 min ago)");
+	when_put(out, 0, now);
+	assert_string_equal(out, "-");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_hostile_text_loses_what_a_terminal_would_obey_and_keeps_the_rest),
+		cmocka_unit_test(no_sender_moves_the_terminal_of_who_reads_the_inbox),
+		cmocka_unit_test(no_peer_moves_the_terminal_of_who_asks_how_things_stand),
+		cmocka_unit_test(status_says_first_what_is_wrong_and_what_to_do),
+		cmocka_unit_test(json_keeps_every_character_and_shows_none_that_a_terminal_would_obey),
+		cmocka_unit_test(a_long_text_is_broken_between_words_and_where_there_are_none_anywhere),
+		cmocka_unit_test(a_clock_time_is_the_next_of_it_also_where_the_clocks_change),
+		cmocka_unit_test(times_are_shown_by_day_and_how_far_they_are),
+	};
+
+	(void)setenv("TZ", "Europe/Berlin", 1);
+	tzset();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
