@@ -23,7 +23,7 @@ import unittest
 
 SOURCE = pathlib.Path(os.environ.get("KW_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
 BIN = pathlib.Path(os.environ.get("KW_BIN_DIR", SOURCE / "build" / "dev" / "bin"))
-DEADLINE = 30.0  # seconds; generous, since the machine may be busy: a test that passes never waits for it
+DEADLINE = 90.0  # seconds; generous, since the machine may be busy: a test that passes never waits for it
 PASSPHRASE = "four words nobody guesses"
 
 DONE, FAILED, USAGE, SILENT, REFUSED = 0, 1, 2, 3, 4  # exit codes of kurzweg
