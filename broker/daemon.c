@@ -14,6 +14,7 @@
 #include "broker/net/case_entries.h"
 #include "broker/net/control.h"
 #include "broker/net/gate.h"
+#include "broker/net/loading.h"
 #include "broker/net/relay.h"
 #include "broker/net/zap.h"
 #include "broker/ready.h"
@@ -116,93 +117,7 @@ files_hold(struct daemon *d)
 	return err == KW_OK ? first_holds(d) : err;
 }
 
-/* ---- what the store tells ---- */
-
-static void
-on_state(void *self, uint32_t log_epoch, const uint64_t start[KW_LANES], const uint64_t tail[KW_LANES], bool has_commit,
-         const uint8_t commit[WIRE_COMMIT_LEN])
-{
-	core_load_state(((struct daemon *)self)->core, log_epoch, start, tail, has_commit, commit);
-}
-
-static void
-on_epoch(void *self, uint32_t log_epoch, const uint64_t start[KW_LANES])
-{
-	MUST(core_load_epoch(((struct daemon *)self)->core, log_epoch, start) == KW_OK); /* a few bytes at the start */
-}
-
-static enum kw_err
-on_agreement(void *self, uint32_t version, struct span text, struct span sigs, struct kw_why *why)
-{
-	struct daemon *d = self;
-	struct agreement *a = NULL;
-	char fingerprint[KEY_FINGERPRINT_MAX];
-	enum kw_err err = agreement_parse(&a, text, NULL, why);
-
-	if (err == KW_OK) {
-		agreement_fingerprint(fingerprint, a); /* pinned by its own first start */
-		err = agreement_chain_newest(d->chain) == NULL ? agreement_chain_add_first(d->chain, &a, sigs, fingerprint, why)
-		                                               : agreement_chain_add_next(d->chain, &a, sigs, why);
-	}
-	if (err != KW_OK)
-		kw_why_prefix(why, "version %u of the agreement in the store", version);
-	agreement_free(&a);
-	return err;
-}
-
-static enum kw_err
-on_node(void *self, node_no node, const char *id)
-{
-	return core_load_node(((struct daemon *)self)->core, node, id);
-}
-
-static enum kw_err
-on_set(void *self, set_no set, const node_no *nodes, uint32_t count)
-{
-	return core_load_set(((struct daemon *)self)->core, set, nodes, count);
-}
-
-static void
-on_cursor(void *self, node_no node, enum lane lane, struct lane_cursor cursor)
-{
-	core_load_cursor(((struct daemon *)self)->core, node, lane, cursor);
-}
-
-static void
-on_last_stored(void *self, node_no node, const uint8_t id[KW_ID_LEN])
-{
-	core_load_last_stored(((struct daemon *)self)->core, node, id);
-}
-
-static enum kw_err
-on_subscribe(void *self, node_no node, uint32_t count, const char *const *filters)
-{
-	return core_load_subscribe(((struct daemon *)self)->core, node, count, filters);
-}
-
-static void
-on_swept(void *self, enum lane lane, set_no set, uint64_t upto)
-{
-	core_load_swept(((struct daemon *)self)->core, lane, set, upto);
-}
-
-static void
-on_folded(void *self, const uint64_t upto[KW_LANES])
-{
-	core_load_folded(((struct daemon *)self)->core, upto);
-}
-
-static enum kw_err
-on_case(void *self, const uint8_t id[KW_ID_LEN], struct span bytes, struct kw_why *why)
-{
-	return core_load_case(((struct daemon *)self)->core, id, bytes, why);
-}
-
-static const struct agreement *
-version_of(const void *self, uint32_t version)
-{
-	return agreement_chain_get(self, version);
-}
+/* ---- the store ---- */
 
 static void
 sign_commit(void *self, const struct commit *c, uint8_t out[WIRE_COMMIT_LEN])
@@ -217,9 +132,8 @@ open_store(struct daemon *d)
 		.path = d->config->store_path, .partnership = agreement_partnership(d->file), .quota_bytes = d->config->store_quota,
 		.force_filesystem = d->config->store_force_filesystem, .signer = {d, sign_commit},
 	};
-	struct store_load load = {.self = d, .state = on_state, .epoch = on_epoch, .agreement = on_agreement, .node = on_node, .set = on_set,
-	                          .cursor = on_cursor, .last_stored = on_last_stored, .subscribe = on_subscribe, .swept = on_swept,
-	                          .folded = on_folded, .one_case = on_case};
+	struct loading into = {d->core, d->chain};
+	struct store_load load = loading_begin(&into);
 
 	return store_lmdb_open(&d->store, &config, &load, &d->why);
 }
@@ -357,7 +271,6 @@ start(struct daemon *d)
 		(void)kw_refuse(&d->why, KW_ENOMEM, "out of memory");
 		return EXIT_FAILED;
 	}
-	core_knows(d->core, (struct core_versions){d->chain, version_of});
 	if (!store_lmdb_is_there(d->config->store_path) && files_hold(d) != KW_OK)
 		return EXIT_CONFIG; /* so a start that fails binds the folder to nobody */
 	err = open_store(d);
