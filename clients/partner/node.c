@@ -401,8 +401,8 @@ earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static long
-wait_ms(struct node *n, uint32_t most)
+uint64_t
+node_wake_ms(struct node *n)
 {
 	uint64_t wake = earlier(link_wake_ms(&n->link), receipts_wake_ms(n->receipts)), late = confirmations_wake_ms(n->confirmations);
 
@@ -413,9 +413,15 @@ wait_ms(struct node *n, uint32_t most)
 		wake = earlier(wake, n->mono_ms + (late > n->wall_ms ? late - n->wall_ms : 0));
 	for (uint32_t i = 0; i < n->timer_count; i++)
 		wake = earlier(wake, n->timers[i].wake_ms(n->timers[i].self));
+	return wake < n->rest_until_ms ? n->rest_until_ms : wake;
+}
+
+static long
+wait_ms(struct node *n, uint32_t most)
+{
+	uint64_t wake = node_wake_ms(n);
+
 	node_now(n);
-	if (wake < n->rest_until_ms)
-		wake = n->rest_until_ms;
 	if (wake <= n->mono_ms)
 		return 1; /* what is due and cannot be done yet must not turn the loop into a spin */
 	return wake - n->mono_ms > most ? (long)most : (long)(wake - n->mono_ms);
@@ -473,6 +479,15 @@ step(struct node *n, int stop_fd, uint32_t wait_ms_max, struct kw_why *why)
 	if (n->fatal == KW_OK)
 		return err;
 	*why = n->fatal_why;
+	return n->fatal;
+}
+
+enum kw_err
+node_turn(struct node *n, struct kw_why *why)
+{
+	turn(n);
+	if (n->fatal != KW_OK)
+		*why = n->fatal_why;
 	return n->fatal;
 }
 

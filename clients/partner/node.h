@@ -36,6 +36,12 @@ KW_MUST_USE enum kw_err node_run(struct node *n, int stop_fd, struct kw_why *why
 void node_stop(struct node *n);
 /* One turn of that loop, waiting at most so long: for a test that plays the broker in the same thread. */
 KW_MUST_USE enum kw_err node_step(struct node *n, uint32_t wait_ms_max, struct kw_why *why);
+/*
+ * The same without any waiting, also for pollers, and when the loop wants its next turn although nothing comes, on the monotonic clock: for who
+ * drives nodes by a clock of his own.
+ */
+KW_MUST_USE enum kw_err node_turn(struct node *n, struct kw_why *why);
+uint64_t node_wake_ms(struct node *n);
 
 /* ---- for local socket, handlers, spool ---- */
 struct node_poller {
