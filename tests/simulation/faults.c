@@ -1,0 +1,197 @@
+/* faults: the plan, and each kind's beginning and end. */
+#include "faults.h"
+
+#include <stdlib.h>
+
+#include "clocks.h"
+#include "house.h"
+#include "lines.h"
+#include "posts.h"
+#include "trace.h"
+
+#define EVERY_MS 2500u /* a fault, about */
+
+const char *
+fault_name(enum fault f)
+{
+	static const char *const names[FAULT_COUNT] = {"crash-broker", "crash-node", "stall", "partition", "reset", "half-open", "slow", "clock", "disk"};
+
+	return names[f];
+}
+
+static uint64_t
+lasting(struct dice *d)
+{
+	switch (dice_below(d, 4)) {
+	case 0: return dice_between(d, 20, 500);
+	case 1:
+	case 2: return dice_between(d, 500, 8000);
+	default: return dice_between(d, 8000, 45000);
+	}
+}
+
+void
+faults_plan(struct sim *s, uint64_t until_ms)
+{
+	struct dice d = dice_of(s->options.seed, 3000);
+	uint64_t at = 1000;
+
+	s->plan = calloc(until_ms / (EVERY_MS / 2) + 2, sizeof *s->plan);
+	MUST(s->plan != NULL);
+	while ((at += dice_between(&d, EVERY_MS / 2, EVERY_MS * 3 / 2)) < until_ms)
+		s->plan[s->plan_count++] = (struct fault_plan){(enum fault)dice_below(&d, FAULT_COUNT), at, lasting(&d), (uint32_t)dice_u64(&d)};
+	for (uint32_t i = 0; i < s->plan_count; i++) {
+		bool left_out = s->options.steps + i < s->options.left_out_count && s->options.left_out[s->options.steps + i] != 0;
+
+		if (!left_out && (s->options.faults & (1u << s->plan[i].kind)) != 0)
+			sim_at(s, s->plan[i].at, EVENT_FAULT, i, 0);
+	}
+}
+
+static int
+somebody(struct dice *d)
+{
+	return (int)dice_below(d, WHO_NODES);
+}
+
+static void
+partition(struct dice *d, bool on)
+{
+	uint32_t up = (uint32_t)dice_u64(d), down = dice_permille(d, 500) ? up : (uint32_t)dice_u64(d);
+
+	for (int i = 0; i < WHO_NODES; i++) {
+		if ((up & (1u << i)) != 0)
+			lines_stall(i, WAY_UP, on);
+		if ((down & (1u << i)) != 0)
+			lines_stall(i, WAY_DOWN, on);
+	}
+}
+
+static void
+jump(struct dice *d)
+{
+	int who = dice_permille(d, 300) ? WHO_BROKER : somebody(d);
+	int64_t ms = (int64_t)dice_between(d, 1, 240000) - 120000;
+
+	clocks_jump(who, ms);
+	clocks_drift(who, (int32_t)dice_between(d, 0, 1000) - 500);
+	trace("%s: its clock jumps by %lld ms", papers_name(who), (long long)ms);
+}
+
+static void
+disk(struct sim *s, struct dice *d)
+{
+	struct vault *broken = house_vault(s->house);
+
+	switch (dice_below(d, 4)) {
+	case 0: vault_full(broken, true); trace("the broker's disk is full"); break;
+	case 1: vault_fail_next(broken, KW_EIO, true); trace("the broker's next sync fails behind the write"); break;
+	case 2: vault_fail_next(broken, KW_EIO, false); trace("the broker's next sync fails"); break;
+	default: vault_fail_read(broken); trace("the broker's next read fails"); break;
+	}
+}
+
+void
+faults_begin(struct sim *s, uint32_t i)
+{
+	const struct fault_plan *f = &s->plan[i];
+	struct dice d = dice_of(s->options.seed, 4000000ull + f->dice);
+	bool rude = dice_permille(&d, 400), applied = true;
+	uint64_t now = clocks_true();
+	int who;
+
+	clocks_run_as(WHO_DRIVER);
+	switch (f->kind) {
+	case FAULT_CRASH_BROKER:
+		applied = house_is_up(s->house);
+		house_crash(s->house, rude);
+		sim_at(s, now + f->lasts, EVENT_BROKER_START, 0, 0);
+		break;
+	case FAULT_CRASH_NODE:
+		who = somebody(&d);
+		applied = s->posts[who].node != NULL;
+		post_crash(s, who, rude);
+		sim_at(s, now + f->lasts, EVENT_NODE_START, (uint32_t)who, 0);
+		break;
+	case FAULT_STALL:
+		who = somebody(&d);
+		trace("%s is cut off", papers_name(who));
+		lines_stall(who, WAY_UP, true);
+		lines_stall(who, WAY_DOWN, true);
+		break;
+	case FAULT_PARTITION:
+		trace("a partition");
+		partition(&d, true);
+		break;
+	case FAULT_RESET:
+		applied = lines_reset(somebody(&d));
+		break;
+	case FAULT_HALF_OPEN:
+		applied = lines_forget(somebody(&d), rude ? WAY_UP : WAY_DOWN);
+		break;
+	case FAULT_SLOW:
+		lines_slow(somebody(&d), dice_between(&d, 50, 3000));
+		break;
+	case FAULT_CLOCK:
+		jump(&d);
+		break;
+	case FAULT_DISK:
+		disk(s, &d);
+		break;
+	case FAULT_COUNT:
+		break;
+	}
+	trace("fault %u: %s%s", i, fault_name(f->kind), applied ? "" : " (nothing to be met)");
+	s->counts.applied[f->kind] += applied;
+	sim_at(s, now + f->lasts, EVENT_FAULT_OVER, i, 0);
+}
+
+void
+faults_over(struct sim *s, uint32_t i)
+{
+	const struct fault_plan *f = &s->plan[i];
+	struct dice d = dice_of(s->options.seed, 4000000ull + f->dice);
+	int who;
+
+	clocks_run_as(WHO_DRIVER);
+	(void)dice_permille(&d, 400);
+	switch (f->kind) {
+	case FAULT_STALL:
+		who = somebody(&d);
+		lines_stall(who, WAY_UP, false);
+		lines_stall(who, WAY_DOWN, false);
+		break;
+	case FAULT_PARTITION:
+		partition(&d, false);
+		break;
+	case FAULT_SLOW:
+		lines_slow(somebody(&d), 0);
+		break;
+	case FAULT_DISK:
+		vault_full(house_vault(s->house), false);
+		break;
+	case FAULT_CRASH_BROKER:
+	case FAULT_CRASH_NODE:
+	case FAULT_RESET:
+	case FAULT_HALF_OPEN:
+	case FAULT_CLOCK:
+	case FAULT_COUNT:
+		break;
+	}
+}
+
+void
+faults_end(struct sim *s)
+{
+	s->calm = true;
+	clocks_run_as(WHO_DRIVER);
+	trace("no more faults");
+	lines_heal();
+	vault_full(house_vault(s->house), false);
+	vault_fail_next(house_vault(s->house), KW_OK, false);
+	for (int i = 0; i <= WHO_BROKER; i++)
+		clocks_set_right(i);
+	house_start(s->house);
+	for (int i = 0; i < WHO_NODES; i++)
+		post_start(s, i);
+}

@@ -1,0 +1,14 @@
+/* faults: what goes wrong, planned from the seed before the run begins. */
+#ifndef KW_SIM_FAULTS_H
+#define KW_SIM_FAULTS_H
+
+#include "sim.h"
+
+struct fault_plan { enum fault kind; uint64_t at, lasts; uint32_t dice; };
+
+void faults_plan(struct sim *s, uint64_t until_ms); /* into s->plan, and as events */
+void faults_begin(struct sim *s, uint32_t i);
+void faults_over(struct sim *s, uint32_t i);
+void faults_end(struct sim *s);                     /* everything is right from now on */
+
+#endif

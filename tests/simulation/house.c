@@ -1,0 +1,319 @@
+/* house: the broker in the bottle; and broker/store/commit_thread.h without a thread. */
+#include "house.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/net/case_entries.h"
+#include "broker/net/loading.h"
+#include "broker/net/relay.h"
+#include "clocks.h"
+#include "lines.h"
+#include "trace.h"
+
+#define MESSAGES_A_TURN 512u
+#define DELIVERIES_A_TURN 1024u
+#define CONNS_MAX 32u
+
+struct house {
+	struct sim *sim;
+	struct vault *disk;
+	struct core *core;
+	struct agreement_chain *chain;
+	struct commit_thread *commits;
+	struct zap *zap;
+	struct relay *relay;
+	struct gate *gate;
+	uint64_t life;               /* counts the starts */
+	uint64_t turn_at;
+	bool up, installing, installing_first;
+};
+
+/* ---- commits ---- */
+
+enum stage { STAGE_IDLE, STAGE_GIVEN, STAGE_SYNCED, STAGE_ANSWERED };
+
+struct commit_thread { struct store *store; enum stage stage; struct committed answer; };
+
+static struct house *running; /* commit_thread.h has no place for it */
+
+enum kw_err
+commit_thread_start(struct commit_thread **out, struct store *s)
+{
+	struct commit_thread *t = calloc(1, sizeof *t);
+
+	MUST(t != NULL);
+	t->store = s;
+	*out = t;
+	return KW_OK;
+}
+
+void
+commit_thread_stop(struct commit_thread **t)
+{
+	free(*t);
+	*t = NULL;
+}
+
+void commit_thread_finish(struct commit_thread *t) { (void)t; }
+int commit_thread_fd(const struct commit_thread *t) { (void)t; return -1; }
+
+static uint32_t
+disk_takes_ms(struct house *h)
+{
+	return dice_permille(&h->sim->net, 30) ? dice_between(&h->sim->net, 50, 400) : dice_between(&h->sim->net, 1, 15);
+}
+
+bool
+commit_thread_give(struct commit_thread *t, struct store_batch *batch)
+{
+	struct house *h = running;
+
+	if (t->stage != STAGE_IDLE)
+		return false;
+	t->stage = STAGE_GIVEN;
+	t->answer = (struct committed){.batch = batch};
+	if (!h->installing_first)
+		sim_at(h->sim, clocks_true() + disk_takes_ms(h), EVENT_SYNC, 0, h->life);
+	return true;
+}
+
+bool
+commit_thread_take(struct commit_thread *t, struct committed *out)
+{
+	if (t->stage != STAGE_ANSWERED)
+		return false;
+	*out = t->answer;
+	t->stage = STAGE_IDLE;
+	return true;
+}
+
+static void
+write_down(struct house *h)
+{
+	struct commit_thread *t = h->commits;
+
+	t->answer.err = t->store->ops->commit(t->store, t->answer.batch, &t->answer.why);
+	t->stage = STAGE_SYNCED;
+	h->sim->counts.commits += t->answer.err == KW_OK && t->answer.batch->has_commit;
+	trace("disk: %u operations, %u entries%s%s", t->answer.batch->count, t->answer.batch->has_commit ? t->answer.batch->leaf_count : 0,
+	      t->answer.err != KW_OK ? ": " : "", t->answer.err != KW_OK ? t->answer.why.text : "");
+}
+
+void
+house_sync(struct house *h, uint64_t life)
+{
+	if (!h->up || life != h->life)
+		return;
+	write_down(h);
+	sim_at(h->sim, clocks_true() + dice_below(&h->sim->net, 3), EVENT_ANSWER, 0, life);
+}
+
+void
+house_answer(struct house *h, uint64_t life)
+{
+	if (!h->up || life != h->life)
+		return;
+	h->commits->stage = STAGE_ANSWERED;
+	house_wake(h, clocks_true());
+}
+
+/* ---- start and end ---- */
+
+static void
+sign_commit(void *self, const struct commit *c, uint8_t out[WIRE_COMMIT_LEN])
+{
+	(void)self;
+	commit_encode(out, c, secret_keys_sign(papers_keys(WHO_BROKER)));
+}
+
+struct house *
+house_new(struct sim *s)
+{
+	struct house *h = calloc(1, sizeof *h);
+
+	MUST(h != NULL);
+	h->sim = s;
+	h->turn_at = UINT64_MAX;
+	h->disk = vault_new((struct store_signer){NULL, sign_commit});
+	return h;
+}
+
+static void
+take_apart(struct house *h)
+{
+	gate_close(&h->gate);
+	if (h->commits != NULL)
+		commit_thread_stop(&h->commits);
+	relay_free(&h->relay);
+	zap_stop(&h->zap);
+	core_free(&h->core);
+	agreement_chain_free(&h->chain);
+	h->up = false;
+	h->turn_at = UINT64_MAX;
+}
+
+void
+house_free(struct house **h)
+{
+	if (*h == NULL)
+		return;
+	take_apart(*h);
+	vault_free(&(*h)->disk);
+	free(*h);
+	*h = NULL;
+}
+
+bool house_is_up(const struct house *h) { return h->up; }
+struct vault *house_vault(struct house *h) { return h->disk; }
+bool house_quiet(const struct house *h) { return h->up && relay_idle(h->relay); }
+
+static void
+installed(void *self, enum kw_err err, const char *sentence)
+{
+	struct house *h = self;
+
+	h->installing = false;
+	if (err != KW_OK)
+		trace("agreement not installed: %s", sentence);
+	h->sim->counts.agreements += err == KW_OK;
+}
+
+/* A stop at the first start is none of the faults: the operator is still there. */
+static void
+install_first(struct house *h)
+{
+	const struct paper *p = &h->sim->papers[0];
+
+	h->installing = h->installing_first = true;
+	relay_install(h->relay, buf_span(&p->text), buf_span(&p->sigs), (struct relay_done){h, installed});
+	for (int i = 0; i < 10 && h->installing; i++) {
+		(void)relay_carry(h->relay, 0);
+		if (h->commits->stage == STAGE_GIVEN) {
+			write_down(h);
+			h->commits->stage = STAGE_ANSWERED;
+		}
+	}
+	MUST(!h->installing && h->commits->stage == STAGE_IDLE);
+	h->installing_first = false;
+}
+
+static void
+open_gate(struct house *h)
+{
+	struct gate_config config = {.conns_max = CONNS_MAX};
+	struct kw_why why;
+
+	for (int lane = 0; lane < KW_LANES; lane++)
+		config.send_hwm += (int)(2 * core_limits_default.deliver[lane].messages);
+	MUST(gate_open(&h->gate, &config, &why) == KW_OK);
+	relay_open_gate(h->relay, h->gate);
+}
+
+void
+house_start(struct house *h)
+{
+	struct core_limits limits = core_limits_default;
+	struct loading into;
+	struct store_load load;
+	struct relay_parts parts;
+	struct kw_why why = {{0}};
+	bool fresh = vault_is_new(h->disk);
+
+	if (h->up)
+		return;
+	clocks_run_as(WHO_BROKER);
+	running = h;
+	h->life++;
+	h->sim->counts.broker_starts++;
+	limits.conns_max = CONNS_MAX;
+	MUST(core_new(&h->core, &limits) == KW_OK && agreement_chain_new(&h->chain) == KW_OK);
+	into = (struct loading){h->core, h->chain};
+	load = loading_begin(&into);
+	if (vault_tell(h->disk, &load, &why) != KW_OK) {
+		sim_broken(h->sim, "the broker does not start on what it committed: %s", why.text);
+		return;
+	}
+	MUST(core_start(h->core, agreement_chain_newest(h->chain), relay_now()) == KW_OK);
+	MUST(zap_start(&h->zap, NULL, &why) == KW_OK && commit_thread_start(&h->commits, vault_store(h->disk)) == KW_OK);
+	parts = (struct relay_parts){h->core, NULL, h->zap, vault_store(h->disk), h->commits, h->chain, papers_keys(WHO_BROKER)};
+	MUST(relay_new(&h->relay, &parts) == KW_OK);
+	if (case_entries_replay(relay_parts_of(h->relay), &why) != KW_OK) {
+		sim_broken(h->sim, "the broker does not read its own log again: %s", why.text);
+		return;
+	}
+	if (fresh)
+		install_first(h);
+	zap_agreement(h->zap, agreement_chain_newest(h->chain));
+	open_gate(h);
+	h->up = true;
+	trace("broker up, version %u", agreement_version(agreement_chain_newest(h->chain)));
+	house_wake(h, clocks_true());
+}
+
+void
+house_crash(struct house *h, bool rude)
+{
+	if (!h->up)
+		return;
+	clocks_run_as(WHO_BROKER);
+	if (h->commits->stage == STAGE_GIVEN && dice_permille(&h->sim->lives, 500))
+		write_down(h);
+	trace("broker falls over%s, a batch is %s", rude ? " with its machine" : "",
+	      h->commits->stage == STAGE_GIVEN ? "lost" : h->commits->stage == STAGE_SYNCED ? "on disk and not answered" : "nowhere");
+	lines_broker_gone(rude);
+	take_apart(h);
+}
+
+/* ---- turns ---- */
+
+void
+house_wake(struct house *h, uint64_t at)
+{
+	if (at >= h->turn_at)
+		return;
+	h->turn_at = at;
+	sim_at(h->sim, at, EVENT_BROKER_TURN, 0, at);
+}
+
+bool
+house_planned(struct house *h, uint64_t at)
+{
+	if (h->turn_at != at)
+		return false; /* another one was planned before it */
+	h->turn_at = UINT64_MAX;
+	return true;
+}
+
+static void
+plan_next(struct house *h, bool more)
+{
+	long wait = more ? 0 : relay_wait_ms(h->relay);
+	uint64_t now = clocks_true();
+
+	if (wait >= 0)
+		house_wake(h, wait == 0 ? now + (more ? 0 : 1) : clocks_true_at_mono(WHO_BROKER, relay_now().mono_ms + (uint64_t)wait));
+	if (lines_due_up() != UINT64_MAX)
+		house_wake(h, lines_due_up() > now ? lines_due_up() : now);
+}
+
+void
+house_turn(struct house *h)
+{
+	bool more;
+
+	if (!h->up)
+		return;
+	clocks_run_as(WHO_BROKER);
+	h->sim->counts.turns++;
+	trace("TURN");
+	more = relay_receive(h->relay, MESSAGES_A_TURN);
+	more = relay_carry(h->relay, DELIVERIES_A_TURN) || more;
+	if (relay_lost(h->relay)) { /* exit code 74: started again */
+		trace("the store is lost");
+		house_crash(h, false);
+		sim_at(h->sim, clocks_true() + dice_between(&h->sim->lives, 200, 3000), EVENT_BROKER_START, 0, 0);
+		return;
+	}
+	plan_next(h, more);
+}

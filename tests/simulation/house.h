@@ -1,0 +1,20 @@
+/* house: the broker's machine: the real core, relay and store contract, started and stopped as broker/daemon.c does it. */
+#ifndef KW_SIM_HOUSE_H
+#define KW_SIM_HOUSE_H
+
+#include "sim.h"
+
+struct house *house_new(struct sim *s);
+void house_free(struct house **h);
+bool house_is_up(const struct house *h);
+struct vault *house_vault(struct house *h);
+void house_start(struct house *h);
+void house_turn(struct house *h);
+void house_crash(struct house *h, bool rude);
+void house_sync(struct house *h, uint64_t life);   /* EVENT_SYNC: the batch reaches the disk */
+void house_answer(struct house *h, uint64_t life); /* EVENT_ANSWER: and the broker hears of it */
+bool house_planned(struct house *h, uint64_t at);   /* the turn that was planned for then came; false: it is another one now */
+void house_wake(struct house *h, uint64_t at);
+bool house_quiet(const struct house *h);
+
+#endif

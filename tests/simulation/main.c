@@ -1,0 +1,264 @@
+/* kurzweg-sim: runs of the simulation, by seed. */
+#include <errno.h>
+#include <getopt.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "chance.h"
+#include "clocks.h"
+#include "sim.h"
+#include "trace.h"
+
+static const char help[] =
+	"kurzweg-sim: the real broker and the real nodes with pretend clocks, network and disks, driven from one seed.\n"
+	"\n"
+	"  --seed N         run this seed (again and again the same run)\n"
+	"  --count N        run so many, from --seed on, or from a fresh one\n"
+	"  --steps N        things that people do in a run (600)\n"
+	"  --faults LIST    all, none, or names with commas: crash-broker, crash-node, stall, partition, reset, half-open, slow, clock, disk\n"
+	"  --jobs N         processes side by side (1)\n"
+	"  --trace          show what happens, a line each\n"
+	"  --verbose        the counts of every run, not only of all\n";
+
+struct campaign {
+	uint64_t first, count;
+	uint32_t steps, faults, jobs;
+	bool trace, verbose;
+	char root[64];                  /* for files of this process and its children */
+};
+
+static void
+remove_tree(const char *path)
+{
+	char command[256];
+
+	(void)snprintf(command, sizeof command, "rm -rf '%s'", path);
+	if (system(command) != 0)
+		(void)fprintf(stderr, "kurzweg-sim: %s stays\n", path);
+}
+
+static bool
+number(uint64_t *out, const char *text)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	return errno == 0 && end != text && *end == '\0' && text[0] != '-';
+}
+
+static bool
+read_faults(uint32_t *out, const char *list)
+{
+	char copy[256], *at = copy, *word;
+
+	*out = strcmp(list, "all") == 0 ? FAULTS_ALL : 0;
+	if (*out != 0 || strcmp(list, "none") == 0)
+		return true;
+	(void)snprintf(copy, sizeof copy, "%s", list);
+	while ((word = strsep(&at, ",")) != NULL) {
+		int f = 0;
+
+		while (f < FAULT_COUNT && strcmp(fault_name((enum fault)f), word) != 0)
+			f++;
+		if (f == FAULT_COUNT) {
+			(void)fprintf(stderr, "kurzweg-sim: no fault is called %s\n", word);
+			return false;
+		}
+		*out |= 1u << f;
+	}
+	return true;
+}
+
+static void
+add(struct sim_counts *sum, const struct sim_counts *c)
+{
+	sum->published += c->published;
+	sum->refused_at_desk += c->refused_at_desk;
+	sum->stored += c->stored;
+	sum->deliveries += c->deliveries;
+	sum->receipts += c->receipts;
+	for (int i = 0; i < FAULT_COUNT; i++)
+		sum->applied[i] += c->applied[i];
+	sum->broker_starts += c->broker_starts;
+	sum->node_starts += c->node_starts;
+	sum->commits += c->commits;
+	sum->turns += c->turns;
+	sum->agreements += c->agreements;
+	sum->pretend_ms += c->pretend_ms;
+	sum->drain_ms = sum->drain_ms > c->drain_ms ? sum->drain_ms : c->drain_ms;
+}
+
+static void
+show(const char *what, const struct sim_counts *c)
+{
+	(void)printf("%s: %u published, %u stored, %u delivered, %u of the nodes' own, %u commits, %u turns, %u broker starts, %u node starts,", what, c->published,
+	             c->stored, c->deliveries, c->receipts, c->commits, c->turns, c->broker_starts, c->node_starts);
+	for (int i = 0; i < FAULT_COUNT; i++)
+		(void)printf(" %s %u,", fault_name((enum fault)i), c->applied[i]);
+	(void)printf(" pretend %llu s, longest drain %llu s\n", (unsigned long long)c->pretend_ms / 1000, (unsigned long long)c->drain_ms / 1000);
+}
+
+/* A run in which next to nothing happened shows nothing. */
+static void
+check_amount(struct sim_result *r, const struct campaign *c)
+{
+	uint32_t applied = 0;
+
+	for (int i = 0; i < FAULT_COUNT; i++)
+		applied += r->counts.applied[i];
+	if (r->failed)
+		return;
+	if (r->counts.published < 1 + c->steps / 2 || r->counts.deliveries < r->counts.published) {
+		r->failed = true;
+		(void)snprintf(r->what, sizeof r->what, "too little traffic to show anything: %u published, %u delivered", r->counts.published, r->counts.deliveries);
+	} else if (c->faults != 0 && c->steps >= 200 && applied == 0) {
+		r->failed = true;
+		(void)snprintf(r->what, sizeof r->what, "no fault was applied, so the run shows nothing");
+	}
+}
+
+static bool
+run_seed(struct sim_counts *sum, const struct campaign *c, uint64_t seed)
+{
+	struct sim_options o = {.seed = seed, .steps = c->steps, .faults = c->faults};
+	struct sim_result r;
+	char folder[128];
+
+	(void)snprintf(folder, sizeof folder, "%s/%llu", c->root, (unsigned long long)seed);
+	MUST(mkdir(folder, 0700) == 0);
+	o.folder = folder;
+	sim_run(&r, &o);
+	remove_tree(folder);
+	check_amount(&r, c);
+	add(sum, &r.counts);
+	if (c->verbose || r.failed) {
+		char name[64];
+
+		(void)snprintf(name, sizeof name, "seed %llu", (unsigned long long)seed);
+		show(name, &r.counts);
+	}
+	if (r.failed)
+		(void)printf("FAILED seed %llu: %s\n  kurzweg-sim --seed %llu --steps %u --trace\n", (unsigned long long)seed, r.what, (unsigned long long)seed, c->steps);
+	(void)fflush(stdout);
+	return !r.failed;
+}
+
+static bool
+run_share(struct sim_counts *sum, const struct campaign *c, uint32_t job)
+{
+	bool good = true;
+
+	for (uint64_t i = job; i < c->count; i += c->jobs)
+		good = run_seed(sum, c, c->first + i) && good;
+	return good;
+}
+
+static bool
+run_jobs(struct sim_counts *sum, const struct campaign *c)
+{
+	bool good = true;
+	int status, pipes[64];
+
+	for (uint32_t j = 0; j < c->jobs; j++) {
+		int ends[2];
+		pid_t pid;
+
+		MUST(pipe(ends) == 0);
+		(void)fflush(stdout);
+		pid = fork();
+		MUST(pid >= 0);
+		if (pid == 0) {
+			struct sim_counts own = {0};
+			bool fine = run_share(&own, c, j);
+
+			MUST(write(ends[1], &own, sizeof own) == sizeof own);
+			_exit(fine ? 0 : 1);
+		}
+		(void)close(ends[1]);
+		pipes[j] = ends[0];
+	}
+	for (uint32_t j = 0; j < c->jobs; j++) {
+		struct sim_counts own;
+
+		if (read(pipes[j], &own, sizeof own) == sizeof own)
+			add(sum, &own);
+		(void)close(pipes[j]);
+	}
+	while (wait(&status) > 0)
+		good = good && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	return good;
+}
+
+static bool
+options(struct campaign *c, int argc, char **argv)
+{
+	enum { SEED = 1, COUNT, STEPS, FAULTS, JOBS, TRACE, VERBOSE, HELP };
+	static const struct option known[] = {
+		{"seed", 1, NULL, SEED}, {"count", 1, NULL, COUNT}, {"steps", 1, NULL, STEPS}, {"faults", 1, NULL, FAULTS}, {"jobs", 1, NULL, JOBS},
+		{"trace", 0, NULL, TRACE}, {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP}, {NULL, 0, NULL, 0},
+	};
+	uint64_t n = 0;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		if ((o == SEED || o == COUNT || o == STEPS || o == JOBS) && !number(&n, optarg)) {
+			(void)fprintf(stderr, "kurzweg-sim: %s is no number\n", optarg);
+			return false;
+		}
+		switch (o) {
+		case SEED: c->first = n; break;
+		case COUNT: c->count = n; break;
+		case STEPS: c->steps = (uint32_t)n; break;
+		case JOBS: c->jobs = n > 64 ? 64 : n < 1 ? 1 : (uint32_t)n; break;
+		case TRACE: c->trace = true; break;
+		case VERBOSE: c->verbose = true; break;
+		case FAULTS:
+			if (!read_faults(&c->faults, optarg))
+				return false;
+			break;
+		case HELP: (void)fputs(help, stdout); exit(0);
+		default: return false;
+		}
+	}
+	return optind == argc;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct campaign c = {.first = UINT64_MAX, .count = 1, .steps = 600, .faults = FAULTS_ALL, .jobs = 1};
+	struct sim_counts sum = {0};
+	struct kw_why why;
+	bool good;
+
+	if (!options(&c, argc, argv)) {
+		(void)fputs(help, stderr);
+		return 64;
+	}
+	if (c.first == UINT64_MAX) {
+		MUST(getentropy(&c.first, sizeof c.first) == 0);
+		c.first %= 1000000000;
+	}
+	(void)snprintf(c.root, sizeof c.root, "%s/kw-sim-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	MUST(mkdtemp(c.root) != NULL);
+	clocks_begin();
+	chance_begin();
+	MUST(sodium_init() >= 0);
+	if (papers_open(c.root, &why) != KW_OK) {
+		(void)fprintf(stderr, "kurzweg-sim: %s\n", why.text);
+		return 1;
+	}
+	trace_to(c.trace);
+	(void)printf("seeds %llu to %llu, %u steps\n", (unsigned long long)c.first, (unsigned long long)(c.first + c.count - 1), c.steps);
+	good = c.jobs > 1 ? run_jobs(&sum, &c) : run_share(&sum, &c, 0);
+	show(good ? "all good" : "in all", &sum);
+	papers_close();
+	remove_tree(c.root);
+	return good ? 0 : 1;
+}

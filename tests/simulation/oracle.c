@@ -1,0 +1,338 @@
+/* oracle: promises and what became of them. */
+#include "oracle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clocks.h"
+#include "house.h"
+#include "proto/frame.h"
+#include "proto/wire.h"
+#include "trace.h"
+
+#define BIT(who) (1u << (who))
+
+struct note {
+	uint8_t id[KW_ID_LEN];
+	int sender;
+	enum lane lane;
+	bool by_people;             /* else the node made it: receipts, voids */
+	uint32_t audience;          /* bits */
+	uint64_t order;             /* among its sender's in its lane, from 1 */
+	uint64_t payload_mark, frame_mark;
+	uint64_t published, expires_ms;
+	bool said_stored, on_way;   /* on_way: the broker was offered it */
+	uint32_t delivered;
+	struct buf wraps;
+};
+
+struct oracle {
+	struct sim *sim;
+	struct note *notes;
+	uint32_t count, room;
+	uint32_t *index, index_room; /* by id: number + 1 */
+	uint64_t orders[WHO_COUNT][KW_LANES];
+	uint64_t last[WHO_COUNT][WHO_COUNT][KW_LANES]; /* reader, sender: the order that was read last */
+};
+
+struct oracle *
+oracle_new(struct sim *s)
+{
+	struct oracle *o = calloc(1, sizeof *o);
+
+	MUST(o != NULL);
+	o->sim = s;
+	return o;
+}
+
+void
+oracle_free(struct oracle **o)
+{
+	if (*o == NULL)
+		return;
+	for (uint32_t i = 0; i < (*o)->count; i++)
+		buf_free(&(*o)->notes[i].wraps);
+	free((*o)->notes);
+	free((*o)->index);
+	free(*o);
+	*o = NULL;
+}
+
+/* ---- notes by id ---- */
+
+static uint32_t
+place_of(const struct oracle *o, const uint8_t id[KW_ID_LEN])
+{
+	uint32_t at = be32_get(id + KW_ID_LEN - 4) % o->index_room;
+
+	while (o->index[at] != 0 && memcmp(o->notes[o->index[at] - 1].id, id, KW_ID_LEN) != 0)
+		at = (at + 1) % o->index_room;
+	return at;
+}
+
+static struct note *
+note_of(struct oracle *o, const uint8_t id[KW_ID_LEN])
+{
+	uint32_t at;
+
+	if (o->index_room == 0)
+		return NULL;
+	at = place_of(o, id);
+	return o->index[at] != 0 ? &o->notes[o->index[at] - 1] : NULL;
+}
+
+static struct note *
+note_new(struct oracle *o, const uint8_t id[KW_ID_LEN])
+{
+	struct note *n;
+
+	if (o->count == o->room) {
+		o->room = o->room * 2 + 256;
+		o->notes = realloc(o->notes, o->room * sizeof *o->notes);
+		o->index_room = o->room * 2 + 1;
+		free(o->index);
+		o->index = calloc(o->index_room, sizeof *o->index);
+		MUST(o->notes != NULL && o->index != NULL);
+		for (uint32_t i = 0; i < o->count; i++)
+			o->index[place_of(o, o->notes[i].id)] = i + 1;
+	}
+	n = &o->notes[o->count];
+	*n = (struct note){.wraps = BUF_INIT(SIZE_MAX)};
+	memcpy(n->id, id, KW_ID_LEN);
+	o->index[place_of(o, id)] = ++o->count;
+	return n;
+}
+
+static uint64_t
+mark_of(struct span s)
+{
+	uint64_t h = 0xcbf29ce484222325ull;
+
+	for (size_t i = 0; i < s.len; i++)
+		h = (h ^ s.p[i]) * 0x100000001b3ull;
+	return h;
+}
+
+static const char *
+short_id(const uint8_t id[KW_ID_LEN])
+{
+	static char text[4][2 * KW_ID_LEN + 1];
+	static unsigned turn;
+	char *out = text[turn++ % 4];
+
+	for (int i = 0; i < KW_ID_LEN; i++)
+		(void)snprintf(out + 2 * i, 3, "%02x", id[i]);
+	return out + 2 * KW_ID_LEN - 12;
+}
+
+/* ---- what people did ---- */
+
+void
+oracle_published(struct oracle *o, const struct oracle_published *p)
+{
+	struct note *n = note_new(o, p->id);
+
+	n->sender = p->sender;
+	n->lane = p->lane;
+	n->by_people = true;
+	n->audience = p->audience;
+	n->order = ++o->orders[p->sender][p->lane];
+	n->payload_mark = mark_of(p->payload);
+	n->published = clocks_true();
+	n->expires_ms = p->expires_ms;
+	trace("publishes %s, its %llu. in lane %s", short_id(n->id), (unsigned long long)n->order, lane_name(n->lane));
+}
+
+/* ---- what crossed the network ---- */
+
+static bool
+read_header(struct header *h, struct span bytes, struct frame *f)
+{
+	return frame_parse(f, bytes, FRAME_EITHER, NULL) == KW_OK && header_decode(h, f->header, NULL) == KW_OK;
+}
+
+static void
+offered(struct oracle *o, int who, struct span wraps, struct span bytes)
+{
+	struct header h;
+	struct frame f;
+	struct note *n;
+	uint64_t mark = mark_of(bytes);
+
+	if (!read_header(&h, bytes, &f)) {
+		sim_broken(o->sim, "%s offers what is no notification", papers_name(who));
+		return;
+	}
+	n = note_of(o, h.id);
+	if (n == NULL) {
+		n = note_new(o, h.id);
+		n->sender = who;
+		n->lane = h.lane;
+		n->published = clocks_true();
+		for (uint32_t i = 0; i < h.to_count; i++)
+			n->audience |= papers_who(h.to[i]) >= 0 ? BIT(papers_who(h.to[i])) : 0;
+		o->sim->counts.receipts++;
+	}
+	if (n->sender != who)
+		sim_broken(o->sim, "%s offers %s, which is of %s", papers_name(who), short_id(h.id), papers_name(n->sender));
+	if (n->on_way && n->frame_mark != mark)
+		sim_broken(o->sim, "%s offers %s again with other bytes", papers_name(who), short_id(h.id));
+	if (n->on_way)
+		return;
+	n->on_way = true;
+	n->frame_mark = mark;
+	buf_put_span(&n->wraps, wraps);
+}
+
+void
+oracle_up(struct oracle *o, int who, struct span control, struct span frame)
+{
+	struct wire_msg m;
+
+	if (wire_decode(&m, control, NULL) != KW_OK)
+		return;
+	if (m.kind == WIRE_PUBLISH && who != WHO_LIAR)
+		offered(o, who, m.publish.wraps, frame);
+	wire_msg_clear(&m);
+}
+
+static uint32_t
+rank_of(uint32_t audience, int who)
+{
+	uint32_t before = 0;
+
+	for (int i = 0; i < WHO_COUNT; i++)
+		before += (audience & BIT(i)) != 0 && strcmp(papers_name(i), papers_name(who)) < 0;
+	return before;
+}
+
+static void
+delivered(struct oracle *o, int who, const struct wire_deliver *d, struct span bytes)
+{
+	struct header h;
+	struct frame f;
+	struct note *n;
+	size_t at;
+
+	if (d->mark == MARK_ENTRY)
+		return;
+	if (!read_header(&h, bytes, &f)) {
+		sim_broken(o->sim, "the broker delivers to %s what is no notification", papers_name(who));
+		return;
+	}
+	n = note_of(o, h.id);
+	if (n == NULL) {
+		sim_broken(o->sim, "the broker delivers %s to %s, which nobody sent", short_id(h.id), papers_name(who));
+		return;
+	}
+	if ((n->audience & BIT(who)) == 0) {
+		sim_broken(o->sim, "the broker gives bytes of %s (of %s) to %s, who is not in its audience", short_id(h.id), papers_name(n->sender), papers_name(who));
+		return;
+	}
+	at = (size_t)rank_of(n->audience, who) * KW_WRAP_LEN;
+	if (d->has_wrap && (at + KW_WRAP_LEN > n->wraps.len || memcmp(n->wraps.p + at, d->wrap, KW_WRAP_LEN) != 0))
+		sim_broken(o->sim, "the broker gives %s another wrap of %s than its own", papers_name(who), short_id(h.id));
+}
+
+static void
+stored(struct oracle *o, int who, const struct wire_stored *s)
+{
+	for (uint32_t i = 0; i < s->count; i++) {
+		struct note *n = note_of(o, s->items[i].id);
+
+		if (n == NULL || n->sender != who) {
+			sim_broken(o->sim, "the broker answers stored to %s for %s, which it did not send", papers_name(who), short_id(s->items[i].id));
+			return;
+		}
+		if (!vault_has(house_vault(o->sim->house), papers_name(who), n->id))
+			sim_broken(o->sim, "the broker answers stored for %s of %s, which is not on disk", short_id(n->id), papers_name(who));
+		if (!n->said_stored && n->by_people)
+			o->sim->counts.stored++;
+		n->said_stored = true;
+	}
+}
+
+void
+oracle_down(struct oracle *o, int who, struct span control, struct span frame)
+{
+	struct wire_msg m;
+
+	if (wire_decode(&m, control, NULL) != KW_OK) {
+		sim_broken(o->sim, "the broker says to %s what cannot be read", papers_name(who));
+		return;
+	}
+	if (m.kind == WIRE_DELIVER)
+		delivered(o, who, &m.deliver, frame);
+	else if (m.kind == WIRE_STORED)
+		stored(o, who, &m.stored);
+	else if (m.kind == WIRE_REFUSED)
+		trace("refuses %s%s%s: %s, %s", papers_name(who), m.refused.has_id ? " " : "", m.refused.has_id ? short_id(m.refused.id) : "",
+		      wire_code_name(m.refused.code), m.refused.text);
+	wire_msg_clear(&m);
+}
+
+/* ---- what applications read ---- */
+
+void
+oracle_node_started(struct oracle *o, int who)
+{
+	(void)o;
+	(void)who;
+}
+
+void
+oracle_row(struct oracle *o, int who, const struct inbox_row *row)
+{
+	struct note *n = row->of_case ? NULL : note_of(o, row->header.id);
+	uint64_t *last;
+
+	if (row->of_case || row->header.type == TYPE_VOID)
+		return;
+	trace("reads %s of %s, row %llu%s%s", short_id(row->header.id), row->header.sender, (unsigned long long)row->seq, row->mark[0] != '\0' ? ", " : "", row->mark);
+	if (n == NULL || !n->by_people) {
+		sim_broken(o->sim, "the application of %s reads %s, which nobody published", papers_name(who), short_id(row->header.id));
+		return;
+	}
+	if ((n->audience & BIT(who)) == 0) {
+		sim_broken(o->sim, "the application of %s reads %s of %s and is not in its audience", papers_name(who), short_id(n->id), papers_name(n->sender));
+		return;
+	}
+	if ((n->delivered & BIT(who)) != 0) {
+		sim_broken(o->sim, "the application of %s reads %s of %s twice", papers_name(who), short_id(n->id), papers_name(n->sender));
+		return;
+	}
+	if (!row->bare && mark_of(row->payload) != n->payload_mark)
+		sim_broken(o->sim, "the application of %s reads another content of %s than was published", papers_name(who), short_id(n->id));
+	last = &o->last[who][n->sender][n->lane];
+	if (n->order <= *last)
+		sim_broken(o->sim, "%s reads the %llu. of %s in lane %s behind its %llu.", papers_name(who), (unsigned long long)n->order, papers_name(n->sender),
+		           lane_name(n->lane), (unsigned long long)*last);
+	*last = n->order;
+	n->delivered |= BIT(who);
+	o->sim->counts.deliveries++;
+}
+
+/* ---- the end ---- */
+
+bool
+oracle_settled(const struct oracle *o, char what[512])
+{
+	for (uint32_t i = 0; i < o->count; i++) {
+		const struct note *n = &o->notes[i];
+		uint32_t missing = n->audience & ~n->delivered & (BIT(WHO_NODES) - 1);
+
+		if (!n->by_people)
+			continue;
+		if (!n->said_stored) {
+			(void)snprintf(what, 512, "%s of %s in lane %s was published and is not stored", short_id(n->id), papers_name(n->sender), lane_name(n->lane));
+			return false;
+		}
+		for (int who = 0; who < WHO_NODES; who++)
+			if ((missing & BIT(who)) != 0) {
+				(void)snprintf(what, 512, "%s of %s in lane %s was answered stored and is missing at %s", short_id(n->id), papers_name(n->sender),
+				               lane_name(n->lane), papers_name(who));
+				return false;
+			}
+	}
+	return true;
+}

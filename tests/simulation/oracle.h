@@ -1,0 +1,22 @@
+/*
+ * oracle: what Kurzweg promises, kept apart from how it is done: who was told what, and what everybody may and must get. It knows what people
+ * published, what crossed the network and what applications read, and says in one sentence which promise was broken.
+ */
+#ifndef KW_SIM_ORACLE_H
+#define KW_SIM_ORACLE_H
+
+#include "clients/partner/desk.h"
+#include "sim.h"
+
+struct oracle *oracle_new(struct sim *s);
+void oracle_free(struct oracle **o);
+
+struct oracle_published { int sender; enum lane lane; uint32_t audience; const uint8_t *id; struct span payload; uint64_t expires_ms; };
+void oracle_published(struct oracle *o, const struct oracle_published *p);
+void oracle_up(struct oracle *o, int who, struct span control, struct span frame);
+void oracle_down(struct oracle *o, int who, struct span control, struct span frame);
+void oracle_row(struct oracle *o, int who, const struct inbox_row *row);
+void oracle_node_started(struct oracle *o, int who);
+bool oracle_settled(const struct oracle *o, char what[512]); /* all that was promised is kept; else what is missing */
+
+#endif

@@ -1,0 +1,185 @@
+/* papers: keys and agreements. */
+#include "papers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define BIT(who) (1u << (who))
+
+static const struct { const char *name, *partner; } roster[WHO_COUNT] = {
+	[WHO_CONTROL_ROOM] = {"police/control-room", "police"}, [WHO_PATROL] = {"police/patrol", "police"},
+	[WHO_PUBLIC_ORDER] = {"city/public-order", "city"},     [WHO_CRIME_PREVENTION] = {"city/crime-prevention", "city"},
+	[WHO_YOUTH_HOUSE] = {"youth-house/office", "youth-house"}, [WHO_SHELTER] = {"shelter/desk", "shelter"},
+	[WHO_CLUB] = {"club/steward", "club"},                  [WHO_LIAR] = {"rogue/desk", "rogue"},
+	[WHO_BROKER] = {"haus", NULL},                          [WHO_DRIVER] = {"", NULL},
+};
+static const char *const committee_names[] = {"mayor", "president", "prosecutor"};
+#define COMMITTEE 3
+
+static struct {
+	struct secret_keys *keys[WHO_COUNT];
+	struct secret_keys *committee[COMMITTEE];
+	char files[WHO_COUNT][256];
+} kept;
+
+#define POLICE (BIT(WHO_CONTROL_ROOM) | BIT(WHO_PATROL))
+#define CITY (BIT(WHO_PUBLIC_ORDER) | BIT(WHO_CRIME_PREVENTION))
+#define CIVIL (BIT(WHO_YOUTH_HOUSE) | BIT(WHO_SHELTER) | BIT(WHO_CLUB) | BIT(WHO_LIAR))
+
+const struct policy policy_first = {.members = POLICE | CITY | BIT(WHO_YOUTH_HOUSE) | BIT(WHO_SHELTER) | BIT(WHO_LIAR), .youth_urgent = true};
+
+const char *papers_name(int who) { return roster[who].name; }
+
+int
+papers_who(const char *name)
+{
+	for (int i = 0; i <= WHO_BROKER; i++)
+		if (strcmp(roster[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+static const struct { const char *topic; enum lane lane; } subjects[SUBJECT_COUNT] = {
+	[SUBJECT_FLASH] = {"flash/storm", LANE_FLASH},
+	[SUBJECT_URGENT] = {"urgent/traffic", LANE_URGENT},
+	[SUBJECT_ROUTINE] = {"routine/roster", LANE_ROUTINE},
+	[SUBJECT_PAIR] = {"pair/watch", LANE_URGENT},
+};
+
+const char *papers_topic(enum subject s) { return subjects[s].topic; }
+enum lane papers_lane(enum subject s) { return subjects[s].lane; }
+
+static uint32_t
+readers(const struct policy *p, enum subject s)
+{
+	switch (s) {
+	case SUBJECT_FLASH: return POLICE | CITY | CIVIL;
+	case SUBJECT_URGENT: return POLICE | CITY | (p->youth_urgent ? BIT(WHO_YOUTH_HOUSE) : 0);
+	case SUBJECT_ROUTINE: return POLICE | CITY | CIVIL;
+	case SUBJECT_PAIR: return CITY;
+	case SUBJECT_COUNT: break;
+	}
+	return 0;
+}
+
+bool
+papers_may_publish(const struct policy *p, enum subject s, int who)
+{
+	static const uint32_t publishers[SUBJECT_COUNT] = {POLICE | CITY | CIVIL, POLICE | CITY, POLICE | CITY | CIVIL, POLICE};
+
+	return (publishers[s] & p->members & BIT(who)) != 0;
+}
+
+uint32_t
+papers_readers(const struct policy *p, enum subject s, int sender)
+{
+	return readers(p, s) & p->members & ~BIT(sender);
+}
+
+/* ---- keys ---- */
+
+enum kw_err
+papers_open(const char *folder, struct kw_why *why)
+{
+	enum kw_err err;
+
+	for (int i = 0; i <= WHO_BROKER; i++) {
+		if ((err = secret_keys_new(&kept.keys[i], i == WHO_BROKER ? KEY_BROKER : KEY_NODE, MODE_LIVE, roster[i].name, why)) != KW_OK)
+			return err;
+		(void)snprintf(kept.files[i], sizeof kept.files[i], "%s/%d.key", folder, i);
+		if ((err = secret_keys_write(kept.keys[i], kept.files[i], NULL, why)) != KW_OK)
+			return err;
+	}
+	for (int i = 0; i < COMMITTEE; i++)
+		if ((err = secret_keys_new(&kept.committee[i], KEY_STEERING, MODE_LIVE, committee_names[i], why)) != KW_OK)
+			return err;
+	return KW_OK;
+}
+
+void
+papers_close(void)
+{
+	for (int i = 0; i <= WHO_BROKER; i++)
+		secret_keys_free(&kept.keys[i]);
+	for (int i = 0; i < COMMITTEE; i++)
+		secret_keys_free(&kept.committee[i]);
+}
+
+const struct secret_keys *papers_keys(int who) { return kept.keys[who]; }
+const char *papers_key_file(int who) { return kept.files[who]; }
+
+/* ---- agreements ---- */
+
+static void
+put_hash(struct buf *b, const uint8_t hash[KW_HASH_LEN])
+{
+	for (int i = 0; i < KW_HASH_LEN; i++)
+		buf_printf(b, "%02x", hash[i]);
+}
+
+static void
+put_partners(struct buf *b, const struct policy *p)
+{
+	for (int i = 0; i <= WHO_LIAR; i++) {
+		bool first = i == 0 || strcmp(roster[i].partner, roster[i - 1].partner) != 0;
+		bool civil = (CIVIL & BIT(i)) != 0;
+
+		if ((p->members & BIT(i)) == 0)
+			continue;
+		MUST(first || (p->members & BIT(i - 1)) != 0); /* both nodes of a partner or none */
+		if (first)
+			buf_printf(b, "  - id: %s\n    kind: %s\n%s    nodes:\n", roster[i].partner, civil ? "civil" : roster[i].partner,
+			           civil ? "    purposes: [danger-prevention]\n" : "");
+		buf_printf(b, "      - {id: %s, key: \"%s\"}\n", strchr(roster[i].name, '/') + 1, secret_keys_line(kept.keys[i]));
+	}
+}
+
+static void
+put_topics(struct buf *b, const struct policy *p)
+{
+	buf_put_str(b, "topics:\n"
+	               "  - {filter: \"flash/#\", schema: report, purpose: danger-prevention, publish: [\"*\"], receive: [\"*\"], lane: flash}\n");
+	buf_printf(b, "  - {filter: \"urgent/#\", schema: report, purpose: danger-prevention, publish: [police, city], receive: [police, city%s], lane: urgent}\n",
+	           p->youth_urgent ? ", youth-house" : "");
+	buf_put_str(b, "  - {filter: \"routine/#\", schema: report, purpose: danger-prevention, publish: [\"*\"], receive: [\"*\"], lane: routine}\n"
+	               "  - {filter: \"pair/#\", schema: report, publish: [police], receive: [city], lane: urgent}\n");
+}
+
+void
+papers_write(struct paper *out, const struct paper *old, const struct policy *policy)
+{
+	struct kw_why why;
+	enum kw_err err;
+
+	*out = (struct paper){.policy = *policy, .version = old != NULL ? old->version + 1 : 1};
+	out->text = BUF_INIT(KW_AGREEMENT_MAX);
+	out->sigs = BUF_INIT(KW_SIGNATURES_TEXT_MAX);
+	buf_printf(&out->text, "partnership: musterstadt\nversion: %u\n", out->version);
+	if (old != NULL) {
+		buf_put_str(&out->text, "previous: \"b2:");
+		put_hash(&out->text, agreement_hash(old->agreement));
+		buf_put_str(&out->text, "\"\n");
+	}
+	buf_put_str(&out->text, "valid: {from: 2020-12-01T00:00:00+01:00, until: 2090-12-01T00:00:00+01:00, grace: 30d}\nkind: live\n"
+	                        "steering:\n  threshold: 2\n  members:\n");
+	for (int i = 0; i < COMMITTEE; i++)
+		buf_printf(&out->text, "    - {name: %s, key: \"%s\"}\n", committee_names[i], secret_keys_line(kept.committee[i]));
+	buf_printf(&out->text, "broker: {name: haus, endpoints: [\"tcp://broker:7411\"], key: \"%s\"}\ncoordinator: city/crime-prevention\npartners:\n",
+	           secret_keys_line(kept.keys[WHO_BROKER]));
+	put_partners(&out->text, policy);
+	put_topics(&out->text, policy);
+	MUST(buf_ok(&out->text));
+	if ((err = agreement_parse(&out->agreement, buf_span(&out->text), NULL, &why)) != KW_OK)
+		(void)fprintf(stderr, "the simulation's agreement: %s\n", why.text);
+	MUST(err == KW_OK);
+	for (int i = 0; i < 2; i++)
+		MUST(agreement_sign(&out->sigs, out->agreement, old != NULL ? old->agreement : NULL, kept.committee[i], &why) == KW_OK);
+}
+
+void
+papers_free(struct paper *p)
+{
+	buf_free(&p->text);
+	buf_free(&p->sigs);
+	agreement_free(&p->agreement);
+}

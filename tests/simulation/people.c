@@ -1,0 +1,124 @@
+/* people: publishing, so far. */
+#include "people.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "clients/partner/desk.h"
+#include "clocks.h"
+#include "oracle.h"
+#include "posts.h"
+#include "proto/payload.h"
+#include "trace.h"
+
+#define BIT(who) (1u << (who))
+#define LIFE_MS (24ull * 3600 * 1000)
+
+static const struct policy *
+policy_of(const struct sim *s)
+{
+	return &s->papers[s->paper_count - 1].policy;
+}
+
+static uint32_t
+narrowed(struct dice *d, uint32_t readers)
+{
+	uint32_t some = readers & (uint32_t)dice_u64(d);
+
+	return some != 0 ? some : readers;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static uint32_t
+names_of(char (*to)[KW_NODE_MAX + 1], uint32_t who)
+{
+	uint32_t n = 0;
+
+	for (int i = 0; i < WHO_COUNT; i++)
+		if ((who & BIT(i)) != 0)
+			(void)snprintf(to[n++], KW_NODE_MAX + 1, "%s", papers_name(i));
+	qsort(to, n, sizeof to[0], by_name);
+	return n;
+}
+
+/* A report that is like no other, of a length of its own. */
+static void
+write_report(struct buf *out, struct dice *d, uint32_t step)
+{
+	struct buf json = BUF_INIT(1u << 20);
+	struct kw_why why;
+
+	buf_printf(&json, "{\"category\":\"Security\",\"severity\":\"Minor\",\"subject\":\"step %u\",\"description\":\"", step);
+	for (uint32_t i = dice_permille(d, 50) ? dice_below(d, 20000) : dice_below(d, 400); i > 0; i--)
+		buf_put_u8(&json, (uint8_t)('a' + dice_below(d, 26)));
+	buf_put_str(&json, "\",\"language\":\"de\",\"observedAt\":\"2026-12-01T09:00:00+01:00\","
+	                   "\"handling\":{\"mark\":\"Internal\",\"purpose\":\"danger-prevention\",\"onward\":\"WithConsent\"},"
+	                   "\"grading\":{\"source\":\"Reliable\",\"content\":\"Confirmed\",\"completeness\":\"Partial\",\"asOf\":\"2026-12-01T09:00:00+01:00\"}}");
+	*out = BUF_INIT(1u << 20);
+	if (payload_from_json(out, PAYLOAD_REPORT, buf_span(&json), &why) != KW_OK) {
+		(void)fprintf(stderr, "the simulation's report: %s\n", why.text);
+		MUST(!"a report that is none");
+	}
+	buf_free(&json);
+}
+
+static void
+publish(struct sim *s, struct dice *d, int who, enum subject subject, uint32_t step)
+{
+	struct desk_publish p = {.topic = papers_topic(subject), .payload_type = PAYLOAD_REPORT, .type = TYPE_NOTICE};
+	uint32_t readers = papers_readers(policy_of(s), subject, who), audience = readers;
+	char to[WHO_COUNT][KW_NODE_MAX + 1];
+	uint8_t id[KW_ID_LEN];
+	struct buf payload;
+	struct kw_why why;
+	enum kw_err err;
+
+	if (readers == 0)
+		return;
+	if (dice_permille(d, 300)) {
+		audience = narrowed(d, readers);
+		p.to_count = names_of(to, audience);
+		p.to = to;
+	}
+	write_report(&payload, d, step);
+	p.payload = buf_span(&payload);
+	p.expires_ms = clock_wall_ms() + LIFE_MS;
+	p.confirm_at_once = dice_permille(d, 100);
+	err = desk_publish(s->posts[who].node, &p, id, &why);
+	if (err == KW_OK) {
+		s->counts.published++;
+		oracle_published(s->oracle, &(struct oracle_published){who, papers_lane(subject), audience, id, p.payload, p.expires_ms});
+	} else {
+		s->counts.refused_at_desk++;
+		trace("is refused at the desk: %s", why.text);
+		if (err != KW_EFULL && err != KW_EIO)
+			sim_broken(s, "%s may publish on %s and is refused at its own desk: %s", papers_name(who), p.topic, why.text);
+	}
+	buf_free(&payload);
+	sim_wake_node(s, who, clocks_true());
+}
+
+void
+people_act(struct sim *s, uint32_t step)
+{
+	struct dice d = dice_of(s->options.seed, 1000000ull + step);
+	enum subject subject = (enum subject)dice_below(&d, SUBJECT_COUNT);
+	int first = (int)dice_below(&d, WHO_NODES);
+
+	for (int i = 0; i < WHO_NODES; i++) { /* somebody who may and whose node is up */
+		int who = (first + i) % WHO_NODES;
+
+		if (!papers_may_publish(policy_of(s), subject, who) || !post_ready(s, who))
+			continue;
+		clocks_run_as(who);
+		publish(s, &d, who, subject, step);
+		return;
+	}
+}

@@ -1,0 +1,169 @@
+/* posts: nodes in the bottle. */
+#include "posts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "clients/partner/desk.h"
+#include "clocks.h"
+#include "lines.h"
+#include "oracle.h"
+#include "trace.h"
+
+#define LOOK_MS 1000u /* the daemon's loop comes round at least so often */
+
+static char *
+path_of(const struct sim *s, int who, const char *name)
+{
+	char path[512];
+	char *copy;
+
+	(void)snprintf(path, sizeof path, "%s/%d%s", s->options.folder, who, name);
+	copy = strdup(path);
+	MUST(copy != NULL);
+	return copy;
+}
+
+void
+post_begin(struct sim *s, int who, const struct paper *first)
+{
+	struct post *p = &s->posts[who];
+	struct kw_why why;
+	char *folder = path_of(s, who, ""), *sig = path_of(s, who, "/agreement.yaml.sig");
+
+	*p = (struct post){.who = who, .member = true, .turn_at = UINT64_MAX};
+	p->config.agreement = path_of(s, who, "/agreement.yaml");
+	p->config.key = strdup(papers_key_file(who));
+	p->config.state = path_of(s, who, "/state");
+	p->config.outbox_max = 100000;
+	MUST(mkdir(folder, 0700) == 0);
+	MUST(fs_write(p->config.agreement, buf_span(&first->text), 0644, &why) == KW_OK && fs_write(sig, buf_span(&first->sigs), 0644, &why) == KW_OK);
+	free(folder);
+	free(sig);
+}
+
+void
+post_end(struct sim *s, int who)
+{
+	struct post *p = &s->posts[who];
+
+	node_close(&p->node);
+	config_free(&p->config);
+	p->member = false;
+}
+
+void
+post_start(struct sim *s, int who)
+{
+	struct post *p = &s->posts[who];
+	struct kw_why why;
+
+	if (!p->member || p->node != NULL)
+		return;
+	clocks_run_as(who);
+	s->counts.node_starts++;
+	p->turn_at = UINT64_MAX;
+	if (node_open(&p->node, &p->config, &why) != KW_OK) {
+		sim_broken(s, "%s does not start on what it committed: %s", papers_name(who), why.text);
+		return;
+	}
+	trace("node up");
+	oracle_node_started(s->oracle, who);
+	sim_wake_node(s, who, clocks_true());
+}
+
+void
+post_crash(struct sim *s, int who, bool rude)
+{
+	struct post *p = &s->posts[who];
+
+	if (p->node == NULL)
+		return;
+	clocks_run_as(who);
+	trace("node falls over%s", rude ? " with its machine" : "");
+	lines_node_goes(who, rude);
+	node_close(&p->node);
+	p->turn_at = UINT64_MAX;
+}
+
+static void
+fell_over(struct sim *s, int who, const struct kw_why *why)
+{
+	trace("node ends: %s", why->text);
+	post_crash(s, who, false);
+	sim_at(s, clocks_true() + dice_between(&s->lives, 200, 3000), EVENT_NODE_START, (uint32_t)who, 0);
+}
+
+/* ---- the application ---- */
+
+struct reading { struct sim *sim; struct post *post; };
+
+static bool
+read_row(void *self, const struct inbox_row *row)
+{
+	struct reading *r = self;
+
+	r->post->read_seq = row->seq;
+	oracle_row(r->sim->oracle, r->post->who, row);
+	return true;
+}
+
+static void
+read_inbox(struct sim *s, struct post *p)
+{
+	struct inbox_query q = {.after_seq = p->read_seq, .limit = 1000, .with_payload = true};
+	struct reading r = {s, p};
+	uint64_t newest = desk_newest_seq(p->node);
+	struct kw_why why;
+
+	if (newest <= p->read_seq)
+		return;
+	if (desk_inbox(p->node, &q, read_row, &r, &why) != KW_OK)
+		sim_broken(s, "%s cannot read its own inbox: %s", papers_name(p->who), why.text);
+	p->read_seq = newest;
+}
+
+/* ---- turns ---- */
+
+static void
+plan_next(struct sim *s, struct post *p)
+{
+	uint64_t wake = clocks_true_at_mono(p->who, node_wake_ms(p->node)), now = clocks_true(), due = lines_due_down(p->who);
+
+	if (wake <= now)
+		wake = now + 1;
+	if (due < wake)
+		wake = due > now ? due : now;
+	sim_wake_node(s, p->who, wake < now + LOOK_MS ? wake : now + LOOK_MS);
+}
+
+void
+post_turn(struct sim *s, int who)
+{
+	struct post *p = &s->posts[who];
+	struct kw_why why;
+
+	if (p->node == NULL)
+		return;
+	clocks_run_as(who);
+	s->counts.turns++;
+	trace("TURN");
+	if (node_turn(p->node, &why) != KW_OK) {
+		fell_over(s, who, &why);
+		return;
+	}
+	read_inbox(s, p);
+	plan_next(s, p);
+}
+
+bool
+post_ready(struct sim *s, int who)
+{
+	if (s->posts[who].node == NULL)
+		return false;
+	post_turn(s, who);
+	return s->posts[who].node != NULL;
+}

@@ -1,0 +1,262 @@
+/* sim: the events, in the order of their times. */
+#include "sim.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chance.h"
+#include "clocks.h"
+#include "faults.h"
+#include "house.h"
+#include "lines.h"
+#include "oracle.h"
+#include "people.h"
+#include "posts.h"
+#include "trace.h"
+
+#define STEP_MS 120u          /* from one to the next, about */
+#define FIRST_STEP_MS 2000u
+#define DRAIN_MS 600000u      /* when the faults stopped, all is settled within this */
+#define LOOK_MS 1000u
+
+/* ---- the heap of events ---- */
+
+static bool
+before(const struct event *a, const struct event *b)
+{
+	return a->at != b->at ? a->at < b->at : a->order < b->order;
+}
+
+static void
+swap(struct event *a, struct event *b)
+{
+	struct event t = *a;
+
+	*a = *b;
+	*b = t;
+}
+
+void
+sim_at(struct sim *s, uint64_t at, enum event_kind kind, uint32_t a, uint64_t b)
+{
+	uint32_t i = s->event_count++;
+
+	if (s->event_count > s->event_room) {
+		s->event_room = s->event_room * 2 + 256;
+		s->events = realloc(s->events, s->event_room * sizeof *s->events);
+		MUST(s->events != NULL);
+	}
+	s->events[i] = (struct event){at, s->orders++, kind, a, b};
+	for (; i > 0 && before(&s->events[i], &s->events[(i - 1) / 2]); i = (i - 1) / 2)
+		swap(&s->events[i], &s->events[(i - 1) / 2]);
+}
+
+static struct event
+next_event(struct sim *s)
+{
+	struct event e = s->events[0];
+	uint32_t i = 0;
+
+	s->events[0] = s->events[--s->event_count];
+	for (;;) {
+		uint32_t least = i, l = 2 * i + 1;
+
+		if (l < s->event_count && before(&s->events[l], &s->events[least]))
+			least = l;
+		if (l + 1 < s->event_count && before(&s->events[l + 1], &s->events[least]))
+			least = l + 1;
+		if (least == i)
+			return e;
+		swap(&s->events[i], &s->events[least]);
+		i = least;
+	}
+}
+
+/* ---- what others ask of the driver ---- */
+
+void sim_wake_broker(struct sim *s, uint64_t at) { if (house_is_up(s->house)) house_wake(s->house, at); }
+
+void
+sim_wake_node(struct sim *s, int who, uint64_t at)
+{
+	struct post *p = &s->posts[who];
+
+	if (who >= WHO_NODES || p->node == NULL || at >= p->turn_at)
+		return;
+	p->turn_at = at;
+	sim_at(s, at, EVENT_NODE_TURN, (uint32_t)who, at);
+}
+
+void
+sim_broken(struct sim *s, const char *fmt, ...)
+{
+	va_list args;
+
+	if (s->broken)
+		return;
+	s->broken = true;
+	va_start(args, fmt);
+	(void)vsnprintf(s->what, sizeof s->what, fmt, args);
+	va_end(args);
+	trace("BROKEN: %s", s->what);
+}
+
+static void watch_up(void *self, int who, struct span c, struct span f) { oracle_up(((struct sim *)self)->oracle, who, c, f); }
+static void watch_down(void *self, int who, struct span c, struct span f) { oracle_down(((struct sim *)self)->oracle, who, c, f); }
+static void wake_broker(void *self, uint64_t at) { sim_wake_broker(self, at); }
+static void wake_node(void *self, int who, uint64_t at) { sim_wake_node(self, who, at); }
+
+/* ---- a run ---- */
+
+static void
+take_event(struct sim *s, const struct event *e)
+{
+	int who = (int)e->a;
+
+	switch (e->kind) {
+	case EVENT_STEP:
+		people_act(s, e->a);
+		break;
+	case EVENT_FAULT:
+		faults_begin(s, e->a);
+		break;
+	case EVENT_FAULT_OVER:
+		faults_over(s, e->a);
+		break;
+	case EVENT_BROKER_TURN:
+		if (house_planned(s->house, e->b))
+			house_turn(s->house);
+		break;
+	case EVENT_NODE_TURN:
+		if (s->posts[who].turn_at != e->b)
+			break; /* another one was planned before it */
+		s->posts[who].turn_at = UINT64_MAX;
+		post_turn(s, who);
+		break;
+	case EVENT_SYNC:
+		clocks_run_as(WHO_BROKER);
+		house_sync(s->house, e->b);
+		break;
+	case EVENT_ANSWER:
+		house_answer(s->house, e->b);
+		break;
+	case EVENT_BROKER_START:
+		house_start(s->house);
+		break;
+	case EVENT_NODE_START:
+		post_start(s, who);
+		break;
+	}
+}
+
+static void
+run_until(struct sim *s, uint64_t end)
+{
+	while (!s->broken && s->event_count > 0 && s->events[0].at <= end) {
+		struct event e = next_event(s);
+
+		clocks_turn_to(e.at);
+		take_event(s, &e);
+	}
+	clocks_turn_to(end);
+}
+
+static uint64_t
+plan_steps(struct sim *s)
+{
+	struct dice d = dice_of(s->options.seed, 5000);
+	uint64_t at = FIRST_STEP_MS;
+
+	for (uint32_t i = 0; i < s->options.steps; i++) {
+		at += dice_permille(&d, 100) ? 0 : dice_between(&d, 1, 2 * STEP_MS);
+		if (i >= s->options.left_out_count || s->options.left_out[i] == 0)
+			sim_at(s, at, EVENT_STEP, i, 0);
+	}
+	return at;
+}
+
+static bool
+settled(struct sim *s, char what[512])
+{
+	if (!oracle_settled(s->oracle, what))
+		return false;
+	if (!house_quiet(s->house)) {
+		(void)snprintf(what, 512, "the broker is not at rest");
+		return false;
+	}
+	return true;
+}
+
+static void
+drain(struct sim *s)
+{
+	uint64_t begun = clocks_true();
+	char what[512];
+
+	faults_end(s);
+	while (!s->broken && !settled(s, what)) {
+		if (clocks_true() - begun >= DRAIN_MS) {
+			sim_broken(s, "%u s after the last fault: %s", DRAIN_MS / 1000, what);
+			return;
+		}
+		run_until(s, clocks_true() + LOOK_MS);
+	}
+	s->counts.drain_ms = clocks_true() - begun;
+}
+
+static void
+set_up(struct sim *s)
+{
+	struct lines_watch watch = {s, watch_up, watch_down, wake_broker, wake_node};
+
+	clocks_begin();
+	trace_names(papers_name);
+	chance_seed(s->options.seed);
+	s->net = dice_of(s->options.seed, 6000);
+	s->lives = dice_of(s->options.seed, 7000);
+	lines_begin(s->options.seed, &watch);
+	s->oracle = oracle_new(s);
+	clocks_run_as(WHO_DRIVER);
+	papers_write(&s->papers[s->paper_count++], NULL, &policy_first);
+	s->house = house_new(s);
+	house_start(s->house);
+	for (int who = 0; who < WHO_NODES; who++)
+		if ((policy_first.members & (1u << who)) != 0) {
+			post_begin(s, who, &s->papers[0]);
+			post_start(s, who);
+		}
+}
+
+static void
+tear_down(struct sim *s)
+{
+	for (int who = 0; who < WHO_NODES; who++)
+		if (s->posts[who].member)
+			post_end(s, who);
+	house_free(&s->house);
+	lines_end();
+	oracle_free(&s->oracle);
+	while (s->paper_count > 0)
+		papers_free(&s->papers[--s->paper_count]);
+	free(s->plan);
+	free(s->events);
+}
+
+void
+sim_run(struct sim_result *out, const struct sim_options *o)
+{
+	struct sim s = {.options = *o};
+	uint64_t end;
+
+	set_up(&s);
+	end = plan_steps(&s);
+	faults_plan(&s, end);
+	run_until(&s, end + 1);
+	drain(&s);
+	s.counts.pretend_ms = clocks_true();
+	*out = (struct sim_result){.failed = s.broken, .counts = s.counts};
+	(void)snprintf(out->what, sizeof out->what, "%s", s.what);
+	tear_down(&s);
+}

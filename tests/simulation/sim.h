@@ -1,0 +1,92 @@
+/*
+ * sim: one run from one seed: the real broker, the real nodes, what people do, and what goes wrong, as events on one pretend clock in one
+ * thread. The same options give the same run, to the byte.
+ */
+#ifndef KW_SIM_H
+#define KW_SIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "clients/partner/config.h"
+#include "clients/partner/node.h"
+#include "dice.h"
+#include "vault.h"
+#include "papers.h"
+
+enum fault { /* kinds, as bits of sim_options.faults */
+	FAULT_CRASH_BROKER, FAULT_CRASH_NODE, FAULT_STALL, FAULT_PARTITION, FAULT_RESET, FAULT_HALF_OPEN, FAULT_SLOW, FAULT_CLOCK,
+	FAULT_DISK,
+	FAULT_COUNT
+};
+#define FAULTS_ALL ((1u << FAULT_COUNT) - 1)
+const char *fault_name(enum fault f);
+
+struct sim_options {
+	uint64_t seed;
+	uint32_t steps;                  /* things that people do */
+	uint32_t faults;                 /* bits of enum fault */
+	const char *folder;              /* for the nodes' files; exists, and is empty afterwards */
+	const uint8_t *left_out;         /* of steps, then of faults, 1: this one is left out; NULL: none */
+	uint32_t left_out_count;
+};
+
+struct sim_counts {
+	uint32_t published, refused_at_desk, stored, deliveries, receipts;
+	uint32_t applied[FAULT_COUNT];
+	uint32_t broker_starts, node_starts, commits, turns, agreements;
+	uint64_t pretend_ms, drain_ms;
+};
+
+struct sim_result {
+	bool failed;
+	char what[1024];                 /* the sentence of what was broken */
+	struct sim_counts counts;
+};
+
+void sim_run(struct sim_result *out, const struct sim_options *o);
+uint32_t sim_faults_of(const struct sim_options *o); /* how many the run plans */
+
+/* ---- inside ---- */
+
+struct house;   /* house.h: the broker */
+struct oracle;  /* oracle.h */
+
+struct post { /* a node's machine */
+	int who;
+	bool member;                     /* has a machine at all by now */
+	struct partner_config config;
+	struct node *node;               /* NULL: it is down */
+	uint64_t turn_at;                /* the next one that is planned */
+	uint64_t read_seq;               /* of the inbox, by the application */
+};
+
+enum event_kind { EVENT_STEP, EVENT_FAULT, EVENT_FAULT_OVER, EVENT_BROKER_TURN, EVENT_NODE_TURN, EVENT_SYNC, EVENT_ANSWER, EVENT_BROKER_START, EVENT_NODE_START };
+struct event { uint64_t at, order; enum event_kind kind; uint32_t a; uint64_t b; };
+
+struct sim {
+	struct sim_options options;
+	struct sim_counts counts;
+	struct event *events;            /* a heap */
+	uint32_t event_count, event_room;
+	uint64_t orders;
+	struct house *house;
+	struct post posts[WHO_NODES];
+	struct oracle *oracle;
+	struct paper papers[16];
+	uint32_t paper_count;
+	struct dice net, lives;          /* delays of disks; when what fell over comes back */
+	struct fault_plan *plan;
+	uint32_t plan_count;
+	bool calm;                       /* no fault begins any more, and all are over */
+	bool broken;
+	char what[1024];
+};
+
+void sim_at(struct sim *s, uint64_t at, enum event_kind kind, uint32_t a, uint64_t b);
+void sim_wake_broker(struct sim *s, uint64_t at);
+void sim_wake_node(struct sim *s, int who, uint64_t at);
+/* What the oracle says when a promise was broken: the run ends at the next event. The first sentence stays. */
+void sim_broken(struct sim *s, const char *fmt, ...) KW_PRINTF(2, 3);
+
+#endif

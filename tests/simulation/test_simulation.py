@@ -1,0 +1,35 @@
+"""The simulator itself, and a slice of its runs: a seed replays to the byte, every seed that ever failed stays good, and so do fresh ones"""
+import os
+import subprocess
+import unittest
+
+SIM = os.environ.get("KW_SIM", os.path.join(os.environ.get("KW_BUILD_DIR", "build/dev"), "tests", "kurzweg-sim"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def run(*args, timeout=900):
+    return subprocess.run([SIM, *args], capture_output=True, text=True, timeout=timeout)
+
+
+class Simulation(unittest.TestCase):
+    def good(self, *args):
+        ran = run(*args)
+        self.assertEqual(ran.returncode, 0, ran.stdout[-4000:] + ran.stderr[-4000:])
+        return ran.stdout
+
+    def test_a_seed_replays_to_the_byte(self):
+        first = self.good("--seed", "5", "--steps", "100", "--trace")
+        self.assertEqual(first, self.good("--seed", "5", "--steps", "100", "--trace"))
+        self.assertGreater(first.count("\n"), 500)
+
+    def test_a_run_with_too_little_traffic_is_a_failure(self):
+        ran = run("--seed", "1", "--steps", "0")
+        self.assertEqual(ran.returncode, 1)
+        self.assertIn("too little traffic", ran.stdout)
+
+    def test_a_slice(self):
+        print(self.good("--seed", "1", "--count", "3", "--steps", "200", "--faults", "crash-broker,crash-node,stall,partition,reset,half-open,slow,clock"))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
