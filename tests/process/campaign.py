@@ -25,6 +25,7 @@ import time
 import zmq
 
 import kurzweg_test
+import record
 from kurzweg_test import Partnership, free_ports, wait_until
 
 NODES = {"police/control-room": "police", "city/public-order": "city", "city/crime-prevention": "city", "youth-house/office": "civil"}
@@ -89,7 +90,7 @@ class Spoken:
 
     def __init__(self, readers, at_once):
         self.readers, self.at_once, self.id = readers, at_once, None
-        self.last, self.anew = None, False  # the id under which it came; whether that is another than the first
+        self.last = None  # the id under which it came
 
 
 class Campaign:
@@ -108,6 +109,7 @@ class Campaign:
         self.rows = {node: [] for node in NODES}  # of each inbox, as far as read
         self.over, self.threads, self.failure = threading.Event(), [], None
         self.faults = collections.Counter()
+        self.record = record.Record(self.versions[0])
 
     # ---- the load ----
 
@@ -122,11 +124,13 @@ class Campaign:
         to = sorted(rng.sample(others, rng.randint(1, 2))) if rng.random() < 0.4 else []
         one = Spoken(to or others, rng.random() < 0.5)
         said.append(one)
-        text = f"{post.node} {lane} {len(said) - 1}"
-        body = json.dumps({"text": text + " " + "x" * rng.randrange(600), "language": "de"}).encode()
-        answer = line.ask("publish", body, topic=f"{lane}/{'mitte' if to else 'all'}", form="json", to=to, confirm_at_once=one.at_once)
+        text = f"{post.node} {lane} {len(said) - 1} {'x' * rng.randrange(600)}".strip()
+        topic = f"{lane}/{'mitte' if to else 'all'}"
+        key = self.record.said(post.node, topic, text, to, order=lane)
+        answer = line.ask("publish", json.dumps({"text": text, "language": "de"}).encode(), topic=topic, form="json", to=to, confirm_at_once=one.at_once)
         assert answer["ok"], answer
         one.id = answer["result"]["id"]
+        self.record.taken(key, one.id)
 
     def voice(self, post, lane):
         """Says one thing after the other; now and then it waits until the last was stored."""
@@ -194,6 +198,7 @@ class Campaign:
                 time.sleep(self.random.choice((0, 0, self.random.random())))
                 post.daemon.start()
             self.faults["broker" if post is None else post.node] += 1
+            self.record.fault("killed " + ("the broker" if post is None else post.node))
             if self.random.random() >= 0.25:
                 break
             time.sleep(self.random.random() * 0.4)
@@ -222,6 +227,7 @@ class Campaign:
             return now == self.version
 
         wait_until(in_force, PROGRESS, f"version {self.version} in force")
+        self.record.agreement(path)
         self.faults["while installing"] += 1
 
     def cycle(self):
@@ -268,49 +274,22 @@ class Campaign:
                 return False
         return True
 
-    def sealed_anew(self, one, node, identity):
-        """Whether the first that was said as one is what its node calls by identity today."""
-        at = one.id
-        while at is not None and at != identity:
-            at = self.ask(self.posts[node], "trace", id=at).get("sealed_anew_as")
-        return at == identity
+    def judge_history(self, cycles):
+        """Once each, in order, only what was said and to whom it was: by a checker that shares nothing with the programs."""
+        self.record.ways(lambda node, verb, **keys: self.ask(self.posts[node], verb, **keys))
+        for node, post in self.posts.items():
+            rows = self.read_on(post)
+            self.record.shown(node, rows)
+            shown = [(row["seq"], row["id"]) for row in rows]
+            assert self.followed[node] == shown[:len(self.followed[node])], f"{node} took back what it had shown"
+            for row in rows:
+                assert row["mark"] == "", row
+                sender, lane, number = row["content"]["text"].split()[:3]
+                self.spoken[sender, lane][int(number)].last = row["id"]
+        self.record.judge(self.p.folder, said=cycles * STORED_A_CYCLE, faults=cycles)
 
-    def judge_inbox(self, post, rows):
-        """Once each, in the sender's order, only what was meant for it. Answers which of the unanswered ones came."""
-        got, ids = collections.defaultdict(list), [row["id"] for row in rows]
-        assert len(set(ids)) == len(ids), f"{post.node} shows a notification twice"
-        for row in rows:
-            sender, lane, number = row["content"]["text"].split()[:3]
-            assert (row["sender"], row["lane"], row["mark"]) == (sender, lane, ""), row
-            one = self.spoken[sender, lane][int(number)]
-            one.last = one.last or row["id"]
-            assert post.node in one.readers and one.last == row["id"], row
-            one.anew = one.anew or one.id not in (None, row["id"]) and self.sealed_anew(one, sender, row["id"])
-            assert one.anew or one.id in (None, row["id"]), row
-            got[sender, lane].append(int(number))
-        for (sender, lane), numbers in got.items():
-            assert len(set(numbers)) == len(numbers), f"{post.node} has something of {sender} in lane {lane} twice: {numbers}"
-            kept = [n for n in numbers if not self.spoken[sender, lane][n].anew]
-            assert self.version > 1 or kept == numbers
-            assert kept == sorted(kept), f"{post.node} has lane {lane} of {sender} in the order {kept}"
-        missing = [(key, n) for key, said in self.spoken.items() for n, one in enumerate(said)
-                   if one.id and post.node in one.readers and n not in set(got[key])]
-        assert not missing, f"{post.node} lacks {missing}"
-        shown = [(row["seq"], row["id"]) for row in rows]
-        assert self.followed[post.node] == shown[:len(self.followed[post.node])], f"{post.node} took back what it had shown"
-        return {(key, n) for key, numbers in got.items() for n in numbers if self.spoken[key][n].id is None}
-
-    def judge(self):
-        inboxes = {node: self.read_on(post) for node, post in self.posts.items()}
-        came = {node: self.judge_inbox(self.posts[node], rows) for node, rows in inboxes.items()}
-        for (key, n) in set().union(*came.values()):
-            lacking = [r for r in self.spoken[key][n].readers if (key, n) not in came[r]]
-            assert not lacking, f"{key} {n} was not answered and came to others, not to {lacking}"
-        for lane in LANES:
-            orders = {node: [row["id"] for row in rows if row["lane"] == lane] for node, rows in inboxes.items()}
-            for one, other in ((a, b) for a in orders for b in orders if a < b):
-                both = set(orders[one]) & set(orders[other])
-                assert [i for i in orders[one] if i in both] == [i for i in orders[other] if i in both], f"lane {lane} has one order at {one}, another at {other}"
+    def judge(self, cycles):
+        self.judge_history(cycles)
         for post in self.posts.values():
             status = self.ask(post, "status")
             wrong = {key: status[key] for key in ("gaps", "missing_numbers", "alarms", "evidence", "stopped") if status[key]}
@@ -341,12 +320,12 @@ class Campaign:
             thread.join()
         self.check()
         wait_until(self.settled, SETTLE, "an empty outbox at every sender and everything at every reader")
-        self.judge()
+        self.judge(cycles)
         said = [one for said in self.spoken.values() for one in said]
         assert all(self.faults[name] for name in ("broker", "while starting")) and sum(self.faults[n] for n in NODES), f"too few faults: {dict(self.faults)}"
         assert cycles <= VERSIONS or self.version == VERSIONS + 1
         tell(f"seed {self.seed}: {len(said)} notifications, {sum(one.id is None for one in said)} not answered, "
-             f"{sum(one.anew for one in said)} sealed anew, {dict(self.faults)}, "
+             f"{sum(event['event'] == 'anew' for event in self.record.events)} sealed anew, {dict(self.faults)}, "
              f"{time.monotonic() - begun:.0f} s: nothing is missing, nothing came twice")
         for daemon in [self.broker, *(post.daemon for post in self.posts.values())]:
             code = daemon.stop()
