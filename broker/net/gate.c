@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "broker/core/list.h"
+#include "broker/net/gate_heard.h"
 #include "broker/net/gate_listen.h"
 #include "broker/net/gate_table.h"
 #include "broker/net/zap.h"
@@ -25,6 +26,7 @@ struct gate {
 	uint64_t version;                /* of the agreement, for what connections remember */
 	struct gate_table table;
 	struct gate_listen listen;
+	struct gate_heard heard;
 	struct gate_counters counters;
 };
 
@@ -86,9 +88,8 @@ open_monitor(void *context, void *socket)
 {
 	void *monitor;
 
-	if (zmq_socket_monitor(socket, MONITOR_ADDRESS,
-	                       ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
-	                       ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED) != 0)
+	/* Never ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: see gate_heard.h. */
+	if (zmq_socket_monitor(socket, MONITOR_ADDRESS, ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED) != 0)
 		return NULL;
 	monitor = zmq_socket(context, ZMQ_PAIR);
 	if (monitor != NULL && (!set_int(monitor, ZMQ_LINGER, 0) || zmq_connect(monitor, MONITOR_ADDRESS) != 0)) {
@@ -107,6 +108,8 @@ gate_open(struct gate **out, const struct gate_config *config, struct kw_why *wh
 	if (g == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for the gate");
 	err = gate_table_init(&g->table, config->conns_max);
+	if (err == KW_OK)
+		err = gate_heard_init(&g->heard);
 	if (err != KW_OK) {
 		(void)kw_refuse(why, err, "out of memory for %u connections", config->conns_max);
 		goto free_gate;
@@ -152,6 +155,7 @@ gate_close(struct gate **gate)
 	if (g->monitor != NULL)
 		(void)zmq_close(g->monitor);
 	gate_table_free(&g->table);
+	gate_heard_free(&g->heard);
 	free(g);
 	*gate = NULL;
 }
@@ -252,6 +256,7 @@ conn_of(struct gate *g, const struct parts *p, uint64_t mono_ms, const struct ga
 		if (id.len != 5 || id.p[0] != 0)
 			g->counters.odd_routing_ids++;
 		keep_address(c, zmq_msg_gets(p->last, "Peer-Address"));
+		gate_heard_message(&g->heard, zmq_msg_get(p->last, ZMQ_SRCFD));
 	}
 	gate_table_touch(&g->table, c, mono_ms);
 	return c;
@@ -301,12 +306,16 @@ gate_receive(struct gate *g, uint32_t max, uint64_t mono_ms, const struct gate_h
 void
 gate_monitor_receive(struct gate *g)
 {
-	uint8_t event[16], address[512];
+	uint8_t event[16] = {0}, address[512];
 	uint16_t kind;
+	int32_t fd;
 
 	while (zmq_recv(g->monitor, event, sizeof event, ZMQ_DONTWAIT) >= 0) {
 		memcpy(&kind, event, sizeof kind); /* in the machine's order */
-		if (kind != ZMQ_EVENT_ACCEPTED && kind != ZMQ_EVENT_DISCONNECTED)
+		memcpy(&fd, event + sizeof kind, sizeof fd);
+		if (kind == ZMQ_EVENT_ACCEPTED)
+			gate_heard_accepted(&g->heard, fd);
+		else if (gate_heard_ended(&g->heard, fd))
 			g->counters.handshakes_failed++;
 		(void)zmq_recv(g->monitor, address, sizeof address, ZMQ_DONTWAIT);
 	}

@@ -101,9 +101,12 @@ open_monitor(struct net *n, struct kw_why *why)
 	char name[64];
 
 	(void)snprintf(name, sizeof name, "inproc://link-%llu", (unsigned long long)++n->attempts);
+	/*
+	 * Never ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: libzmq sends it also for one altered byte in a message, and sending it overwrites the
+	 * errno by which libzmq knows that the connection has to be closed; it then stands unread until the silence is noticed.
+	 */
 	if (zmq_socket_monitor(n->socket, name, ZMQ_EVENT_CONNECTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_CONNECT_RETRIED |
-	                       ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-	                       ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) != 0)
+	                       ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) != 0)
 		return kw_refuse(why, KW_EIO, "the connection cannot be watched: %s", zmq_strerror(errno));
 	if ((n->monitor = zmq_socket(n->context, ZMQ_PAIR)) == NULL)
 		return kw_refuse(why, KW_EIO, "the connection cannot be watched: %s", zmq_strerror(errno));
@@ -190,7 +193,6 @@ meaning(struct net *n, uint16_t event, uint32_t value)
 		return NET_CONNECTED;
 	case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
 		return value >= 400 && value < 500 ? NET_TURNED_AWAY : NET_LOST;
-	case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
 	case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
 		return NET_HANDSHAKE;
 	default:

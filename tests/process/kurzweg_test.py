@@ -333,10 +333,10 @@ class Partnership:
         """Written and signed by two."""
         return self.sign(self.write(name, **changes))
 
-    def broker(self, agreement=None, program="kurzweg-broker", **env):
-        """kurzweg-broker on the partnership's endpoint, up when this returns; its files are broker.yaml, broker/ and broker.log."""
+    def broker(self, agreement=None, program="kurzweg-broker", listen=None, **env):
+        """kurzweg-broker on the partnership's endpoint, or behind it, up when this returns; its files are broker.yaml, broker/ and broker.log."""
         config = self.folder / "broker.yaml"
-        config.write_text(f'agreement: {agreement or self.folder / "agreement.yaml"}\nkey: {self.key("haus")}\nlisten: ["{self.endpoint}"]\n'
+        config.write_text(f'agreement: {agreement or self.folder / "agreement.yaml"}\nkey: {self.key("haus")}\nlisten: ["{listen or self.endpoint}"]\n'
                           f"control: ipc://{self.folder}/broker.sock\nstore: {{path: {self.folder}/broker}}\n")
         daemon = self.test.daemon(program, "--config", config, log=self.folder / "broker.log", **env)
         return daemon.wait_for("broker.ready") and daemon
