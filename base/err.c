@@ -67,7 +67,7 @@ kw_translate(const char *english)
 }
 
 enum kw_err
-kw_refuse(struct kw_why *why, enum kw_err err, const char *fmt, ...)
+(kw_refuse)(struct kw_why *why, enum kw_err err, const char *fmt, ...)
 {
 	va_list args;
 

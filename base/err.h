@@ -55,6 +55,10 @@ struct kw_why {
  * no UTF-8) becomes '?'.
  */
 enum kw_err kw_refuse(struct kw_why *why, enum kw_err err, const char *fmt, ...) KW_PRINTF(3, 4);
+#ifdef __clang_analyzer__ /* which reads one file at a time, and shall know that a refusal is never KW_OK */
+void kw_refused(const char *fmt, ...);
+#define kw_refuse(why, err, ...) ((void)(why), kw_refused(__VA_ARGS__), (err))
+#endif
 
 /* A word that goes into a sentence as an argument, in the program's language; english where it chose none. */
 const char *kw_translate(const char *english) __attribute__((format_arg(1)));

@@ -375,7 +375,7 @@ text_hex(uint8_t *out, size_t len, const char *text)
 		if (hex_digit(text[i]) < 0)
 			return false;
 	for (size_t i = 0; i < len; i++)
-		out[i] = (uint8_t)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
+		out[i] = (uint8_t)((unsigned)hex_digit(text[2 * i]) << 4 | (unsigned)hex_digit(text[2 * i + 1]));
 	return true;
 }
 

@@ -229,7 +229,7 @@ act(struct kw_case *c, enum case_act what, const struct case_move *m, const stru
 		break;
 	case ACT_NOTHING:
 	case ACT_COUNT:
-		MUST(!"an effective move does something");
+		MUST(false && "an effective move does something");
 	}
 	return v;
 }

@@ -85,7 +85,7 @@ case_table_find(const struct case_table *t, const struct kw_case *c, const struc
 		if (row->move == m->kind && (row->states & IN(c->state)) != 0 && plays(c, row->by, m->actor, r))
 			return row;
 	}
-	MUST(!"the table has a row for every move in every state");
+	MUST(false && "the table has a row for every move in every state");
 	return &nobody;
 }
 

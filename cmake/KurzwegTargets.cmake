@@ -6,14 +6,14 @@ target_include_directories(kw_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_definitions(kw_flags INTERFACE _GNU_SOURCE KW_VERSION="${PROJECT_VERSION}")
 target_compile_options(kw_flags INTERFACE
   -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith
-  -Wwrite-strings -Wvla -Wundef -Wformat=2 -Wcast-qual -Wconversion -Wno-sign-conversion -Wno-format-truncation
+  -Wwrite-strings -Wvla -Wundef -Wformat=2 -Wconversion -Wno-sign-conversion $<$<C_COMPILER_ID:GNU>:-Wcast-qual> $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>
   -fno-strict-aliasing -fno-common -fvisibility=hidden)
 
 if(KW_SANITIZE)
   target_compile_options(kw_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(kw_flags INTERFACE -fsanitize=address,undefined)
 elseif(KW_FUZZ) # another compiler, whose warnings nobody has looked through
-  target_compile_options(kw_flags INTERFACE -Wno-error -Wno-unknown-warning-option -fsanitize=fuzzer-no-link,address,undefined
+  target_compile_options(kw_flags INTERFACE -Wno-error -fsanitize=fuzzer-no-link,address,undefined
     -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(kw_flags INTERFACE -fsanitize=address,undefined)
 elseif(KW_TSAN)

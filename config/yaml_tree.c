@@ -306,6 +306,7 @@ on_close(struct builder *b)
 	struct yaml_node *n = b->open[--b->depth].at;
 	size_t i = 0;
 
+	MUST(n != NULL);
 	if (n->count == 0)
 		return KW_OK;
 	n->kids = take(b->tree, n->count * sizeof *n->kids);

@@ -49,7 +49,7 @@ put_value(xmlTextWriter *w, const ProtobufCFieldDescriptor *f, const void *at)
 		(void)snprintf(number, sizeof number, "%llu", (unsigned long long)*(const uint64_t *)at);
 		return put_element(w, name, number);
 	default:
-		MUST(!"a type that Alert does not use");
+		MUST(false && "a type that Alert does not use");
 		return false;
 	}
 }

@@ -65,7 +65,7 @@ value_of(struct writer *w, const ProtobufCFieldDescriptor *f, const void *at)
 			w->precision = digits_needed(real);
 		return json_real(real);
 	default:
-		MUST(!"a type that no schema of ours uses");
+		MUST(false && "a type that no schema of ours uses");
 		return NULL;
 	}
 }

@@ -115,7 +115,7 @@ put_value(struct lines *l, const ProtobufCFieldDescriptor *f, const char *name, 
 		(void)snprintf(text, sizeof text, "%.6f", *(const double *)at);
 		break;
 	default:
-		MUST(!"a type that no schema of ours uses");
+		MUST(false && "a type that no schema of ours uses");
 	}
 	lines_put(l, name, text);
 }

@@ -113,7 +113,7 @@ element_size(ProtobufCType type)
 	case PROTOBUF_C_TYPE_ENUM:
 		return 4;
 	default:
-		MUST(!"a type that no schema of ours uses");
+		MUST(false && "a type that no schema of ours uses");
 		return 0;
 	}
 }

@@ -293,6 +293,6 @@ wire_encode(struct buf *out, const struct wire_msg *m)
 	case WIRE_ADMIN_REPLY:
 		return encode_texts(out, &c, m);
 	}
-	MUST(!"a kind of wire_msg");
+	MUST(false && "a kind of wire_msg");
 	return KW_EINVAL;
 }

@@ -124,7 +124,7 @@ enum kw_err
 audience_know(struct audience *a, const struct agreement *g, uint32_t **numbers)
 {
 	uint32_t n = agreement_node_count(g);
-	uint32_t *found = malloc((n + 1) * sizeof *found);
+	uint32_t *found = calloc(n + 1, sizeof *found);
 	enum kw_err err = KW_ENOMEM;
 
 	if (found != NULL)

@@ -181,7 +181,7 @@ installed(struct core *c, struct store_batch *b, struct core_time now)
 {
 	const struct agreement *old = c->agreement;
 	struct pending entry[KW_LANES];
-	uint64_t first[KW_LANES];
+	uint64_t first[KW_LANES] = {0};
 
 	memset(entry, 0, sizeof entry);
 	for (uint32_t i = 0; i < b->count; i++) {

@@ -81,8 +81,8 @@ only_a_broker_is_here(const struct status_options *o)
 {
 	const char *named = getenv("KURZWEG_SOCKET");
 
-	return o->socket == NULL && (named == NULL || named[0] == '\0') && access(LOCAL_SOCKET_DEFAULT + strlen("ipc://"), F_OK) != 0 &&
-	       access(BROKER_CONTROL_DEFAULT + strlen("ipc://"), F_OK) == 0;
+	return o->socket == NULL && (named == NULL || named[0] == '\0') && access(&LOCAL_SOCKET_DEFAULT[strlen("ipc://")], F_OK) != 0 &&
+	       access(&BROKER_CONTROL_DEFAULT[strlen("ipc://")], F_OK) == 0;
 }
 
 static enum cli_exit

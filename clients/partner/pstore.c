@@ -136,7 +136,7 @@ pstore_sql(struct pstore *s, const char *sql, struct kw_why *why)
 		s->cache[i].sql = sql;
 		return s->cache[i].stmt;
 	}
-	MUST(!"more statements than PSTORE_STATEMENTS");
+	MUST(false && "more statements than PSTORE_STATEMENTS");
 	return NULL;
 }
 

@@ -41,7 +41,9 @@ capture(void (*show)(const struct cli *c, const void *of), const struct cli *c, 
 	(void)close(before);
 	assert_int_equal(fseek(file, 0, SEEK_END), 0);
 	len = ftell(file);
-	assert_true(len >= 0 && (text = calloc(1, (size_t)len + 1)) != NULL);
+	assert_true(len >= 0);
+	text = calloc(1, (size_t)len + 1);
+	assert_non_null(text);
 	rewind(file);
 	assert_int_equal(fread(text, 1, (size_t)len, file), (size_t)len);
 	(void)fclose(file);
