@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -95,8 +96,11 @@ main(int argc, char **argv)
 	argp_err_exit_status = EXIT_USAGE;
 	if (argc > 0)
 		argv[0] = program_invocation_short_name; /* so argp speaks as all other sentences do */
-	if (argp_parse(&parser, argc, argv, 0, NULL, &o) != 0)
-		return EXIT_USAGE;
+	code = argp_parse(&parser, argc, argv, 0, NULL, &o);
+	if (code != 0) { /* what is wrong with an option it says itself, and ends */
+		(void)fprintf(stderr, "kurzweg-broker: the options cannot be read: %s\n", strerror(code));
+		return EXIT_FAILED;
+	}
 	if (o.config == NULL)
 		o.config = "/etc/kurzweg/broker.yaml";
 	if (sodium_init() < 0 || !guard_process()) {

@@ -75,7 +75,7 @@ line(const struct cli *c, bool to_note, const char *left, const char *right)
 		cli_note(c, "  %s%*s%s", left, (int)(width < 16 ? 16 - width : 1), "", right);
 	else
 		(void)printf("%s%s%s%*s%s\n", cli_colour(c, CLI_DIM), left, cli_colour(c, CLI_PLAIN), (int)(width < 16 ? 16 - width : 1), "",
-		             buf_text(&safe) != NULL ? buf_text(&safe) : "?");
+		             cli_text(&safe));
 	buf_free(&safe);
 }
 

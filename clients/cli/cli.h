@@ -110,6 +110,9 @@ const char *cli_colour(const struct cli *c, enum cli_colour colour);
 /* What others wrote, made safe for a terminal: controls and invisible characters become '?'. out is grown. */
 void cli_put_safe(struct buf *out, const char *text);
 
+/* What was gathered. Where memory ran out the tool ends here, with that sentence: an answer with holes would be taken for the whole one. */
+const char *cli_text(struct buf *b);
+
 /* Prints value as JSON and a line end, indented on a terminal; value is freed, NULL is out of memory. */
 enum cli_exit cli_json(const struct cli *c, json_t *value);
 /* The same of a text that is JSON already, as it stands. In both what a terminal might obey stands as \u…, which is the same JSON. */

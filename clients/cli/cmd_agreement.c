@@ -69,7 +69,7 @@ run_check(struct cli *c, const void *options)
 	struct agreement *a = NULL;
 	struct kw_why why = {{0}};
 	enum kw_err err = agreement_file_read(&a, c->args[0], &warnings, &why);
-	const char *text = buf_text(&warnings) != NULL ? buf_text(&warnings) : "";
+	const char *text = cli_text(&warnings);
 	enum cli_exit code = CLI_DONE;
 
 	if (o->json) {
@@ -243,7 +243,7 @@ tell_approvers(const struct cli *c, const struct agreement *a, const char *topic
 		buf_printf(&names, "%s%s", names.len > 0 ? ", " : "", partner);
 		last = partner;
 	}
-	cli_note(c, _("They get it when all of these have approved it, the author's own partner left out: %s."), buf_text(&names) != NULL ? buf_text(&names) : "?");
+	cli_note(c, _("They get it when all of these have approved it, the author's own partner left out: %s."), cli_text(&names));
 	buf_free(&names);
 }
 

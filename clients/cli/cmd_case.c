@@ -59,14 +59,14 @@ show_list(const struct cli *c, const json_t *list, uint64_t now_ms)
 		if (c->columns == 0) {
 			buf_printf(&line, "%s\t%s\t%s\t", look_text(one, "id"), look_text(one, "topic"), stands);
 			cli_put_safe(&line, title(one));
-			(void)printf("%s\n", buf_text(&line));
+			(void)printf("%s\n", cli_text(&line));
 		} else {
 			buf_printf(&line, "%s%s%s  ", cli_colour(c, CLI_BOLD), cases_short(look_text(one, "id")), cli_colour(c, CLI_PLAIN));
 			cli_put_wrapped(&line, title(one), c->columns, 10, 10);
 			buf_printf(&line, "\n          %s", cli_colour(c, colour));
 			cli_put_wrapped(&line, stands, c->columns, 10, 10);
 			buf_printf(&line, "%s\n", cli_colour(c, CLI_PLAIN));
-			(void)fputs(buf_text(&line) != NULL ? buf_text(&line) : "", stdout);
+			(void)fputs(cli_text(&line), stdout);
 		}
 		buf_free(&line);
 	}
@@ -125,7 +125,7 @@ show_can(const struct cli *c, const json_t *one)
 	json_array_foreach(look_at(one, "can"), i, word)
 		buf_printf(&line, "%s%s", i > 0 ? ", " : "", strcmp(json_string_value(word), "hand_over") == 0 ? "hand-over" : json_string_value(word));
 	if (line.len > 0)
-		cli_field(c, _("you can"), CLI_PLAIN, buf_text(&line));
+		cli_field(c, _("you can"), CLI_PLAIN, cli_text(&line));
 	buf_free(&line);
 }
 

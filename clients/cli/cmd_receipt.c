@@ -74,7 +74,7 @@ show_receipt(const struct cli *c, const json_t *one, uint64_t now_ms)
 		buf_printf(&line, " → %s", to);
 	if (text[0] != '\0')
 		buf_printf(&line, ": %s", text);
-	cli_field(c, at, CLI_PLAIN, buf_text(&line));
+	cli_field(c, at, CLI_PLAIN, cli_text(&line));
 	buf_free(&line);
 }
 

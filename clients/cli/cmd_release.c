@@ -76,7 +76,7 @@ show_answers(const struct cli *c, const json_t *list, const char *label, enum cl
 		buf_printf(&line, "%s%s%s%s, %s", look_text(one, "node"), as[0] != '\0' ? " (" : "", as, as[0] != '\0' ? ")" : "", at);
 		if (reason[0] != '\0')
 			buf_printf(&line, ": %s", reason);
-		cli_field(c, label, colour, buf_text(&line) != NULL ? buf_text(&line) : "?");
+		cli_field(c, label, colour, cli_text(&line));
 		buf_free(&line);
 	}
 }
@@ -92,7 +92,7 @@ show_draft(const struct cli *c, const json_t *d, uint64_t now_ms)
 	(void)snprintf(line, sizeof line, "%s%s", state_word(d), look_flag(d, "your_turn") ? _(": YOURS TO APPROVE OR REFUSE") : "");
 	cli_field(c, _("state"), state_colour(d), line);
 	missing_text(&missing, d);
-	cli_field(c, _("missing"), CLI_YELLOW, buf_text(&missing) != NULL ? buf_text(&missing) : "?");
+	cli_field(c, _("missing"), CLI_YELLOW, cli_text(&missing));
 	buf_free(&missing);
 	show_answers(c, look_at(d, "approved"), _("approved by"), CLI_GREEN, now_ms);
 	show_answers(c, look_at(d, "refused"), _("refused by"), CLI_RED, now_ms);

@@ -20,14 +20,14 @@ put_cut(struct buf *out, const char *text, size_t width)
 	size_t n = 0;
 
 	cli_put_safe(&safe, text);
-	p = buf_text(&safe);
-	if (p != NULL && cli_width(p) <= width)
+	p = cli_text(&safe);
+	if (cli_width(p) <= width)
 		width++; /* no room for "…" is needed */
-	for (; p != NULL && *p != '\0' && n + 1 < width; n++)
+	for (; *p != '\0' && n + 1 < width; n++)
 		do
 			buf_put_u8(out, *p == '\n' || *p == '\t' ? ' ' : (uint8_t)*p);
 		while (((unsigned char)*++p & 0xC0) == 0x80);
-	if (p != NULL && *p != '\0')
+	if (*p != '\0')
 		buf_put_str(out, "…");
 	buf_free(&safe);
 }
@@ -51,7 +51,7 @@ clean(const json_t *row)
 			put_cut(&safe, json_string_value(value), WORD_WIDTH);
 		else
 			cli_put_safe(&safe, json_string_value(value));
-		(void)json_object_set_new(out, key, json_string(buf_text(&safe) != NULL ? buf_text(&safe) : "?"));
+		(void)json_object_set_new(out, key, json_string(cli_text(&safe)));
 		buf_free(&safe);
 	}
 	return out;
@@ -216,7 +216,7 @@ print_cut(const struct cli *c, enum cli_colour colour, const char *text, size_t 
 	struct buf line = BUF_INIT(64u * 1024u);
 
 	put_cut(&line, text, width);
-	(void)printf("%s%s%s\n", colour != CLI_PLAIN ? cli_colour(c, colour) : "", buf_text(&line) != NULL ? buf_text(&line) : "?",
+	(void)printf("%s%s%s\n", colour != CLI_PLAIN ? cli_colour(c, colour) : "", cli_text(&line),
 	             colour != CLI_PLAIN ? cli_colour(c, CLI_PLAIN) : "");
 	buf_free(&line);
 }
@@ -486,9 +486,8 @@ print_content(const struct cli *c, const char *text)
 		struct buf line = BUF_INIT(32u << 20), wrapped = BUF_INIT(64u << 20);
 
 		buf_put(&line, text, len);
-		if (buf_text(&line) != NULL)
-			cli_put_wrapped(&wrapped, buf_text(&line), c->columns, c->columns > 2 * TEXT_INDENT ? TEXT_INDENT : 0, 0);
-		(void)printf("%s%s%s\n", head ? cli_colour(c, CLI_BOLD) : "", buf_text(&wrapped) != NULL ? buf_text(&wrapped) : "?", head ? cli_colour(c, CLI_PLAIN) : "");
+		cli_put_wrapped(&wrapped, cli_text(&line), c->columns, c->columns > 2 * TEXT_INDENT ? TEXT_INDENT : 0, 0);
+		(void)printf("%s%s%s\n", head ? cli_colour(c, CLI_BOLD) : "", cli_text(&wrapped), head ? cli_colour(c, CLI_PLAIN) : "");
 		head = head && strncmp(text, "***", 3) == 0;
 		buf_free(&line);
 		buf_free(&wrapped);

@@ -42,6 +42,18 @@ cli_put_safe(struct buf *out, const char *text)
 	}
 }
 
+const char *
+cli_text(struct buf *b)
+{
+	const char *text = buf_text(b);
+
+	if (text != NULL)
+		return text;
+	(void)fflush(stdout);
+	(void)fprintf(stderr, "kurzweg: %s\n", _("out of memory"));
+	exit(CLI_FAILED);
+}
+
 /* A whole line on standard error, whatever stands in it. */
 static void
 say(const struct cli *c, enum cli_colour colour, const char *head, const char *text)
@@ -51,7 +63,7 @@ say(const struct cli *c, enum cli_colour colour, const char *head, const char *t
 	cli_put_safe(&line, text);
 	(void)fflush(stdout); /* so that both come in their order where they go to one place */
 	(void)fprintf(stderr, "%s%s%s%s\n", c->colour_err ? sequences[colour] : "", head, c->colour_err ? sequences[CLI_PLAIN] : "",
-	              buf_text(&line) != NULL ? buf_text(&line) : "?");
+	              cli_text(&line));
 	buf_free(&line);
 }
 
@@ -198,10 +210,7 @@ cli_put_wrapped(struct buf *out, const char *text, size_t width, size_t indent, 
 	const char *rest;
 
 	cli_put_safe(&safe, text);
-	if ((rest = buf_text(&safe)) == NULL) {
-		out->failed = true;
-		return;
-	}
+	rest = cli_text(&safe);
 	while (*rest != '\0') {
 		size_t n = width == 0 ? strcspn(rest, "\n") : take_line(rest, width > at ? width - at : 1);
 
@@ -226,7 +235,7 @@ print_wrapped(const struct cli *c, enum cli_colour colour, const char *text, siz
 	struct buf lines = BUF_INIT(32u << 20);
 
 	cli_put_wrapped(&lines, text, c->columns, indent, indent);
-	(void)printf("%s%s%s\n", colour != CLI_PLAIN ? cli_colour(c, colour) : "", buf_text(&lines) != NULL ? buf_text(&lines) : "?",
+	(void)printf("%s%s%s\n", colour != CLI_PLAIN ? cli_colour(c, colour) : "", cli_text(&lines),
 	             colour != CLI_PLAIN ? cli_colour(c, CLI_PLAIN) : "");
 	buf_free(&lines);
 }

@@ -35,7 +35,7 @@ print_faults(const struct standing *s, bool grave)
 			continue;
 		cli_put_wrapped(&lines, s->fault[i].text, s->c->columns, 2, 2);
 		(void)printf("%s%s%s %s\n", cli_colour(s->c, grave ? CLI_RED : CLI_YELLOW), grave ? "!" : "-", cli_colour(s->c, CLI_PLAIN),
-		             buf_text(&lines) != NULL ? buf_text(&lines) : "?");
+		             cli_text(&lines));
 		buf_free(&lines);
 	}
 }
@@ -59,7 +59,7 @@ standing_head(struct standing *s, const char *title)
 
 	print_verdict(s, verdict);
 	cli_put_safe(&safe, title);
-	(void)printf("%s%s%s  %s%s%s\n", cli_colour(s->c, CLI_BOLD), buf_text(&safe) != NULL ? buf_text(&safe) : "?", cli_colour(s->c, CLI_PLAIN),
+	(void)printf("%s%s%s  %s%s%s\n", cli_colour(s->c, CLI_BOLD), cli_text(&safe), cli_colour(s->c, CLI_PLAIN),
 	             cli_colour(s->c, s->grave > 0 ? CLI_ALARM : s->minor > 0 ? CLI_YELLOW : CLI_GREEN), verdict, cli_colour(s->c, CLI_PLAIN));
 	print_faults(s, true);
 	print_faults(s, false);

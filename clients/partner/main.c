@@ -171,8 +171,11 @@ main(int argc, char **argv)
 	argp_err_exit_status = EXIT_USAGE;
 	if (argc > 0)
 		argv[0] = program_invocation_short_name; /* so argp speaks as all other sentences do */
-	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
-		return EXIT_USAGE;
+	code = argp_parse(&argp, argc, argv, 0, NULL, &o);
+	if (code != 0) { /* what is wrong with an option it says itself, and ends */
+		(void)fprintf(stderr, "kurzweg-partner: the options cannot be read: %s\n", strerror(code));
+		return EXIT_FAILURE;
+	}
 	/* Keys lie in this process: no core file, no debugger of another user's. */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)setrlimit(RLIMIT_CORE, &none);
