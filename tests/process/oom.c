@@ -1,0 +1,118 @@
+/*
+ * oom: preloaded into a program, it refuses memory: at the allocation $KW_OOM_AT once, or from it on where $KW_OOM_EVER is set. Into the
+ * file $KW_OOM_LOG go: "refused" with the way there, "crashed" with the way there, and "count N" at the end of the program.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <execinfo.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WAY_MAX 24
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *p, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+
+static atomic_bool counting;
+static atomic_ulong asked;
+static unsigned long at;
+static bool ever;
+static int log_fd = -1;
+static _Thread_local bool inside; /* what we do ourselves is not counted */
+
+static void
+tell(const char *word)
+{
+	void *way[WAY_MAX];
+	int n;
+
+	if (write(log_fd, word, strlen(word)) < 0)
+		return;
+	n = backtrace(way, WAY_MAX);
+	backtrace_symbols_fd(way + 1, n - 1, log_fd);
+}
+
+static bool
+refused(void)
+{
+	unsigned long number;
+
+	if (!atomic_load(&counting) || inside)
+		return false;
+	number = atomic_fetch_add(&asked, 1) + 1;
+	if (at == 0 || number < at || (number > at && !ever))
+		return false;
+	if (number == at) {
+		inside = true;
+		tell("refused\n");
+		inside = false;
+	}
+	errno = ENOMEM;
+	return true;
+}
+
+void *malloc(size_t size) { return refused() ? NULL : __libc_malloc(size); }
+void *calloc(size_t count, size_t size) { return refused() ? NULL : __libc_calloc(count, size); }
+void *realloc(void *p, size_t size) { return refused() ? NULL : __libc_realloc(p, size); }
+void *memalign(size_t alignment, size_t size) { return refused() ? NULL : __libc_memalign(alignment, size); }
+void *aligned_alloc(size_t alignment, size_t size) { return refused() ? NULL : __libc_memalign(alignment, size); }
+
+int
+posix_memalign(void **out, size_t alignment, size_t size)
+{
+	void *p = refused() ? NULL : __libc_memalign(alignment, size);
+
+	if (p == NULL)
+		return ENOMEM;
+	*out = p;
+	return 0;
+}
+
+static void
+crashed(int signal_number)
+{
+	inside = true;
+	tell("crashed\n");
+	(void)signal(signal_number, SIG_DFL);
+	(void)raise(signal_number);
+}
+
+__attribute__((constructor)) static void
+begin(void)
+{
+	static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+	const char *number = getenv("KW_OOM_AT"), *log = getenv("KW_OOM_LOG");
+	void *way[1];
+
+	if (number == NULL || log == NULL)
+		return;
+	at = strtoul(number, NULL, 10);
+	ever = getenv("KW_OOM_EVER") != NULL;
+	log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	(void)backtrace(way, 1); /* loads what it needs */
+	for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++)
+		(void)signal(fatal[i], crashed);
+	atomic_store(&counting, true);
+}
+
+__attribute__((destructor)) static void
+end(void)
+{
+	char line[32];
+	int n;
+
+	if (!atomic_exchange(&counting, false))
+		return;
+	n = snprintf(line, sizeof line, "count %lu\n", atomic_load(&asked));
+	if (write(log_fd, line, (size_t)n) < 0)
+		return;
+}
