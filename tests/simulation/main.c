@@ -9,8 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "chance.h"
 #include "clocks.h"
+#include "scenario_run.h"
 #include "sim.h"
 #include "trace.h"
 
@@ -22,6 +24,8 @@ static const char help[] =
 	"  --steps N        things that people do in a run (600)\n"
 	"  --faults LIST    all, none, or names with commas: crash-broker, crash-node, stall, partition, reset, half-open, slow, clock, disk\n"
 	"  --jobs N         processes side by side (1)\n"
+	"  --scenario FILE  run what stands in FILE (tests/scenario/README.md)\n"
+	"  --sentences      the sentences that a scenario may have\n"
 	"  --trace          show what happens, a line each\n"
 	"  --verbose        the counts of every run, not only of all\n";
 
@@ -29,6 +33,7 @@ struct campaign {
 	uint64_t first, count;
 	uint32_t steps, faults, jobs;
 	bool trace, verbose;
+	const char *scenario;
 	char root[64];                  /* for files of this process and its children */
 };
 
@@ -150,6 +155,27 @@ run_seed(struct sim_counts *sum, const struct campaign *c, uint64_t seed)
 }
 
 static bool
+run_scenario(const struct campaign *c)
+{
+	struct sim_options o = {.seed = c->first, .folder = c->root};
+	struct scenario *play = calloc(1, sizeof *play);
+	const char *name = strrchr(c->scenario, '/') != NULL ? strrchr(c->scenario, '/') + 1 : c->scenario;
+	struct buf text = BUF_INIT(1u << 20);
+	struct sim_result r = {.failed = true};
+	struct kw_why why;
+
+	MUST(play != NULL);
+	if (fs_read(&text, c->scenario, &why) == KW_OK && scenario_parse(play, name, buf_span(&text), &why) == KW_OK)
+		scenario_run(&r, &o, play, name);
+	else
+		(void)snprintf(r.what, sizeof r.what, "%s", why.text);
+	(void)printf("%s: %s\n", name, r.failed ? r.what : "as it is told");
+	buf_free(&text);
+	free(play);
+	return !r.failed;
+}
+
+static bool
 run_share(struct sim_counts *sum, const struct campaign *c, uint32_t job)
 {
 	bool good = true;
@@ -195,12 +221,20 @@ run_jobs(struct sim_counts *sum, const struct campaign *c)
 	return good;
 }
 
+static void
+show_sentences(void)
+{
+	for (uint32_t i = 0; scenario_form(i) != NULL; i++)
+		(void)puts(scenario_form(i));
+}
+
 static bool
 options(struct campaign *c, int argc, char **argv)
 {
-	enum { SEED = 1, COUNT, STEPS, FAULTS, JOBS, TRACE, VERBOSE, HELP };
+	enum { SEED = 1, COUNT, STEPS, FAULTS, JOBS, SCENARIO, SENTENCES, TRACE, VERBOSE, HELP };
 	static const struct option known[] = {
 		{"seed", 1, NULL, SEED}, {"count", 1, NULL, COUNT}, {"steps", 1, NULL, STEPS}, {"faults", 1, NULL, FAULTS}, {"jobs", 1, NULL, JOBS},
+		{"scenario", 1, NULL, SCENARIO}, {"sentences", 0, NULL, SENTENCES},
 		{"trace", 0, NULL, TRACE}, {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP}, {NULL, 0, NULL, 0},
 	};
 	uint64_t n = 0;
@@ -216,6 +250,8 @@ options(struct campaign *c, int argc, char **argv)
 		case COUNT: c->count = n; break;
 		case STEPS: c->steps = (uint32_t)n; break;
 		case JOBS: c->jobs = n > 64 ? 64 : n < 1 ? 1 : (uint32_t)n; break;
+		case SENTENCES: show_sentences(); exit(0);
+		case SCENARIO: c->scenario = optarg; break;
 		case TRACE: c->trace = true; break;
 		case VERBOSE: c->verbose = true; break;
 		case FAULTS:
@@ -241,6 +277,8 @@ main(int argc, char **argv)
 		(void)fputs(help, stderr);
 		return 64;
 	}
+	if (c.scenario != NULL && c.first == UINT64_MAX)
+		c.first = 1;
 	if (c.first == UINT64_MAX) {
 		MUST(getentropy(&c.first, sizeof c.first) == 0);
 		c.first %= 1000000000;
@@ -255,6 +293,12 @@ main(int argc, char **argv)
 		return 1;
 	}
 	trace_to(c.trace);
+	if (c.scenario != NULL) {
+		good = run_scenario(&c);
+		papers_close();
+		remove_tree(c.root);
+		return good ? 0 : 1;
+	}
 	(void)printf("seeds %llu to %llu, %u steps\n", (unsigned long long)c.first, (unsigned long long)(c.first + c.count - 1), c.steps);
 	good = c.jobs > 1 ? run_jobs(&sum, &c) : run_share(&sum, &c, 0);
 	show(good ? "all good" : "in all", &sum);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "clocks.h"
 #include "house.h"
 #include "proto/frame.h"
@@ -11,6 +13,7 @@
 #include "trace.h"
 
 #define BIT(who) (1u << (who))
+#define CLOCK_ERROR_MS 300000u /* more than any clock here is wrong by */
 
 struct note {
 	uint8_t id[KW_ID_LEN];
@@ -22,7 +25,9 @@ struct note {
 	uint64_t payload_mark, frame_mark;
 	uint64_t published, expires_ms;
 	bool said_stored, on_way;   /* on_way: the broker was offered it */
-	uint32_t delivered;
+	uint32_t delivered, bare;   /* bits */
+	uint64_t row[WHO_NODES];
+	bool confirmed;
 	struct buf wraps;
 };
 
@@ -273,6 +278,20 @@ oracle_down(struct oracle *o, int who, struct span control, struct span frame)
 
 /* ---- what applications read ---- */
 
+/* Whatever the clocks of broker and reader say just now. */
+static bool
+may_be_over(const struct note *n)
+{
+	return CLOCKS_START_MS + clocks_true() + CLOCK_ERROR_MS >= n->expires_ms;
+}
+
+/* Nobody lies here, so nobody is to be accused. */
+static bool
+accuses(const char *mark)
+{
+	return strcmp(mark, "equivocation") == 0 || strcmp(mark, "withheld") == 0 || strcmp(mark, "held back") == 0;
+}
+
 void
 oracle_node_started(struct oracle *o, int who)
 {
@@ -288,6 +307,8 @@ oracle_row(struct oracle *o, int who, const struct inbox_row *row)
 
 	if (row->of_case || row->header.type == TYPE_VOID)
 		return;
+	if (row->header.type == TYPE_NOTE && n != NULL && !n->by_people && (n->audience & BIT(who)) != 0)
+		return; /* [B-5] a node's own, about what is not confirmed in time */
 	trace("reads %s of %s, row %llu%s%s", short_id(row->header.id), row->header.sender, (unsigned long long)row->seq, row->mark[0] != '\0' ? ", " : "", row->mark);
 	if (n == NULL || !n->by_people) {
 		sim_broken(o->sim, "the application of %s reads %s, which nobody published", papers_name(who), short_id(row->header.id));
@@ -303,36 +324,106 @@ oracle_row(struct oracle *o, int who, const struct inbox_row *row)
 	}
 	if (!row->bare && mark_of(row->payload) != n->payload_mark)
 		sim_broken(o->sim, "the application of %s reads another content of %s than was published", papers_name(who), short_id(n->id));
+	if (row->bare && !may_be_over(n))
+		sim_broken(o->sim, "%s gets %s without its content (%s), and it is not over", papers_name(who), short_id(n->id), row->mark);
+	if (accuses(row->mark))
+		sim_broken(o->sim, "%s marks %s of %s as \"%s\"", papers_name(who), short_id(n->id), papers_name(n->sender), row->mark);
 	last = &o->last[who][n->sender][n->lane];
 	if (n->order <= *last)
 		sim_broken(o->sim, "%s reads the %llu. of %s in lane %s behind its %llu.", papers_name(who), (unsigned long long)n->order, papers_name(n->sender),
 		           lane_name(n->lane), (unsigned long long)*last);
 	*last = n->order;
 	n->delivered |= BIT(who);
+	n->bare |= row->bare ? BIT(who) : 0;
+	n->row[who] = row->seq;
 	o->sim->counts.deliveries++;
 }
 
 /* ---- the end ---- */
 
-bool
-oracle_settled(const struct oracle *o, char what[512])
+void
+oracle_look(struct oracle_known *out, const struct oracle *o, const uint8_t id[KW_ID_LEN])
 {
-	for (uint32_t i = 0; i < o->count; i++) {
-		const struct note *n = &o->notes[i];
-		uint32_t missing = n->audience & ~n->delivered & (BIT(WHO_NODES) - 1);
+	const struct note *n = o->index_room > 0 && o->index[place_of(o, id)] != 0 ? &o->notes[o->index[place_of(o, id)] - 1] : NULL;
 
-		if (!n->by_people)
-			continue;
-		if (!n->said_stored) {
-			(void)snprintf(what, 512, "%s of %s in lane %s was published and is not stored", short_id(n->id), papers_name(n->sender), lane_name(n->lane));
+	*out = (struct oracle_known){0};
+	if (n == NULL)
+		return;
+	out->audience = n->audience & (BIT(WHO_NODES) - 1);
+	out->delivered = n->delivered;
+	out->bare = n->bare;
+	out->stored = n->said_stored;
+	memcpy(out->row, n->row, sizeof out->row);
+}
+
+/* Its sender knows of everyone who has it whole. */
+static bool
+is_confirmed(struct note *n, struct sim *s)
+{
+	uint32_t confirmed, readers;
+
+	if (n->confirmed)
+		return true;
+	if (s->posts[n->sender].node == NULL)
+		return false;
+	clocks_run_as(n->sender);
+	n->confirmed = desk_confirmations(&confirmed, &readers, s->posts[n->sender].node, n->id) == KW_OK &&
+	               confirmed >= (uint32_t)__builtin_popcount(n->delivered & ~n->bare);
+	return n->confirmed;
+}
+
+static bool
+is_settled(struct note *n, struct sim *s, char what[512])
+{
+	uint32_t missing = n->audience & ~n->delivered & (BIT(WHO_NODES) - 1);
+
+	if (!n->said_stored && may_be_over(n))
+		return true; /* it ended in the outbox */
+	if (!n->said_stored) {
+		(void)snprintf(what, 512, "%s of %s in lane %s was published and is not stored", short_id(n->id), papers_name(n->sender), lane_name(n->lane));
+		return false;
+	}
+	for (int who = 0; who < WHO_NODES; who++)
+		if ((missing & BIT(who)) != 0) {
+			(void)snprintf(what, 512, "%s of %s in lane %s was answered stored and is missing at %s", short_id(n->id), papers_name(n->sender),
+			               lane_name(n->lane), papers_name(who));
 			return false;
 		}
-		for (int who = 0; who < WHO_NODES; who++)
-			if ((missing & BIT(who)) != 0) {
-				(void)snprintf(what, 512, "%s of %s in lane %s was answered stored and is missing at %s", short_id(n->id), papers_name(n->sender),
-				               lane_name(n->lane), papers_name(who));
-				return false;
-			}
+	if (is_confirmed(n, s))
+		return true;
+	(void)snprintf(what, 512, "%s of %s in lane %s is at all its readers, and its sender does not know of all of them", short_id(n->id), papers_name(n->sender),
+	               lane_name(n->lane));
+	return false;
+}
+
+/* A number that nobody used for anything is voided, so in the end none is missing. */
+static bool
+gaps_closed(struct sim *s, char what[512])
+{
+	for (int who = 0; who < WHO_NODES; who++) {
+		json_t *status;
+		json_int_t missing;
+
+		if (s->posts[who].node == NULL)
+			continue;
+		clocks_run_as(who);
+		status = desk_status(s->posts[who].node);
+		MUST(status != NULL);
+		missing = json_integer_value(json_object_get(status, "missing_numbers"));
+		json_decref(status);
+		if (missing > 0) {
+			(void)snprintf(what, 512, "%s still misses %lld numbers", papers_name(who), (long long)missing);
+			return false;
+		}
 	}
 	return true;
+}
+
+bool
+oracle_settled(struct oracle *o, char what[512])
+{
+	for (uint32_t i = 0; i < o->count; i++)
+		if (o->notes[i].by_people && !is_settled(&o->notes[i], o->sim, what))
+			return false;
+	return gaps_closed(o->sim, what);
 }

@@ -17,6 +17,12 @@ void oracle_up(struct oracle *o, int who, struct span control, struct span frame
 void oracle_down(struct oracle *o, int who, struct span control, struct span frame);
 void oracle_row(struct oracle *o, int who, const struct inbox_row *row);
 void oracle_node_started(struct oracle *o, int who);
-bool oracle_settled(const struct oracle *o, char what[512]); /* all that was promised is kept; else what is missing */
+struct oracle_known {
+	uint32_t audience, delivered, bare; /* bits of enum who: to whom it goes, whose application read it, and who of these without its content */
+	bool stored;                        /* the broker said so */
+	uint64_t row[WHO_NODES];            /* of the reader's inbox; 0: not there */
+};
+void oracle_look(struct oracle_known *out, const struct oracle *o, const uint8_t id[KW_ID_LEN]); /* all 0 where nobody published it */
+bool oracle_settled(struct oracle *o, char what[512]); /* all that was promised is kept; else what is missing */
 
 #endif

@@ -151,8 +151,8 @@ take_event(struct sim *s, const struct event *e)
 	}
 }
 
-static void
-run_until(struct sim *s, uint64_t end)
+void
+sim_run_until(struct sim *s, uint64_t end)
 {
 	while (!s->broken && s->event_count > 0 && s->events[0].at <= end) {
 		struct event e = next_event(s);
@@ -189,8 +189,8 @@ settled(struct sim *s, char what[512])
 	return true;
 }
 
-static void
-drain(struct sim *s)
+void
+sim_drain(struct sim *s)
 {
 	uint64_t begun = clocks_true();
 	char what[512];
@@ -201,13 +201,13 @@ drain(struct sim *s)
 			sim_broken(s, "%u s after the last fault: %s", DRAIN_MS / 1000, what);
 			return;
 		}
-		run_until(s, clocks_true() + LOOK_MS);
+		sim_run_until(s, clocks_true() + LOOK_MS);
 	}
 	s->counts.drain_ms = clocks_true() - begun;
 }
 
-static void
-set_up(struct sim *s)
+void
+sim_begin(struct sim *s)
 {
 	struct lines_watch watch = {s, watch_up, watch_down, wake_broker, wake_node};
 
@@ -229,9 +229,12 @@ set_up(struct sim *s)
 		}
 }
 
-static void
-tear_down(struct sim *s)
+void
+sim_end(struct sim_result *out, struct sim *s)
 {
+	s->counts.pretend_ms = clocks_true();
+	*out = (struct sim_result){.failed = s->broken, .counts = s->counts};
+	(void)snprintf(out->what, sizeof out->what, "%s", s->what);
 	for (int who = 0; who < WHO_NODES; who++)
 		if (s->posts[who].member)
 			post_end(s, who);
@@ -250,13 +253,10 @@ sim_run(struct sim_result *out, const struct sim_options *o)
 	struct sim s = {.options = *o};
 	uint64_t end;
 
-	set_up(&s);
+	sim_begin(&s);
 	end = plan_steps(&s);
 	faults_plan(&s, end);
-	run_until(&s, end + 1);
-	drain(&s);
-	s.counts.pretend_ms = clocks_true();
-	*out = (struct sim_result){.failed = s.broken, .counts = s.counts};
-	(void)snprintf(out->what, sizeof out->what, "%s", s.what);
-	tear_down(&s);
+	sim_run_until(&s, end + 1);
+	sim_drain(&s);
+	sim_end(out, &s);
 }

@@ -83,6 +83,12 @@ struct sim {
 	char what[1024];
 };
 
+/* A run in pieces, for who decides himself what happens when: begin, run until …, drain (faults end, all must settle), end. */
+void sim_begin(struct sim *s);                       /* options are set, the rest is zero */
+void sim_run_until(struct sim *s, uint64_t true_ms);
+void sim_drain(struct sim *s);
+void sim_end(struct sim_result *out, struct sim *s); /* takes everything apart */
+
 void sim_at(struct sim *s, uint64_t at, enum event_kind kind, uint32_t a, uint64_t b);
 void sim_wake_broker(struct sim *s, uint64_t at);
 void sim_wake_node(struct sim *s, int who, uint64_t at);
