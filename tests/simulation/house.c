@@ -210,6 +210,23 @@ open_gate(struct house *h)
 	relay_open_gate(h->relay, h->gate);
 }
 
+/* Every other seed has a broker of little windows, queues and pages: what a busy house meets in a year then happens in a minute. */
+static void
+narrow(struct core_limits *l, uint64_t seed)
+{
+	struct dice d = dice_of(seed, 8000);
+
+	if (dice_permille(&d, 500))
+		return;
+	for (int lane = 0; lane < KW_LANES; lane++) {
+		l->publish[lane].messages = dice_between(&d, 2, 12);
+		l->deliver[lane].messages = dice_between(&d, 1, 12);
+	}
+	l->queue_messages = dice_between(&d, 1, 8);
+	l->page_entries = dice_between(&d, 1, 6);
+	l->batch_appends = dice_between(&d, 4, 40);
+}
+
 void
 house_start(struct house *h)
 {
@@ -227,6 +244,7 @@ house_start(struct house *h)
 	h->life++;
 	h->sim->counts.broker_starts++;
 	limits.conns_max = CONNS_MAX;
+	narrow(&limits, h->sim->options.seed);
 	MUST(core_new(&h->core, &limits) == KW_OK && agreement_chain_new(&h->chain) == KW_OK);
 	into = (struct loading){h->core, h->chain};
 	load = loading_begin(&into);

@@ -24,7 +24,7 @@ static const char help[] =
 	"  --steps N        things that people do in a run (600)\n"
 	"  --faults LIST    all, none, or names with commas: crash-broker, crash-node, stall, partition, reset, half-open, slow, clock, disk\n"
 	"  --jobs N         processes side by side (1)\n"
-	"  --scenario FILE  run what stands in FILE (tests/scenario/README.md)\n"
+	"  --scenario FILE…  run what stands in these files (tests/scenario/README.md)\n"
 	"  --sentences      the sentences that a scenario may have\n"
 	"  --trace          show what happens, a line each\n"
 	"  --verbose        the counts of every run, not only of all\n";
@@ -33,7 +33,7 @@ struct campaign {
 	uint64_t first, count;
 	uint32_t steps, faults, jobs;
 	bool trace, verbose;
-	const char *scenario;
+	char **scenarios;               /* their files */
 	char root[64];                  /* for files of this process and its children */
 };
 
@@ -154,25 +154,43 @@ run_seed(struct sim_counts *sum, const struct campaign *c, uint64_t seed)
 	return !r.failed;
 }
 
+/* false: it does not come out as it is told, or is none. */
 static bool
-run_scenario(const struct campaign *c)
+run_scenario(const struct campaign *c, const char *path)
 {
-	struct sim_options o = {.seed = c->first, .folder = c->root};
+	struct sim_options o = {.seed = c->first};
 	struct scenario *play = calloc(1, sizeof *play);
-	const char *name = strrchr(c->scenario, '/') != NULL ? strrchr(c->scenario, '/') + 1 : c->scenario;
+	const char *name = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
 	struct buf text = BUF_INIT(1u << 20);
 	struct sim_result r = {.failed = true};
 	struct kw_why why;
+	char folder[128];
 
 	MUST(play != NULL);
-	if (fs_read(&text, c->scenario, &why) == KW_OK && scenario_parse(play, name, buf_span(&text), &why) == KW_OK)
+	(void)snprintf(folder, sizeof folder, "%s/scenario", c->root);
+	o.folder = folder;
+	if (fs_read(&text, path, &why) == KW_OK && scenario_parse(play, name, buf_span(&text), &why) == KW_OK) {
+		MUST(mkdir(folder, 0700) == 0);
 		scenario_run(&r, &o, play, name);
-	else
+		remove_tree(folder);
+	} else {
 		(void)snprintf(r.what, sizeof r.what, "%s", why.text);
+	}
 	(void)printf("%s: %s\n", name, r.failed ? r.what : "as it is told");
+	(void)fflush(stdout);
 	buf_free(&text);
 	free(play);
 	return !r.failed;
+}
+
+static bool
+run_scenarios(const struct campaign *c)
+{
+	bool good = true;
+
+	for (char **path = c->scenarios; *path != NULL; path++)
+		good = run_scenario(c, *path) && good;
+	return good;
 }
 
 static bool
@@ -234,10 +252,11 @@ options(struct campaign *c, int argc, char **argv)
 	enum { SEED = 1, COUNT, STEPS, FAULTS, JOBS, SCENARIO, SENTENCES, TRACE, VERBOSE, HELP };
 	static const struct option known[] = {
 		{"seed", 1, NULL, SEED}, {"count", 1, NULL, COUNT}, {"steps", 1, NULL, STEPS}, {"faults", 1, NULL, FAULTS}, {"jobs", 1, NULL, JOBS},
-		{"scenario", 1, NULL, SCENARIO}, {"sentences", 0, NULL, SENTENCES},
+		{"scenario", 0, NULL, SCENARIO}, {"sentences", 0, NULL, SENTENCES},
 		{"trace", 0, NULL, TRACE}, {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP}, {NULL, 0, NULL, 0},
 	};
 	uint64_t n = 0;
+	bool scenarios = false;
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -251,7 +270,7 @@ options(struct campaign *c, int argc, char **argv)
 		case STEPS: c->steps = (uint32_t)n; break;
 		case JOBS: c->jobs = n > 64 ? 64 : n < 1 ? 1 : (uint32_t)n; break;
 		case SENTENCES: show_sentences(); exit(0);
-		case SCENARIO: c->scenario = optarg; break;
+		case SCENARIO: scenarios = true; break;
 		case TRACE: c->trace = true; break;
 		case VERBOSE: c->verbose = true; break;
 		case FAULTS:
@@ -262,7 +281,9 @@ options(struct campaign *c, int argc, char **argv)
 		default: return false;
 		}
 	}
-	return optind == argc;
+	if (scenarios)
+		c->scenarios = argv + optind;
+	return scenarios == (optind < argc);
 }
 
 int
@@ -277,7 +298,7 @@ main(int argc, char **argv)
 		(void)fputs(help, stderr);
 		return 64;
 	}
-	if (c.scenario != NULL && c.first == UINT64_MAX)
+	if (c.scenarios != NULL && c.first == UINT64_MAX)
 		c.first = 1;
 	if (c.first == UINT64_MAX) {
 		MUST(getentropy(&c.first, sizeof c.first) == 0);
@@ -293,8 +314,8 @@ main(int argc, char **argv)
 		return 1;
 	}
 	trace_to(c.trace);
-	if (c.scenario != NULL) {
-		good = run_scenario(&c);
+	if (c.scenarios != NULL) {
+		good = run_scenarios(&c);
 		papers_close();
 		remove_tree(c.root);
 		return good ? 0 : 1;
