@@ -1,4 +1,4 @@
-/* chance: randombytes by dice. */
+/* chance: randombytes by dice; Ed25519 by a keyed hash. */
 #include "chance.h"
 
 #include <sodium.h>
@@ -36,4 +36,33 @@ void
 chance_seed(uint64_t seed)
 {
 	bytes = dice_of(seed, 1000);
+}
+
+/*
+ * In the place of libsodium's own, since the program's symbols come first: the signature is a hash of public key and message, so that another
+ * key and every changed byte are refused as ever. Whoever knows a public key could forge one; nobody in a run does. Real signatures cost a run
+ * about as much as everything else together.
+ */
+static void
+stand_in(uint8_t sig[crypto_sign_BYTES], const uint8_t *m, unsigned long long len, const uint8_t pk[crypto_sign_PUBLICKEYBYTES])
+{
+	(void)crypto_generichash(sig, crypto_sign_BYTES, m, len, pk, crypto_sign_PUBLICKEYBYTES);
+}
+
+__attribute__((visibility("default"))) int
+crypto_sign_detached(unsigned char *sig, unsigned long long *sig_len, const unsigned char *m, unsigned long long len, const unsigned char *sk)
+{
+	stand_in(sig, m, len, sk + crypto_sign_SEEDBYTES);
+	if (sig_len != NULL)
+		*sig_len = crypto_sign_BYTES;
+	return 0;
+}
+
+__attribute__((visibility("default"))) int
+crypto_sign_verify_detached(const unsigned char *sig, const unsigned char *m, unsigned long long len, const unsigned char *pk)
+{
+	uint8_t real[crypto_sign_BYTES];
+
+	stand_in(real, m, len, pk);
+	return sodium_memcmp(sig, real, sizeof real);
 }

@@ -16,6 +16,7 @@
 #include "trace.h"
 
 #define CONNECT_TIMEOUT_MS 8000u
+#define GRID_MS 8u /* messages arrive by its beat, so that a turn finds several, as under load; each turn costs its reader a transaction */
 #define STRIKES 3
 #define STRIKE_MS 60000u
 #define EVENTS_MAX 4
@@ -95,6 +96,7 @@ pipe_put(struct pipe *q, const struct road *r, struct span control, struct span 
 		q->room = room;
 		q->head = 0;
 	}
+	at += GRID_MS - at % GRID_MS;
 	if (at < q->last)
 		at = q->last;
 	q->last = at;

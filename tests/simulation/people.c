@@ -82,7 +82,7 @@ publish(struct sim *s, struct dice *d, int who, enum subject subject, uint32_t s
 
 	if (readers == 0)
 		return;
-	if (dice_permille(d, 300)) {
+	if (dice_permille(d, 400)) {
 		audience = narrowed(d, readers);
 		p.to_count = names_of(to, audience);
 		p.to = to;

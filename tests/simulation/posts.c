@@ -5,15 +5,33 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "clients/partner/desk.h"
 #include "clocks.h"
 #include "lines.h"
 #include "oracle.h"
+#include "tests/simulation/sim_disk.h"
 #include "trace.h"
 
 #define LOOK_MS 1000u /* the daemon's loop comes round at least so often */
+
+/* The node asks the real folder whether its store was begun; what SQLite writes stands on the pretend disk. */
+static void
+mark_begun(const struct sim *s, const struct post *p)
+{
+	char path[512];
+	FILE *f;
+
+	(void)snprintf(path, sizeof path, "%s/partner.db", p->config.state);
+	if (!sim_disk_is_there(s->disk, path, NULL)) {
+		(void)unlink(path);
+		return;
+	}
+	if ((f = fopen(path, "w")) != NULL)
+		(void)fclose(f);
+}
 
 static char *
 path_of(const struct sim *s, int who, const char *name)
@@ -66,6 +84,7 @@ post_start(struct sim *s, int who)
 	clocks_run_as(who);
 	s->counts.node_starts++;
 	p->turn_at = UINT64_MAX;
+	mark_begun(s, p);
 	if (node_open(&p->node, &p->config, &why) != KW_OK) {
 		sim_broken(s, "%s does not start on what it committed: %s", papers_name(who), why.text);
 		return;
@@ -85,7 +104,9 @@ post_crash(struct sim *s, int who, bool rude)
 	clocks_run_as(who);
 	trace("node falls over%s", rude ? " with its machine" : "");
 	lines_node_goes(who, rude);
+	sim_disk_halt(s->disk, p->config.state);
 	node_close(&p->node);
+	sim_disk_crash(s->disk, p->config.state, rude ? SIM_POWER_CUT : SIM_KILLED);
 	p->turn_at = UINT64_MAX;
 }
 

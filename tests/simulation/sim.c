@@ -14,9 +14,11 @@
 #include "oracle.h"
 #include "people.h"
 #include "posts.h"
+#include "tests/simulation/sim_vfs.h"
 #include "trace.h"
 
-#define STEP_MS 120u          /* from one to the next, about */
+#define STEP_MS 900u          /* from one burst to the next, about */
+#define BURST 6u              /* steps in one, about */
 #define FIRST_STEP_MS 2000u
 #define DRAIN_MS 600000u      /* when the faults stopped, all is settled within this */
 #define LOOK_MS 1000u
@@ -170,7 +172,7 @@ plan_steps(struct sim *s)
 	uint64_t at = FIRST_STEP_MS;
 
 	for (uint32_t i = 0; i < s->options.steps; i++) {
-		at += dice_permille(&d, 100) ? 0 : dice_between(&d, 1, 2 * STEP_MS);
+		at += dice_below(&d, BURST) != 0 ? dice_below(&d, 12) : dice_between(&d, 1, 2 * STEP_MS);
 		if (i >= s->options.left_out_count || s->options.left_out[i] == 0)
 			sim_at(s, at, EVENT_STEP, i, 0);
 	}
@@ -206,6 +208,12 @@ sim_drain(struct sim *s)
 	s->counts.drain_ms = clocks_true() - begun;
 }
 
+static uint64_t
+sector_dice(void *self, uint64_t n)
+{
+	return dice_u64(self) % n;
+}
+
 void
 sim_begin(struct sim *s)
 {
@@ -217,6 +225,9 @@ sim_begin(struct sim *s)
 	s->net = dice_of(s->options.seed, 6000);
 	s->lives = dice_of(s->options.seed, 7000);
 	lines_begin(s->options.seed, &watch);
+	s->sectors = dice_of(s->options.seed, 8000);
+	s->disk = sim_disk_new((struct sim_dice){sector_dice, &s->sectors});
+	s->vfs = sim_vfs_new(s->disk, (struct sim_dice){sector_dice, &s->sectors});
 	s->oracle = oracle_new(s);
 	clocks_run_as(WHO_DRIVER);
 	papers_write(&s->papers[s->paper_count++], NULL, &policy_first);
@@ -238,6 +249,8 @@ sim_end(struct sim_result *out, struct sim *s)
 	for (int who = 0; who < WHO_NODES; who++)
 		if (s->posts[who].member)
 			post_end(s, who);
+	sim_vfs_free(&s->vfs);
+	sim_disk_free(&s->disk);
 	house_free(&s->house);
 	lines_end();
 	oracle_free(&s->oracle);

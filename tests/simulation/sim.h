@@ -49,6 +49,8 @@ uint32_t sim_faults_of(const struct sim_options *o); /* how many the run plans *
 
 /* ---- inside ---- */
 
+struct sim_disk;
+struct sim_vfs;
 struct house;   /* house.h: the broker */
 struct oracle;  /* oracle.h */
 
@@ -71,6 +73,9 @@ struct sim {
 	uint32_t event_count, event_room;
 	uint64_t orders;
 	struct house *house;
+	struct sim_disk *disk;           /* of all nodes' stores, by folder */
+	struct sim_vfs *vfs;
+	struct dice sectors;             /* what is left of it after a power cut */
 	struct post posts[WHO_NODES];
 	struct oracle *oracle;
 	struct paper papers[16];
