@@ -9,6 +9,7 @@
 #include "clients/partner/node_release.h"
 #include "proto/commit.h"
 
+#define ANEW_WAIT_MS 250u /* for the agreement that was asked for, before what it is needed for is offered again */
 #define PUMP_MOST 512u /* publishes of one turn, so that the loop comes back to reading */
 
 /* False: nothing more can go in this turn. */
@@ -334,7 +335,7 @@ seal_anew(struct node *n, const struct old *old, bool own, struct kw_why *why)
 	if (agreement_version(in.agreement) <= old->header.agreement_version) { /* the newer one is not here yet: it is asked for, this waits */
 		n->version_wanted = true;
 		node_agreement_ask(n);
-		sending_added(n->sending, h.lane);
+		sending_back_to(n->sending, h.lane, old->seq, ANEW_WAIT_MS, n->mono_ms);
 		return KW_OK;
 	}
 	if (old->header.type == TYPE_RELEASED) /* whether the newer one still finds it released is asked from the beginning */

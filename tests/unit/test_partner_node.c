@@ -399,6 +399,35 @@ under_a_newer_agreement_it_is_sealed_anew_and_the_old_numbers_are_voided(void **
 	assert_int_equal(state_of(w, id), OUTBOX_STORED); /* asked by the id that the publisher knows */
 }
 
+/* [P-3] The refusal overtakes the agreement: what it concerns waits for that one, not for the next connection. */
+static void
+what_is_refused_as_old_before_the_newer_agreement_is_here_waits_for_it(void **state)
+{
+	struct world *w = *state;
+	uint8_t id[KW_ID_LEN];
+	struct kw_why why;
+	struct header h = {.agreement_version = 0};
+	uint64_t until = clock_mono_ms() + 10000;
+
+	world_up(w);
+	assert_int_equal(world_publish(w, "alert/flood", id, &why), KW_OK);
+	(void)world_expect(w, WIRE_PUBLISH);
+	world_next_version(w, NULL, NULL);
+	refuse(w, id, CODE_AGREEMENT_OLD);
+	(void)world_expect(w, WIRE_AGREEMENT_GET);
+	world_send_agreement(w);
+	while (h.agreement_version != 2 && clock_mono_ms() < until) {
+		struct frame f;
+
+		(void)world_expect(w, WIRE_PUBLISH);
+		assert_int_equal(frame_parse(&f, buf_span(&w->frame), FRAME_WHOLE, NULL), KW_OK);
+		assert_int_equal(header_decode(&h, f.header, NULL), KW_OK);
+		if (h.agreement_version == 1)
+			refuse(w, id, CODE_AGREEMENT_OLD);
+	}
+	assert_int_equal(h.agreement_version, 2);
+}
+
 /* [P-9] */
 static void
 what_is_refused_for_good_says_why_and_voids_its_numbers(void **state)
@@ -934,6 +963,7 @@ main(void)
 		T(a_lane_waits_for_the_agreement_and_is_never_rejected_meanwhile),
 		T(an_agreement_without_its_signatures_changes_nothing),
 		T(under_a_newer_agreement_it_is_sealed_anew_and_the_old_numbers_are_voided),
+		T(what_is_refused_as_old_before_the_newer_agreement_is_here_waits_for_it),
 		T(what_is_refused_for_good_says_why_and_voids_its_numbers),
 		T(two_commits_of_one_number_stop_publishing_with_evidence),
 		T(a_partner_that_saw_another_commit_shows_the_fork),

@@ -180,6 +180,25 @@ sending_stored(struct sending *s, const uint8_t id[KW_ID_LEN])
 	return land(s, id, &f, &o);
 }
 
+/* Back to it: what stands behind it in the lane and is unanswered is skipped when the lane is gone through again. */
+static void
+back_to(struct lane_out *o, uint64_t seq, uint32_t wait_ms, uint64_t now_ms)
+{
+	if (seq <= o->offered)
+		o->offered = seq - 1;
+	o->may_have = true;
+	if (wait_ms < 50)
+		wait_ms = 50; /* a broker that names no wait is not asked in a circle */
+	if (now_ms + wait_ms > o->blocked_ms)
+		o->blocked_ms = now_ms + wait_ms;
+}
+
+void
+sending_back_to(struct sending *s, enum lane lane, uint64_t seq, uint32_t wait_ms, uint64_t now_ms)
+{
+	back_to(&s->lanes[lane], seq, wait_ms, now_ms);
+}
+
 enum sending_fate
 sending_refused(struct sending *s, const uint8_t id[KW_ID_LEN], enum wire_code code, uint32_t wait_ms, uint64_t now_ms)
 {
@@ -192,14 +211,7 @@ sending_refused(struct sending *s, const uint8_t id[KW_ID_LEN], enum wire_code c
 		return SENDING_ANEW;
 	if (wire_code_for_good(code))
 		return SENDING_FOR_GOOD;
-	/* Back to it: what stands behind it in the lane and is unanswered is skipped when the lane is gone through again. */
-	if (f.seq <= o->offered)
-		o->offered = f.seq - 1;
-	o->may_have = true;
-	if (wait_ms < 50)
-		wait_ms = 50; /* a broker that names no wait is not asked in a circle */
-	if (now_ms + wait_ms > o->blocked_ms)
-		o->blocked_ms = now_ms + wait_ms;
+	back_to(o, f.seq, wait_ms, now_ms);
 	return SENDING_AGAIN;
 }
 

@@ -42,9 +42,12 @@ enum sending_fate {
 	SENDING_UNKNOWN,   /* nothing of ours waits for this answer */
 	SENDING_AGAIN,     /* offered again by itself, after the wait */
 	SENDING_FOR_GOOD,  /* never; the number is voided */
-	SENDING_ANEW,      /* sealed anew under the agreement in force */
+	SENDING_ANEW,      /* sealed anew under the agreement in force; sending_back_to, where that is not here yet */
 };
 enum sending_fate sending_refused(struct sending *s, const uint8_t id[KW_ID_LEN], enum wire_code code, uint32_t wait_ms, uint64_t now_ms);
+
+/* It waits still and is offered again after the wait, and with it what stands behind it. */
+void sending_back_to(struct sending *s, enum lane lane, uint64_t seq, uint32_t wait_ms, uint64_t now_ms);
 
 uint32_t sending_count(const struct sending *s, enum lane lane); /* unanswered */
 bool sending_stalled(const struct sending *s, uint64_t now_ms);  /* something is unanswered for SENDING_ANSWER_MS */
