@@ -7,6 +7,7 @@
 #include "house.h"
 #include "lines.h"
 #include "posts.h"
+#include "tests/simulation/sim_disk.h"
 #include "trace.h"
 
 #define EVERY_MS 2500u /* a fault, about */
@@ -14,7 +15,7 @@
 const char *
 fault_name(enum fault f)
 {
-	static const char *const names[FAULT_COUNT] = {"crash-broker", "crash-node", "stall", "partition", "reset", "half-open", "slow", "clock", "disk"};
+	static const char *const names[FAULT_COUNT] = {"crash-broker", "crash-node", "stall", "partition", "reset", "half-open", "slow", "clock", "disk", "node-disk", "agreement"};
 
 	return names[f];
 }
@@ -40,12 +41,9 @@ faults_plan(struct sim *s, uint64_t until_ms)
 	MUST(s->plan != NULL);
 	while ((at += dice_between(&d, EVERY_MS / 2, EVERY_MS * 3 / 2)) < until_ms)
 		s->plan[s->plan_count++] = (struct fault_plan){(enum fault)dice_below(&d, FAULT_COUNT), at, lasting(&d), (uint32_t)dice_u64(&d)};
-	for (uint32_t i = 0; i < s->plan_count; i++) {
-		bool left_out = s->options.steps + i < s->options.left_out_count && s->options.left_out[s->options.steps + i] != 0;
-
-		if (!left_out && (s->options.faults & (1u << s->plan[i].kind)) != 0)
+	for (uint32_t i = 0; i < s->plan_count; i++)
+		if (s->options.faults_left_out[i] == 0 && (s->options.faults & (1u << s->plan[i].kind)) != 0)
 			sim_at(s, s->plan[i].at, EVENT_FAULT, i, 0);
-	}
 }
 
 static int
@@ -76,6 +74,39 @@ jump(struct dice *d)
 	clocks_jump(who, ms);
 	clocks_drift(who, (int32_t)dice_between(d, 0, 1000) - 500);
 	trace("%s: its clock jumps by %lld ms", papers_name(who), (long long)ms);
+}
+
+/* Somebody comes, somebody must go, somebody may read less or more. */
+static bool
+write_version(struct sim *s, struct dice *d)
+{
+	const struct paper *old = &s->papers[s->paper_count - 1];
+	struct policy next = old->policy;
+
+	if (s->has_next || s->paper_count == PAPERS_MAX)
+		return false;
+	switch (dice_below(d, 4)) {
+	case 0: next.members |= 1u << WHO_CLUB; break;
+	case 1: next.members &= ~(1u << WHO_SHELTER); break;
+	default: next.youth_urgent = !next.youth_urgent; break;
+	}
+	papers_write(&s->papers[s->paper_count], old, &next);
+	s->has_next = true;
+	trace("version %u is signed: members %x, the youth house reads %s", s->paper_count + 1, next.members, next.youth_urgent ? "urgent too" : "no urgent");
+	house_install(s->house);
+	return true;
+}
+
+static void
+node_disk(struct sim *s, struct dice *d, int who)
+{
+	const char *state = s->posts[who].config.state;
+
+	switch (dice_below(d, 3)) {
+	case 0: sim_disk_room(s->disk, state, 0); break;
+	case 1: sim_disk_fail(s->disk, state, SIM_SYNC, 1 + dice_below(d, 3), false, KW_EIO); break;
+	default: sim_disk_fail(s->disk, state, SIM_READ | SIM_WRITE, 1 + dice_below(d, 20), false, KW_EIO); break;
+	}
 }
 
 static void
@@ -138,6 +169,16 @@ faults_begin(struct sim *s, uint32_t i)
 	case FAULT_DISK:
 		disk(s, &d);
 		break;
+	case FAULT_NODE_DISK:
+		who = somebody(&d);
+		applied = s->posts[who].member;
+		trace("the disk of %s begins to fail", papers_name(who));
+		if (applied)
+			node_disk(s, &d, who);
+		break;
+	case FAULT_AGREEMENT:
+		applied = write_version(s, &d);
+		break;
 	case FAULT_COUNT:
 		break;
 	}
@@ -170,6 +211,14 @@ faults_over(struct sim *s, uint32_t i)
 	case FAULT_DISK:
 		vault_full(house_vault(s->house), false);
 		break;
+	case FAULT_NODE_DISK:
+		who = somebody(&d);
+		if (s->posts[who].member)
+			sim_disk_mend(s->disk, s->posts[who].config.state);
+		break;
+	case FAULT_AGREEMENT: /* the operator tries again what did not come through */
+		house_install(s->house);
+		break;
 	case FAULT_CRASH_BROKER:
 	case FAULT_CRASH_NODE:
 	case FAULT_RESET:
@@ -191,7 +240,11 @@ faults_end(struct sim *s)
 	vault_fail_next(house_vault(s->house), KW_OK, false);
 	for (int i = 0; i <= WHO_BROKER; i++)
 		clocks_set_right(i);
+	for (int i = 0; i < WHO_NODES; i++)
+		if (s->posts[i].member)
+			sim_disk_mend(s->disk, s->posts[i].config.state);
 	house_start(s->house);
+	house_install(s->house);
 	for (int i = 0; i < WHO_NODES; i++)
 		post_start(s, i);
 }

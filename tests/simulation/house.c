@@ -9,6 +9,7 @@
 #include "broker/net/relay.h"
 #include "clocks.h"
 #include "lines.h"
+#include "posts.h"
 #include "trace.h"
 
 #define MESSAGES_A_TURN 512u
@@ -149,7 +150,7 @@ take_apart(struct house *h)
 	zap_stop(&h->zap);
 	core_free(&h->core);
 	agreement_chain_free(&h->chain);
-	h->up = false;
+	h->up = h->installing = false;
 	h->turn_at = UINT64_MAX;
 }
 
@@ -168,6 +169,21 @@ bool house_is_up(const struct house *h) { return h->up; }
 struct vault *house_vault(struct house *h) { return h->disk; }
 bool house_quiet(const struct house *h) { return h->up && relay_idle(h->relay); }
 
+/* What the broker has in force is what counts, however it came to it. */
+static void
+look_at_version(struct house *h)
+{
+	struct sim *s = h->sim;
+
+	if (!s->has_next || agreement_version(agreement_chain_newest(h->chain)) < s->papers[s->paper_count].version)
+		return;
+	s->has_next = false;
+	s->paper_count++;
+	s->counts.agreements++;
+	trace("version %u is in force", s->paper_count);
+	posts_agreement(s);
+}
+
 static void
 installed(void *self, enum kw_err err, const char *sentence)
 {
@@ -176,7 +192,21 @@ installed(void *self, enum kw_err err, const char *sentence)
 	h->installing = false;
 	if (err != KW_OK)
 		trace("agreement not installed: %s", sentence);
-	h->sim->counts.agreements += err == KW_OK;
+	else
+		look_at_version(h);
+}
+
+void
+house_install(struct house *h)
+{
+	const struct paper *p = &h->sim->papers[h->sim->paper_count];
+
+	if (!h->up || h->installing || !h->sim->has_next)
+		return;
+	clocks_run_as(WHO_BROKER);
+	h->installing = true;
+	relay_install(h->relay, buf_span(&p->text), buf_span(&p->sigs), (struct relay_done){h, installed});
+	house_wake(h, clocks_true());
 }
 
 /* A stop at the first start is none of the faults: the operator is still there. */
@@ -265,6 +295,7 @@ house_start(struct house *h)
 	zap_agreement(h->zap, agreement_chain_newest(h->chain));
 	open_gate(h);
 	h->up = true;
+	look_at_version(h);
 	trace("broker up, version %u", agreement_version(agreement_chain_newest(h->chain)));
 	house_wake(h, clocks_true());
 }

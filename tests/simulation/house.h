@@ -15,6 +15,7 @@ void house_sync(struct house *h, uint64_t life);   /* EVENT_SYNC: the batch reac
 void house_answer(struct house *h, uint64_t life); /* EVENT_ANSWER: and the broker hears of it */
 bool house_planned(struct house *h, uint64_t at);   /* the turn that was planned for then came; false: it is another one now */
 void house_wake(struct house *h, uint64_t at);
+void house_install(struct house *h);                /* what is to come into force; nothing where the broker is down or at it */
 bool house_quiet(const struct house *h);
 
 #endif

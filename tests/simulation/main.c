@@ -24,18 +24,27 @@ static const char help[] =
 	"  --seed N         run this seed (again and again the same run)\n"
 	"  --count N        run so many, from --seed on, or from a fresh one\n"
 	"  --steps N        things that people do in a run (600)\n"
-	"  --faults LIST    all, none, or names with commas: crash-broker, crash-node, stall, partition, reset, half-open, slow, clock, disk\n"
+	"  --faults LIST    all, none, or names with commas: crash-broker, crash-node, stall, partition, reset, half-open, slow, clock, disk, node-disk, agreement\n"
 	"  --jobs N         processes side by side (1)\n"
 	"  --scenario FILE…  run what stands in these files (tests/scenario/README.md)\n"
 	"  --sentences      the sentences that a scenario may have\n"
 	"  --trace          show what happens, a line each\n"
+	"  --without LIST   leave out these: numbers of steps, f3 for the fourth fault, ranges as 5-90 and f0-f7\n"
+	"  --minimise       when the seed fails, look for few steps and faults with which it still does, and show the command\n"
+	"  --seeds FILE     run every seed of the file: \"SEED STEPS what it found\" a line, # comments\n"
 	"  --verbose        the counts of every run, not only of all\n";
+
+#define EVENTS_MAX 65536u
+
+struct left_out { uint8_t steps[EVENTS_MAX], faults[EVENTS_MAX]; bool any; };
 
 struct campaign {
 	uint64_t first, count;
 	uint32_t steps, faults, jobs;
-	bool trace, verbose;
+	bool trace, verbose, minimise;
 	char **scenarios;               /* their files */
+	const char *file;
+	struct left_out without;
 	char root[64];                  /* for files of this process and its children */
 };
 
@@ -88,6 +97,33 @@ read_faults(uint32_t *out, const char *list)
 	return true;
 }
 
+/* "3,5-9,f2,f4-f6" */
+static bool
+read_left_out(struct left_out *out, const char *list)
+{
+	const char *at = list;
+
+	out->any = true;
+	while (*at != '\0') {
+		uint8_t *of = *at == 'f' ? out->faults : out->steps;
+		unsigned long from, to;
+		char *end;
+
+		from = to = strtoul(at + (*at == 'f'), &end, 10);
+		if (*end == '-') {
+			at = end + 1;
+			to = strtoul(at + (*at == 'f'), &end, 10);
+		}
+		if ((*end != ',' && *end != '\0') || from > to || to >= EVENTS_MAX) {
+			(void)fprintf(stderr, "kurzweg-sim: --without does not know what %s is\n", at);
+			return false;
+		}
+		memset(of + from, 1, to - from + 1);
+		at = *end == ',' ? end + 1 : end;
+	}
+	return true;
+}
+
 static void
 add(struct sim_counts *sum, const struct sim_counts *c)
 {
@@ -114,7 +150,7 @@ show(const char *what, const struct sim_counts *c)
 	             c->stored, c->deliveries, c->receipts, c->commits, c->turns, c->broker_starts, c->node_starts);
 	for (int i = 0; i < FAULT_COUNT; i++)
 		(void)printf(" %s %u,", fault_name((enum fault)i), c->applied[i]);
-	(void)printf(" pretend %llu s, longest drain %llu s\n", (unsigned long long)c->pretend_ms / 1000, (unsigned long long)c->drain_ms / 1000);
+	(void)printf(" versions %u, pretend %llu s, longest drain %llu s\n", c->agreements, (unsigned long long)c->pretend_ms / 1000, (unsigned long long)c->drain_ms / 1000);
 }
 
 /* A run in which next to nothing happened shows nothing. */
@@ -136,19 +172,125 @@ check_amount(struct sim_result *r, const struct campaign *c)
 	}
 }
 
-static bool
-run_seed(struct sim_counts *sum, const struct campaign *c, uint64_t seed)
+static void
+run_once(struct sim_result *r, const struct campaign *c, uint64_t seed, const struct left_out *without)
 {
-	struct sim_options o = {.seed = seed, .steps = c->steps, .faults = c->faults};
-	struct sim_result r;
+	struct sim_options o = {.seed = seed, .steps = c->steps, .faults = c->faults, .steps_left_out = without->steps, .faults_left_out = without->faults};
 	char folder[128];
 
 	(void)snprintf(folder, sizeof folder, "%s/%llu", c->root, (unsigned long long)seed);
 	MUST(mkdir(folder, 0700) == 0);
 	o.folder = folder;
-	sim_run(&r, &o);
+	sim_run(r, &o);
 	remove_tree(folder);
-	check_amount(&r, c);
+	if (!without->any)
+		check_amount(r, c);
+}
+
+/* ---- fewer events ---- */
+
+static bool
+still_fails(const struct campaign *c, uint64_t seed, struct left_out *with, uint8_t *at, const uint32_t *items, uint32_t first, uint32_t count, struct sim_result *r)
+{
+	for (uint32_t i = 0; i < count; i++)
+		at[items[first + i]] = 1;
+	run_once(r, c, seed, with);
+	if (r->failed)
+		return true;
+	for (uint32_t i = 0; i < count; i++)
+		at[items[first + i]] = 0;
+	return false;
+}
+
+/* Leaves out halves, then quarters … of what is there, as long as it still fails. */
+static void
+shorten(const struct campaign *c, uint64_t seed, struct left_out *with, uint8_t *at, uint32_t total, struct sim_result *kept)
+{
+	uint32_t *items = calloc(total + 1, sizeof *items), n = 0;
+	struct sim_result r;
+
+	MUST(items != NULL);
+	for (uint32_t i = 0; i < total; i++)
+		if (at[i] == 0)
+			items[n++] = i;
+	for (uint32_t chunk = n / 2 > 0 ? n / 2 : n; chunk > 0; chunk /= 2)
+		for (uint32_t first = 0; first < n;) {
+			uint32_t count = chunk < n - first ? chunk : n - first;
+
+			if (still_fails(c, seed, with, at, items, first, count, &r)) {
+				*kept = r;
+				memmove(items + first, items + first + count, (n - first - count) * sizeof *items);
+				n -= count;
+			} else {
+				first += count;
+			}
+		}
+	free(items);
+}
+
+static void
+put_ranges(const uint8_t *at, uint32_t total, const char *mark, bool *first)
+{
+	for (uint32_t i = 0; i < total; i++) {
+		uint32_t end = i;
+
+		if (at[i] == 0)
+			continue;
+		while (end + 1 < total && at[end + 1] != 0)
+			end++;
+		(void)printf("%s%s%u", *first ? "" : ",", mark, i);
+		if (end > i)
+			(void)printf("-%s%u", mark, end);
+		*first = false;
+		i = end;
+	}
+}
+
+static void
+put_command(const struct campaign *c, uint64_t seed, const struct left_out *without, uint32_t faults)
+{
+	bool first = true;
+
+	(void)printf("  kurzweg-sim --seed %llu --steps %u", (unsigned long long)seed, c->steps);
+	if (c->faults != FAULTS_ALL) {
+		(void)printf(" --faults %s", c->faults == 0 ? "none" : "");
+		for (int f = 0, n = 0; f < FAULT_COUNT; f++)
+			if ((c->faults & (1u << f)) != 0)
+				(void)printf("%s%s", n++ > 0 ? "," : "", fault_name((enum fault)f));
+	}
+	if (without->any) {
+		(void)printf(" --without ");
+		put_ranges(without->steps, c->steps, "", &first);
+		put_ranges(without->faults, faults, "f", &first);
+	}
+	(void)printf(" --trace\n");
+}
+
+static void
+minimise(const struct campaign *c, uint64_t seed)
+{
+	struct left_out *with = malloc(sizeof *with);
+	struct sim_result r, kept;
+
+	MUST(with != NULL);
+	*with = c->without;
+	run_once(&kept, c, seed, with);
+	with->any = true;
+	shorten(c, seed, with, with->faults, kept.planned_faults, &kept);
+	shorten(c, seed, with, with->steps, c->steps, &kept);
+	shorten(c, seed, with, with->faults, kept.planned_faults, &kept);
+	run_once(&r, c, seed, with);
+	(void)printf("with less it is: %s\n", r.what);
+	put_command(c, seed, with, kept.planned_faults);
+	free(with);
+}
+
+static bool
+run_seed(struct sim_counts *sum, const struct campaign *c, uint64_t seed)
+{
+	struct sim_result r;
+
+	run_once(&r, c, seed, &c->without);
 	add(sum, &r.counts);
 	if (c->verbose || r.failed) {
 		char name[64];
@@ -156,8 +298,12 @@ run_seed(struct sim_counts *sum, const struct campaign *c, uint64_t seed)
 		(void)snprintf(name, sizeof name, "seed %llu", (unsigned long long)seed);
 		show(name, &r.counts);
 	}
-	if (r.failed)
-		(void)printf("FAILED seed %llu: %s\n  kurzweg-sim --seed %llu --steps %u --trace\n", (unsigned long long)seed, r.what, (unsigned long long)seed, c->steps);
+	if (r.failed) {
+		(void)printf("FAILED seed %llu: %s\n", (unsigned long long)seed, r.what);
+		put_command(c, seed, &c->without, r.planned_faults);
+		if (c->minimise)
+			minimise(c, seed);
+	}
 	(void)fflush(stdout);
 	return !r.failed;
 }
@@ -198,6 +344,30 @@ run_scenarios(const struct campaign *c)
 
 	for (char **path = c->scenarios; *path != NULL; path++)
 		good = run_scenario(c, *path) && good;
+	return good;
+}
+
+/* "SEED STEPS what it found" */
+static bool
+run_file(struct sim_counts *sum, const struct campaign *c)
+{
+	struct campaign each = *c;
+	FILE *f = fopen(c->file, "r");
+	unsigned long long seed;
+	unsigned steps;
+	char line[1024];
+	bool good = true;
+
+	if (f == NULL) {
+		(void)fprintf(stderr, "kurzweg-sim: %s: %s\n", c->file, strerror(errno));
+		return false;
+	}
+	while (fgets(line, sizeof line, f) != NULL)
+		if (line[0] != '#' && sscanf(line, "%llu %u", &seed, &steps) == 2) {
+			each.steps = steps;
+			good = run_seed(sum, &each, seed) && good;
+		}
+	(void)fclose(f);
 	return good;
 }
 
@@ -257,9 +427,10 @@ show_sentences(void)
 static bool
 options(struct campaign *c, int argc, char **argv)
 {
-	enum { SEED = 1, COUNT, STEPS, FAULTS, JOBS, SCENARIO, SENTENCES, TRACE, VERBOSE, HELP };
+	enum { SEED = 1, WITHOUT, MINIMISE, SEEDS, COUNT, STEPS, FAULTS, JOBS, SCENARIO, SENTENCES, TRACE, VERBOSE, HELP };
 	static const struct option known[] = {
 		{"seed", 1, NULL, SEED}, {"count", 1, NULL, COUNT}, {"steps", 1, NULL, STEPS}, {"faults", 1, NULL, FAULTS}, {"jobs", 1, NULL, JOBS},
+		{"without", 1, NULL, WITHOUT}, {"minimise", 0, NULL, MINIMISE}, {"seeds", 1, NULL, SEEDS},
 		{"scenario", 0, NULL, SCENARIO}, {"sentences", 0, NULL, SENTENCES},
 		{"trace", 0, NULL, TRACE}, {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP}, {NULL, 0, NULL, 0},
 	};
@@ -279,6 +450,12 @@ options(struct campaign *c, int argc, char **argv)
 		case JOBS: c->jobs = n > 64 ? 64 : n < 1 ? 1 : (uint32_t)n; break;
 		case SENTENCES: show_sentences(); exit(0);
 		case SCENARIO: scenarios = true; break;
+		case MINIMISE: c->minimise = true; break;
+		case SEEDS: c->file = optarg; break;
+		case WITHOUT:
+			if (!read_left_out(&c->without, optarg))
+				return false;
+			break;
 		case TRACE: c->trace = true; break;
 		case VERBOSE: c->verbose = true; break;
 		case FAULTS:
@@ -297,12 +474,12 @@ options(struct campaign *c, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct campaign c = {.first = UINT64_MAX, .count = 1, .steps = 600, .faults = FAULTS_ALL, .jobs = 1};
+	static struct campaign c = {.first = UINT64_MAX, .count = 1, .steps = 600, .faults = FAULTS_ALL, .jobs = 1};
 	struct sim_counts sum = {0};
 	struct kw_why why;
 	bool good;
 
-	if (!options(&c, argc, argv)) {
+	if (!options(&c, argc, argv) || c.steps >= EVENTS_MAX) {
 		(void)fputs(help, stderr);
 		return 64;
 	}
@@ -331,8 +508,9 @@ main(int argc, char **argv)
 		remove_tree(c.root);
 		return good ? 0 : 1;
 	}
-	(void)printf("seeds %llu to %llu, %u steps\n", (unsigned long long)c.first, (unsigned long long)(c.first + c.count - 1), c.steps);
-	good = c.jobs > 1 ? run_jobs(&sum, &c) : run_share(&sum, &c, 0);
+	if (c.file == NULL)
+		(void)printf("seeds %llu to %llu, %u steps\n", (unsigned long long)c.first, (unsigned long long)(c.first + c.count - 1), c.steps);
+	good = c.file != NULL ? run_file(&sum, &c) : c.jobs > 1 ? run_jobs(&sum, &c) : run_share(&sum, &c, 0);
 	show(good ? "all good" : "in all", &sum);
 	papers_close();
 	remove_tree(c.root);

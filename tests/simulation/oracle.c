@@ -1,6 +1,8 @@
 /* oracle: promises and what became of them. */
 #include "oracle.h"
 
+#include <jansson.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,13 +21,22 @@ struct note {
 	uint8_t id[KW_ID_LEN];
 	int sender;
 	enum lane lane;
-	bool by_people;             /* else the node made it: receipts, voids */
-	uint32_t audience;          /* bits */
-	uint64_t order;             /* among its sender's in its lane, from 1 */
+	bool by_people;             /* else the node made it: receipts, voids, and what is sealed anew */
+	bool resealed;
+	enum subject subject;
+	uint32_t to;                /* bits of those named; 0: all readers */
+	uint32_t audience;          /* bits; under the version that it was sealed under, known once it is offered */
+	uint64_t order;             /* among its sender's in its lane, from 1; 0: sealed anew, behind all that was there */
+	bool put_off;               /* the broker wants it later: what is behind it may overtake it */
+	bool refused;               /* for good */
+	bool anew;                  /* to be sealed under a newer version */
+	bool followed;              /* it was, or could not be for a reason */
+	uint32_t origin;            /* of what was sealed anew, once its content was seen: number + 1 */
 	uint64_t payload_mark, frame_mark;
 	uint64_t published, expires_ms;
 	bool said_stored, on_way;   /* on_way: the broker was offered it */
-	uint32_t delivered, bare;   /* bits */
+	uint32_t delivered, read;   /* read: it, or what it was sealed anew as */
+	uint32_t bare;              /* of delivered */
 	uint64_t row[WHO_NODES];
 	bool confirmed;
 	struct buf wraps;
@@ -138,10 +149,11 @@ oracle_published(struct oracle *o, const struct oracle_published *p)
 	struct note *n = note_new(o, p->id);
 
 	n->sender = p->sender;
-	n->lane = p->lane;
+	n->lane = papers_lane(p->subject);
+	n->subject = p->subject;
 	n->by_people = true;
-	n->audience = p->audience;
-	n->order = ++o->orders[p->sender][p->lane];
+	n->to = p->to;
+	n->order = ++o->orders[p->sender][n->lane];
 	n->payload_mark = mark_of(p->payload);
 	n->published = clocks_true();
 	n->expires_ms = p->expires_ms;
@@ -154,6 +166,15 @@ static bool
 read_header(struct header *h, struct span bytes, struct frame *f)
 {
 	return frame_parse(f, bytes, FRAME_EITHER, NULL) == KW_OK && header_decode(h, f->header, NULL) == KW_OK;
+}
+
+static bool
+set_audience(struct note *n, const struct policy *p)
+{
+	if (p == NULL)
+		return false;
+	n->audience = n->to != 0 ? n->to : n->subject < SUBJECT_COUNT ? papers_readers(p, n->subject, n->sender) : 0;
+	return true;
 }
 
 static void
@@ -173,11 +194,15 @@ offered(struct oracle *o, int who, struct span wraps, struct span bytes)
 		n = note_new(o, h.id);
 		n->sender = who;
 		n->lane = h.lane;
+		n->subject = papers_subject(h.topic);
 		n->published = clocks_true();
+		n->resealed = h.type == TYPE_NOTICE;
 		for (uint32_t i = 0; i < h.to_count; i++)
-			n->audience |= papers_who(h.to[i]) >= 0 ? BIT(papers_who(h.to[i])) : 0;
+			n->to |= papers_who(h.to[i]) >= 0 ? BIT(papers_who(h.to[i])) : 0;
 		o->sim->counts.receipts++;
 	}
+	if (!n->on_way && !set_audience(n, sim_policy_of(o->sim, h.agreement_version)))
+		sim_broken(o->sim, "%s offers %s under version %u, which nobody signed", papers_name(who), short_id(h.id), h.agreement_version);
 	if (n->sender != who)
 		sim_broken(o->sim, "%s offers %s, which is of %s", papers_name(who), short_id(h.id), papers_name(n->sender));
 	if (n->on_way && n->frame_mark != mark)
@@ -234,6 +259,8 @@ delivered(struct oracle *o, int who, const struct wire_deliver *d, struct span b
 		sim_broken(o->sim, "the broker gives bytes of %s (of %s) to %s, who is not in its audience", short_id(h.id), papers_name(n->sender), papers_name(who));
 		return;
 	}
+	if ((sim_policy(o->sim)->members & BIT(who)) == 0)
+		sim_broken(o->sim, "the broker gives bytes of %s to %s, who is not in version %u any more", short_id(h.id), papers_name(who), o->sim->paper_count);
 	at = (size_t)rank_of(n->audience, who) * KW_WRAP_LEN;
 	if (d->has_wrap && (at + KW_WRAP_LEN > n->wraps.len || memcmp(n->wraps.p + at, d->wrap, KW_WRAP_LEN) != 0))
 		sim_broken(o->sim, "the broker gives %s another wrap of %s than its own", papers_name(who), short_id(h.id));
@@ -251,9 +278,29 @@ stored(struct oracle *o, int who, const struct wire_stored *s)
 		}
 		if (!vault_has(house_vault(o->sim->house), papers_name(who), n->id))
 			sim_broken(o->sim, "the broker answers stored for %s of %s, which is not on disk", short_id(n->id), papers_name(who));
-		if (!n->said_stored && n->by_people)
+		if (!n->said_stored && (n->by_people || n->resealed))
 			o->sim->counts.stored++;
 		n->said_stored = true;
+	}
+}
+
+/* What may never be taken has a reason that the oracle knows of. */
+static void
+refused(struct oracle *o, int who, const struct wire_refused *r)
+{
+	struct note *n = r->has_id ? note_of(o, r->id) : NULL;
+
+	trace("refuses %s%s%s: %s, %s", papers_name(who), r->has_id ? " " : "", r->has_id ? short_id(r->id) : "", wire_code_name(r->code), r->text);
+	if (n == NULL || who == WHO_LIAR)
+		return;
+	if (r->code == CODE_AGREEMENT_OLD) {
+		n->anew = true;
+	} else if (!wire_code_for_good(r->code)) {
+		n->put_off = true;
+	} else {
+		n->refused = true;
+		if (r->code == CODE_EXPIRED ? clocks_true() + CLOCKS_START_MS + 300000 < n->expires_ms : (sim_policy(o->sim)->members & BIT(who)) != 0)
+			sim_broken(o->sim, "the broker refuses %s of %s for good without a reason: %s, %s", short_id(n->id), papers_name(who), wire_code_name(r->code), r->text);
 	}
 }
 
@@ -271,8 +318,7 @@ oracle_down(struct oracle *o, int who, struct span control, struct span frame)
 	else if (m.kind == WIRE_STORED)
 		stored(o, who, &m.stored);
 	else if (m.kind == WIRE_REFUSED)
-		trace("refuses %s%s%s: %s, %s", papers_name(who), m.refused.has_id ? " " : "", m.refused.has_id ? short_id(m.refused.id) : "",
-		      wire_code_name(m.refused.code), m.refused.text);
+		refused(o, who, &m.refused);
 	wire_msg_clear(&m);
 }
 
@@ -299,10 +345,21 @@ oracle_node_started(struct oracle *o, int who)
 	(void)who;
 }
 
+/* What people published with that content; number + 1, 0: nobody did. */
+static uint32_t
+origin_of(const struct oracle *o, const struct note *n, uint64_t payload_mark)
+{
+	for (uint32_t i = 0; i < o->count; i++)
+		if (o->notes[i].by_people && o->notes[i].sender == n->sender && o->notes[i].payload_mark == payload_mark)
+			return i + 1;
+	return 0;
+}
+
 void
 oracle_row(struct oracle *o, int who, const struct inbox_row *row)
 {
 	struct note *n = row->of_case ? NULL : note_of(o, row->header.id);
+	struct note *first;
 	uint64_t *last;
 
 	if (row->of_case || row->header.type == TYPE_VOID)
@@ -310,7 +367,7 @@ oracle_row(struct oracle *o, int who, const struct inbox_row *row)
 	if (row->header.type == TYPE_NOTE && n != NULL && !n->by_people && (n->audience & BIT(who)) != 0)
 		return; /* [B-5] a node's own, about what is not confirmed in time */
 	trace("reads %s of %s, row %llu%s%s", short_id(row->header.id), row->header.sender, (unsigned long long)row->seq, row->mark[0] != '\0' ? ", " : "", row->mark);
-	if (n == NULL || !n->by_people) {
+	if (n == NULL || (!n->by_people && !n->resealed && row->header.type != TYPE_NOTE)) {
 		sim_broken(o->sim, "the application of %s reads %s, which nobody published", papers_name(who), short_id(row->header.id));
 		return;
 	}
@@ -318,24 +375,29 @@ oracle_row(struct oracle *o, int who, const struct inbox_row *row)
 		sim_broken(o->sim, "the application of %s reads %s of %s and is not in its audience", papers_name(who), short_id(n->id), papers_name(n->sender));
 		return;
 	}
-	if ((n->delivered & BIT(who)) != 0) {
-		sim_broken(o->sim, "the application of %s reads %s of %s twice", papers_name(who), short_id(n->id), papers_name(n->sender));
+	if (n->resealed && n->origin == 0 && !row->bare)
+		n->origin = origin_of(o, n, mark_of(row->payload));
+	first = n->origin != 0 ? &o->notes[n->origin - 1] : n;
+	if ((n->delivered & BIT(who)) != 0 || (first->read & BIT(who)) != 0) {
+		sim_broken(o->sim, "the application of %s reads %s of %s twice", papers_name(who), short_id(first->id), papers_name(n->sender));
 		return;
 	}
-	if (!row->bare && mark_of(row->payload) != n->payload_mark)
+	if (!row->bare && first->by_people && mark_of(row->payload) != first->payload_mark)
 		sim_broken(o->sim, "the application of %s reads another content of %s than was published", papers_name(who), short_id(n->id));
 	if (row->bare && !may_be_over(n))
 		sim_broken(o->sim, "%s gets %s without its content (%s), and it is not over", papers_name(who), short_id(n->id), row->mark);
 	if (accuses(row->mark))
 		sim_broken(o->sim, "%s marks %s of %s as \"%s\"", papers_name(who), short_id(n->id), papers_name(n->sender), row->mark);
 	last = &o->last[who][n->sender][n->lane];
-	if (n->order <= *last)
+	if (n->order != 0 && n->order <= *last && !n->put_off)
 		sim_broken(o->sim, "%s reads the %llu. of %s in lane %s behind its %llu.", papers_name(who), (unsigned long long)n->order, papers_name(n->sender),
 		           lane_name(n->lane), (unsigned long long)*last);
-	*last = n->order;
+	if (n->order > *last)
+		*last = n->order;
 	n->delivered |= BIT(who);
 	n->bare |= row->bare ? BIT(who) : 0;
 	n->row[who] = row->seq;
+	first->read |= BIT(who);
 	o->sim->counts.deliveries++;
 }
 
@@ -372,14 +434,17 @@ is_confirmed(struct note *n, struct sim *s)
 	return n->confirmed;
 }
 
+/* Whether what this is, or became, is stored and where it belongs. A reader who was taken out gets nothing any more, and nobody waits for a sender who was. */
 static bool
-is_settled(struct note *n, struct sim *s, char what[512])
+note_settled(const struct oracle *o, struct note *n, char what[512])
 {
-	uint32_t missing = n->audience & ~n->delivered & (BIT(WHO_NODES) - 1);
+	uint32_t members = sim_policy(o->sim)->members, missing = n->audience & ~n->delivered & members & (BIT(WHO_NODES) - 1);
 
-	if (!n->said_stored && may_be_over(n))
+	if (!n->said_stored && may_be_over(n) && !n->anew)
 		return true; /* it ended in the outbox */
 	if (!n->said_stored) {
+		if ((members & BIT(n->sender)) == 0 || n->anew)
+			return true;
 		(void)snprintf(what, 512, "%s of %s in lane %s was published and is not stored", short_id(n->id), papers_name(n->sender), lane_name(n->lane));
 		return false;
 	}
@@ -389,11 +454,53 @@ is_settled(struct note *n, struct sim *s, char what[512])
 			               lane_name(n->lane), papers_name(who));
 			return false;
 		}
-	if (is_confirmed(n, s))
+	/* Under another agreement some may not answer any more. */
+	if (!n->by_people || o->sim->paper_count > 1 || is_confirmed(n, o->sim))
 		return true;
 	(void)snprintf(what, 512, "%s of %s in lane %s is at all its readers, and its sender does not know of all of them", short_id(n->id), papers_name(n->sender),
 	               lane_name(n->lane));
 	return false;
+}
+
+/* Those whom it names do not all read there any more, so under the newer version it cannot be said. */
+static bool
+lost_readers(const struct sim *s, const struct note *n)
+{
+	for (uint32_t v = 1; v <= s->paper_count; v++)
+		if ((n->to & ~papers_readers(sim_policy_of(s, v), n->subject, n->sender)) != 0)
+			return true;
+	return false;
+}
+
+/* The node itself says what became of it, and what it says was on the way. */
+static bool
+anew_settled(struct oracle *o, struct note *n, char what[512])
+{
+	struct node *node = o->sim->posts[n->sender].node;
+	const char *as, *state, *reason;
+	struct note *next = NULL;
+	uint8_t id[KW_ID_LEN];
+	struct kw_why why;
+	json_t *t = NULL;
+
+	if (n->said_stored || n->followed || node == NULL || (sim_policy(o->sim)->members & BIT(n->sender)) == 0)
+		return true;
+	clocks_run_as(n->sender);
+	if (desk_trace(&t, node, n->id, "en", &why) != KW_OK) {
+		(void)snprintf(what, 512, "%s of %s is not known to its own node any more: %s", short_id(n->id), papers_name(n->sender), why.text);
+		return false;
+	}
+	as = json_string_value(json_object_get(t, "sealed_anew_as"));
+	state = json_string_value(json_object_get(t, "state"));
+	reason = json_string_value(json_object_get(t, "reason"));
+	if (as != NULL && sodium_hex2bin(id, sizeof id, as, strlen(as), "-", NULL, NULL) == 0)
+		next = note_of(o, id);
+	n->followed = next != NULL || (state != NULL && strcmp(state, "refused") == 0 && n->to != 0 && lost_readers(o->sim, n));
+	if (!n->followed)
+		(void)snprintf(what, 512, "%s of %s in lane %s was to be sealed anew: %s, %s", short_id(n->id), papers_name(n->sender), lane_name(n->lane),
+		               state != NULL ? state : "?", reason != NULL ? reason : "");
+	json_decref(t);
+	return n->followed;
 }
 
 /* A number that nobody used for anything is voided, so in the end none is missing. */
@@ -422,8 +529,13 @@ gaps_closed(struct sim *s, char what[512])
 bool
 oracle_settled(struct oracle *o, char what[512])
 {
-	for (uint32_t i = 0; i < o->count; i++)
-		if (o->notes[i].by_people && !is_settled(&o->notes[i], o->sim, what))
+	for (uint32_t i = 0; i < o->count; i++) {
+		struct note *n = &o->notes[i];
+
+		if (!n->by_people && !n->resealed)
+			continue;
+		if (!note_settled(o, n, what) || (n->anew && !anew_settled(o, n, what)))
 			return false;
-	return gaps_closed(o->sim, what);
+	}
+	return o->sim->paper_count > 1 || gaps_closed(o->sim, what);
 }

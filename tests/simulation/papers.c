@@ -49,6 +49,16 @@ static const struct { const char *topic; enum lane lane; } subjects[SUBJECT_COUN
 const char *papers_topic(enum subject s) { return subjects[s].topic; }
 enum lane papers_lane(enum subject s) { return subjects[s].lane; }
 
+enum subject
+papers_subject(const char *topic)
+{
+	int s = 0;
+
+	while (s < SUBJECT_COUNT && strcmp(subjects[s].topic, topic) != 0)
+		s++;
+	return (enum subject)s;
+}
+
 static uint32_t
 readers(const struct policy *p, enum subject s)
 {

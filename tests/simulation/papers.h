@@ -51,5 +51,6 @@ const char *papers_key_file(int who);
 /* The next version behind old (NULL: the first); MUST hold. */
 void papers_write(struct paper *out, const struct paper *old, const struct policy *policy);
 void papers_free(struct paper *p);
+enum subject papers_subject(const char *topic); /* SUBJECT_COUNT: none of these */
 
 #endif

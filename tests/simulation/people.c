@@ -16,10 +16,14 @@
 #define BIT(who) (1u << (who))
 #define LIFE_MS (24ull * 3600 * 1000)
 
-static const struct policy *
-policy_of(const struct sim *s)
+/* Whether there is a version under which it must be refused: which one the node has by now is its own affair. */
+static bool
+may_be_refused(const struct sim *s, enum subject subject, int who, uint32_t to)
 {
-	return &s->papers[s->paper_count - 1].policy;
+	for (uint32_t v = 1; v <= s->paper_count; v++)
+		if (!papers_may_publish(sim_policy_of(s, v), subject, who) || (to & ~papers_readers(sim_policy_of(s, v), subject, who)) != 0)
+			return true;
+	return false;
 }
 
 static uint32_t
@@ -73,7 +77,7 @@ static void
 publish(struct sim *s, struct dice *d, int who, enum subject subject, uint32_t step)
 {
 	struct desk_publish p = {.topic = papers_topic(subject), .payload_type = PAYLOAD_REPORT, .type = TYPE_NOTICE};
-	uint32_t readers = papers_readers(policy_of(s), subject, who), audience = readers;
+	uint32_t readers = papers_readers(sim_policy(s), subject, who), named = 0;
 	char to[WHO_COUNT][KW_NODE_MAX + 1];
 	uint8_t id[KW_ID_LEN];
 	struct buf payload;
@@ -83,8 +87,8 @@ publish(struct sim *s, struct dice *d, int who, enum subject subject, uint32_t s
 	if (readers == 0)
 		return;
 	if (dice_permille(d, 400)) {
-		audience = narrowed(d, readers);
-		p.to_count = names_of(to, audience);
+		named = narrowed(d, readers);
+		p.to_count = names_of(to, named);
 		p.to = to;
 	}
 	write_report(&payload, d, step);
@@ -94,11 +98,11 @@ publish(struct sim *s, struct dice *d, int who, enum subject subject, uint32_t s
 	err = desk_publish(s->posts[who].node, &p, id, &why);
 	if (err == KW_OK) {
 		s->counts.published++;
-		oracle_published(s->oracle, &(struct oracle_published){who, papers_lane(subject), audience, id, p.payload, p.expires_ms});
+		oracle_published(s->oracle, &(struct oracle_published){who, subject, named, id, p.payload, p.expires_ms});
 	} else {
 		s->counts.refused_at_desk++;
 		trace("is refused at the desk: %s", why.text);
-		if (err != KW_EFULL && err != KW_EIO)
+		if (err != KW_EFULL && err != KW_EIO && !may_be_refused(s, subject, who, named))
 			sim_broken(s, "%s may publish on %s and is refused at its own desk: %s", papers_name(who), p.topic, why.text);
 	}
 	buf_free(&payload);
@@ -115,7 +119,7 @@ people_act(struct sim *s, uint32_t step)
 	for (int i = 0; i < WHO_NODES; i++) { /* somebody who may and whose node is up */
 		int who = (first + i) % WHO_NODES;
 
-		if (!papers_may_publish(policy_of(s), subject, who) || !post_ready(s, who))
+		if (!papers_may_publish(sim_policy(s), subject, who) || !post_ready(s, who))
 			continue;
 		clocks_run_as(who);
 		publish(s, &d, who, subject, step);

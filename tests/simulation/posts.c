@@ -57,6 +57,11 @@ post_begin(struct sim *s, int who, const struct paper *first)
 	p->config.key = strdup(papers_key_file(who));
 	p->config.state = path_of(s, who, "/state");
 	p->config.outbox_max = 100000;
+	if (first->version > 1) { /* whoever comes later compares it by phone */
+		p->config.fingerprint = calloc(1, KEY_FINGERPRINT_MAX);
+		MUST(p->config.fingerprint != NULL);
+		agreement_fingerprint(p->config.fingerprint, first->agreement);
+	}
 	MUST(mkdir(folder, 0700) == 0);
 	MUST(fs_write(p->config.agreement, buf_span(&first->text), 0644, &why) == KW_OK && fs_write(sig, buf_span(&first->sigs), 0644, &why) == KW_OK);
 	free(folder);
@@ -116,6 +121,16 @@ fell_over(struct sim *s, int who, const struct kw_why *why)
 	trace("node ends: %s", why->text);
 	post_crash(s, who, false);
 	sim_at(s, clocks_true() + dice_between(&s->lives, 200, 3000), EVENT_NODE_START, (uint32_t)who, 0);
+}
+
+void
+posts_agreement(struct sim *s)
+{
+	for (int who = 0; who < WHO_NODES; who++)
+		if ((sim_policy(s)->members & (1u << who)) != 0 && !s->posts[who].member) {
+			post_begin(s, who, &s->papers[s->paper_count - 1]);
+			sim_at(s, clocks_true() + 100, EVENT_NODE_START, (uint32_t)who, 0);
+		}
 }
 
 /* ---- the application ---- */

@@ -79,17 +79,10 @@ offer(struct play *p, const struct scenario_line *l, const char *label, uint8_t 
 	d.expires_ms = clock_wall_ms() + (l->span_ms > 0 ? l->span_ms : LIFE_MS);
 	err = desk_publish(p->sim->posts[who].node, &d, id, why);
 	if (err == KW_OK) {
-		const struct policy *policy = &p->sim->papers[p->sim->paper_count - 1].policy;
-		enum subject s = SUBJECT_FLASH;
-
-		while (s + 1 < SUBJECT_COUNT && strcmp(papers_topic(s), l->word) != 0)
-			s++;
-		said.lane = papers_lane(s);
-		said.audience = papers_readers(policy, s, who);
-		if (l->who_count > 1)
-			said.audience = 0;
+		while (said.subject + 1 < SUBJECT_COUNT && strcmp(papers_topic(said.subject), l->word) != 0)
+			said.subject++;
 		for (uint32_t i = 1; i < l->who_count; i++)
-			said.audience |= 1u << l->who[i];
+			said.to |= 1u << l->who[i];
 		said.payload = d.payload;
 		said.expires_ms = d.expires_ms;
 		p->sim->counts.published++;
@@ -268,7 +261,7 @@ is_so(struct play *p, const struct scenario_line *l)
 	case IS_HERE: return (known.delivered & ~known.bare & bit) != 0;
 	case IS_BARE: return (known.delivered & known.bare & bit) != 0;
 	case IS_AT_NOBODY: return known.delivered == 0;
-	case IS_AT_ALL: return a->known && (known.audience & ~known.delivered) == 0;
+	case IS_AT_ALL: return known.audience != 0 && (known.audience & ~known.delivered) == 0;
 	case IS_STORED: return known.stored;
 	case IS_CONFIRMED: return a->known && is_confirmed(p, a, l->who[0]);
 	case IS_BEFORE:

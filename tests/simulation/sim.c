@@ -91,6 +91,14 @@ sim_wake_node(struct sim *s, int who, uint64_t at)
 	sim_at(s, at, EVENT_NODE_TURN, (uint32_t)who, at);
 }
 
+const struct policy *sim_policy(const struct sim *s) { return &s->papers[s->paper_count - 1].policy; }
+
+const struct policy *
+sim_policy_of(const struct sim *s, uint32_t version)
+{
+	return version >= 1 && version <= s->paper_count ? &s->papers[version - 1].policy : NULL;
+}
+
 void
 sim_broken(struct sim *s, const char *fmt, ...)
 {
@@ -173,7 +181,7 @@ plan_steps(struct sim *s)
 
 	for (uint32_t i = 0; i < s->options.steps; i++) {
 		at += dice_below(&d, BURST) != 0 ? dice_below(&d, 12) : dice_between(&d, 1, 2 * STEP_MS);
-		if (i >= s->options.left_out_count || s->options.left_out[i] == 0)
+		if (s->options.steps_left_out[i] == 0)
 			sim_at(s, at, EVENT_STEP, i, 0);
 	}
 	return at;
@@ -244,7 +252,7 @@ void
 sim_end(struct sim_result *out, struct sim *s)
 {
 	s->counts.pretend_ms = clocks_true();
-	*out = (struct sim_result){.failed = s->broken, .counts = s->counts};
+	*out = (struct sim_result){.failed = s->broken, .planned_faults = s->plan_count, .counts = s->counts};
 	(void)snprintf(out->what, sizeof out->what, "%s", s->what);
 	for (int who = 0; who < WHO_NODES; who++)
 		if (s->posts[who].member)
@@ -254,6 +262,7 @@ sim_end(struct sim_result *out, struct sim *s)
 	house_free(&s->house);
 	lines_end();
 	oracle_free(&s->oracle);
+	s->paper_count += s->has_next;
 	while (s->paper_count > 0)
 		papers_free(&s->papers[--s->paper_count]);
 	free(s->plan);

@@ -16,7 +16,7 @@
 
 enum fault { /* kinds, as bits of sim_options.faults */
 	FAULT_CRASH_BROKER, FAULT_CRASH_NODE, FAULT_STALL, FAULT_PARTITION, FAULT_RESET, FAULT_HALF_OPEN, FAULT_SLOW, FAULT_CLOCK,
-	FAULT_DISK,
+	FAULT_DISK, FAULT_NODE_DISK, FAULT_AGREEMENT,
 	FAULT_COUNT
 };
 #define FAULTS_ALL ((1u << FAULT_COUNT) - 1)
@@ -27,8 +27,7 @@ struct sim_options {
 	uint32_t steps;                  /* things that people do */
 	uint32_t faults;                 /* bits of enum fault */
 	const char *folder;              /* for the nodes' files; exists, and is empty afterwards */
-	const uint8_t *left_out;         /* of steps, then of faults, 1: this one is left out; NULL: none */
-	uint32_t left_out_count;
+	const uint8_t *steps_left_out, *faults_left_out; /* by number, 1: this one is left out */
 };
 
 struct sim_counts {
@@ -41,11 +40,11 @@ struct sim_counts {
 struct sim_result {
 	bool failed;
 	char what[1024];                 /* the sentence of what was broken */
+	uint32_t planned_faults;
 	struct sim_counts counts;
 };
 
 void sim_run(struct sim_result *out, const struct sim_options *o);
-uint32_t sim_faults_of(const struct sim_options *o); /* how many the run plans */
 
 /* ---- inside ---- */
 
@@ -66,6 +65,8 @@ struct post { /* a node's machine */
 enum event_kind { EVENT_STEP, EVENT_FAULT, EVENT_FAULT_OVER, EVENT_BROKER_TURN, EVENT_NODE_TURN, EVENT_SYNC, EVENT_ANSWER, EVENT_BROKER_START, EVENT_NODE_START };
 struct event { uint64_t at, order; enum event_kind kind; uint32_t a; uint64_t b; };
 
+#define PAPERS_MAX 16
+
 struct sim {
 	struct sim_options options;
 	struct sim_counts counts;
@@ -78,8 +79,9 @@ struct sim {
 	struct dice sectors;             /* what is left of it after a power cut */
 	struct post posts[WHO_NODES];
 	struct oracle *oracle;
-	struct paper papers[16];
-	uint32_t paper_count;
+	struct paper papers[PAPERS_MAX];
+	uint32_t paper_count;            /* the newest of these is in force at the broker */
+	bool has_next;                   /* papers[paper_count] is to come into force */
 	struct dice net, lives;          /* delays of disks; when what fell over comes back */
 	struct fault_plan *plan;
 	uint32_t plan_count;
@@ -97,6 +99,8 @@ void sim_end(struct sim_result *out, struct sim *s); /* takes everything apart *
 void sim_at(struct sim *s, uint64_t at, enum event_kind kind, uint32_t a, uint64_t b);
 void sim_wake_broker(struct sim *s, uint64_t at);
 void sim_wake_node(struct sim *s, int who, uint64_t at);
+const struct policy *sim_policy(const struct sim *s);                  /* of the version in force */
+const struct policy *sim_policy_of(const struct sim *s, uint32_t version); /* NULL: there is none */
 /* What the oracle says when a promise was broken: the run ends at the next event. The first sentence stays. */
 void sim_broken(struct sim *s, const char *fmt, ...) KW_PRINTF(2, 3);
 

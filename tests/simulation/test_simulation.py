@@ -22,13 +22,19 @@ class Simulation(unittest.TestCase):
         self.assertEqual(first, self.good("--seed", "5", "--steps", "100", "--trace"))
         self.assertGreater(first.count("\n"), 500)
 
+    def test_another_seed_is_another_run(self):
+        self.assertNotEqual(self.good("--seed", "5", "--steps", "30", "--trace"), self.good("--seed", "6", "--steps", "30", "--trace"))
+
     def test_a_run_with_too_little_traffic_is_a_failure(self):
         ran = run("--seed", "1", "--steps", "0")
         self.assertEqual(ran.returncode, 1)
         self.assertIn("too little traffic", ran.stdout)
 
-    def test_a_slice(self):
-        print(self.good("--seed", "1", "--count", "3", "--steps", "200", "--faults", "crash-broker,crash-node,stall,partition,reset,half-open,slow,clock"))
+    def test_every_seed_that_ever_failed_is_good(self):
+        self.good("--seeds", os.path.join(HERE, "seeds"))
+
+    def test_fresh_seeds_are_good(self):
+        print(self.good("--count", "6", "--steps", "250"))
 
 
 if __name__ == "__main__":
