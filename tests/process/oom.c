@@ -1,6 +1,7 @@
 /*
  * oom: preloaded into a program, it refuses memory: at the allocation $KW_OOM_AT once, or from it on where $KW_OOM_EVER is set. Into the
- * file $KW_OOM_LOG go: "refused" with the way there, "crashed" with the way there, and "count N" at the end of the program.
+ * file $KW_OOM_LOG go "refused" with the way there, and "count N" at the end of the program; into $KW_OOM_CRASH, which is another since
+ * another thread may write at the same time, "crashed" with the way there.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -26,19 +27,21 @@ static atomic_bool counting;
 static atomic_ulong asked;
 static unsigned long at;
 static bool ever;
-static int log_fd = -1;
+static int log_fd = -1, crash_fd = -1;
+static atomic_flag told = ATOMIC_FLAG_INIT;
+static atomic_bool written;
 static _Thread_local bool inside; /* what we do ourselves is not counted */
 
 static void
-tell(const char *word)
+tell(int fd, const char *word)
 {
 	void *way[WAY_MAX];
 	int n;
 
-	if (write(log_fd, word, strlen(word)) < 0)
+	if (write(fd, word, strlen(word)) < 0)
 		return;
 	n = backtrace(way, WAY_MAX);
-	backtrace_symbols_fd(way + 1, n - 1, log_fd);
+	backtrace_symbols_fd(way + 1, n - 1, fd);
 }
 
 static bool
@@ -53,7 +56,7 @@ refused(void)
 		return false;
 	if (number == at) {
 		inside = true;
-		tell("refused\n");
+		tell(log_fd, "refused\n");
 		inside = false;
 	}
 	errno = ENOMEM;
@@ -81,7 +84,12 @@ static void
 crashed(int signal_number)
 {
 	inside = true;
-	tell("crashed\n");
+	if (!atomic_flag_test_and_set(&told)) {
+		tell(crash_fd, "crashed\n");
+		atomic_store(&written, true);
+	}
+	while (!atomic_load(&written)) /* another thread crashed first, and the process must not end before it has said so */
+		(void)usleep(1000);
 	(void)signal(signal_number, SIG_DFL);
 	(void)raise(signal_number);
 }
@@ -90,14 +98,15 @@ __attribute__((constructor)) static void
 begin(void)
 {
 	static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-	const char *number = getenv("KW_OOM_AT"), *log = getenv("KW_OOM_LOG");
+	const char *number = getenv("KW_OOM_AT"), *log = getenv("KW_OOM_LOG"), *crash = getenv("KW_OOM_CRASH");
 	void *way[1];
 
-	if (number == NULL || log == NULL)
+	if (number == NULL || log == NULL || crash == NULL)
 		return;
 	at = strtoul(number, NULL, 10);
 	ever = getenv("KW_OOM_EVER") != NULL;
 	log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	crash_fd = open(crash, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	(void)backtrace(way, 1); /* loads what it needs */
 	for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++)
 		(void)signal(fatal[i], crashed);
