@@ -11,6 +11,7 @@
 #include "proto/limits.h"
 
 #define LINGER_MS 500
+#define NO_RECONNECT_MS (24 * 3600 * 1000) /* every attempt is a socket of its own, closed long before */
 
 struct net {
 	void *context;
@@ -80,14 +81,17 @@ set_int(void *socket, int option, int value)
 	return zmq_setsockopt(socket, option, &value, sizeof value);
 }
 
-/* A finite RCVHWM lets a reset abort the process, heartbeats too; signs of life are messages of our own. */
+/*
+ * A finite RCVHWM lets a reset abort the process, heartbeats too; signs of life are messages of our own. So do ZMQ_IMMEDIATE, and a
+ * RECONNECT_IVL of -1, when a connection is lost while what came by it is read: libzmq 4.3.4 then takes the rest away between two frames.
+ */
 static int
 set_options(void *s, const uint8_t broker_pk[KW_KEY_LEN], const struct secret_keys *keys)
 {
 	int64_t most = KW_MESSAGE_MAX;
 
-	return set_int(s, ZMQ_RCVHWM, 0) | set_int(s, ZMQ_SNDHWM, 4096) | set_int(s, ZMQ_IMMEDIATE, 1) | set_int(s, ZMQ_LINGER, LINGER_MS) |
-	       set_int(s, ZMQ_RECONNECT_IVL, -1) | set_int(s, ZMQ_HANDSHAKE_IVL, 5000) | set_int(s, ZMQ_CONNECT_TIMEOUT, 8000) |
+	return set_int(s, ZMQ_RCVHWM, 0) | set_int(s, ZMQ_SNDHWM, 4096) | set_int(s, ZMQ_LINGER, LINGER_MS) |
+	       set_int(s, ZMQ_RECONNECT_IVL, NO_RECONNECT_MS) | set_int(s, ZMQ_HANDSHAKE_IVL, 5000) | set_int(s, ZMQ_CONNECT_TIMEOUT, 8000) |
 	       set_int(s, ZMQ_TCP_KEEPALIVE, 1) | set_int(s, ZMQ_TCP_KEEPALIVE_IDLE, 30) | set_int(s, ZMQ_TCP_KEEPALIVE_INTVL, 10) |
 	       set_int(s, ZMQ_TCP_KEEPALIVE_CNT, 3) | set_int(s, ZMQ_TCP_MAXRT, 30000) | set_int(s, ZMQ_IPV6, 1) |
 	       zmq_setsockopt(s, ZMQ_MAXMSGSIZE, &most, sizeof most) | zmq_setsockopt(s, ZMQ_CURVE_SERVERKEY, broker_pk, KW_KEY_LEN) |
