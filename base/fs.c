@@ -137,9 +137,13 @@ static enum kw_err
 sync_folder_of(const char *path)
 {
 	char folder[PATH_MAX];
-	const char *slash = strrchr(path, '/');
+	size_t len = strlen(path);
+	const char *slash;
 	int fd, failed;
 
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	slash = memrchr(path, '/', len);
 	if (slash == NULL)
 		(void)snprintf(folder, sizeof folder, ".");
 	else
@@ -211,18 +215,75 @@ fs_write_new(const char *path, struct span bytes, mode_t mode, struct kw_why *wh
 	return err;
 }
 
+static enum kw_err
+sync_opened(int fd, const char *path, struct kw_why *why)
+{
+	enum kw_err err = KW_OK;
+
+	if (fsync(fd) != 0)
+		err = kw_refuse(why, KW_EIO, "%s cannot be synced: %s; look at the disk", path, strerror(errno));
+	(void)close(fd);
+	return err;
+}
+
+enum kw_err
+fs_sync(const char *path, struct kw_why *why)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return errno == ENOENT ? KW_OK : kw_refuse(why, KW_EIO, "%s cannot be opened: %s", path, strerror(errno));
+	return sync_opened(fd, path, why);
+}
+
+/* What is missing on the disk cannot be worse than before when this ends in the middle. No room to do it: then it stays at the sync. */
+static bool
+write_again(int fd)
+{
+	uint8_t bytes[READ_STEP];
+	off_t at = 0;
+	ssize_t n;
+
+	while ((n = pread(fd, bytes, sizeof bytes, at)) > 0) {
+		if (pwrite(fd, bytes, (size_t)n, at) != n)
+			return errno == ENOSPC || errno == EDQUOT;
+		at += n;
+	}
+	return n == 0;
+}
+
+enum kw_err
+fs_sync_again(const char *path, struct kw_why *why)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	enum kw_err err;
+
+	if (fd < 0)
+		return errno == ENOENT ? KW_OK : kw_refuse(why, KW_EIO, "%s cannot be opened: %s", path, strerror(errno));
+	errno = ENOSPC; /* what a short write is for want of */
+	if (write_again(fd))
+		return sync_opened(fd, path, why);
+	err = kw_refuse(why, KW_EIO, "%s cannot be written again: %s; look at the disk", path, strerror(errno));
+	(void)close(fd);
+	return err;
+}
+
 enum kw_err
 fs_folder(const char *path, struct kw_why *why)
 {
 	struct stat st;
+	bool made = mkdir(path, 0700) == 0;
 
-	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return kw_refuse(why, KW_EIO, "the folder %s cannot be made: %s", path, strerror(errno));
 	if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
 		return kw_refuse(why, KW_EINVAL, "%s is no folder", path);
 	if (st.st_uid != geteuid())
 		return kw_refuse(why, KW_EDENIED, "the folder %s belongs to user %u, we run as %u; chown it or run as its owner", path,
 		                 (unsigned)st.st_uid, (unsigned)geteuid());
+	/* Its name must be on disk as what will stand in it; and whoever made it may have ended before. */
+	if (sync_folder_of(path) != KW_OK && (made || errno == EIO))
+		return kw_refuse(why, KW_EIO, "the folder of %s cannot be synced: %s", path, strerror(errno));
 	return KW_OK;
 }
 

@@ -26,7 +26,15 @@ KW_MUST_USE enum kw_err fs_write(const char *path, struct span bytes, mode_t mod
 /* The same, but refuses with KW_EEXISTS when path is there already (link(2) decides, so no race). */
 KW_MUST_USE enum kw_err fs_write_new(const char *path, struct span bytes, mode_t mode, struct kw_why *why);
 
-/* Makes the folder (0700) if missing; KW_EDENIED when somebody else owns it. One level only. */
+/*
+ * What stands in the file or folder is on disk when this returns. A process that was killed leaves writes that its successor reads and a
+ * power cut still takes away: whoever acts on what it reads calls this first. There is no such file: KW_OK.
+ */
+KW_MUST_USE enum kw_err fs_sync(const char *path, struct kw_why *why);
+/* The same for what an earlier sync may have failed for, which the system then takes for written: all of it is written again, as it is. */
+KW_MUST_USE enum kw_err fs_sync_again(const char *path, struct kw_why *why);
+
+/* Makes the folder (0700) if missing, its name synced; KW_EDENIED when somebody else owns it. One level only. */
 KW_MUST_USE enum kw_err fs_folder(const char *path, struct kw_why *why);
 
 /*

@@ -76,7 +76,23 @@ write_first(struct store_lmdb *s, const char *partnership, struct kw_why *why)
 	return rc == 0 ? KW_OK : lmdb_failed(&s->db, rc, "making the store", why);
 }
 
-/* An environment without a single table is one whose first start did not come to its end. */
+/* A power cut in the middle leaves no half of it that the next start could not tell from damage. */
+static enum kw_err
+make_first(struct store_lmdb *s, const char *partnership, struct kw_why *why)
+{
+	char copy[PATH_MAX];
+	enum kw_err err = copy_begin(copy, s->path, why);
+
+	if (err != KW_OK)
+		return err;
+	err = env_open(&s->db, copy, true, 0, why);
+	if (err == KW_OK)
+		err = write_first(s, partnership, why);
+	env_close(&s->db);
+	return copy_end(s->path, copy, err, why);
+}
+
+/* An environment without a single table is one whose first start did not come to its end, at a broker that made it in its place. */
 static bool
 nothing_in_it(MDB_env *env)
 {
@@ -92,12 +108,14 @@ open_env(struct store_lmdb *s, const struct store_lmdb_config *config, struct kw
 
 	if (s->files.mark == MARK_LOST && !s->files.fresh && (err = recover_copy(s->path, config->partnership, why)) != KW_OK)
 		return err;
+	if (s->files.fresh && (err = make_first(s, config->partnership, why)) != KW_OK)
+		return err;
 	if ((err = env_open(&s->db, s->path, true, s->files.needed_bytes, why)) != KW_OK)
 		return err;
-	s->files.fresh = s->files.fresh || nothing_in_it(s->db.env);
-	if (s->files.fresh)
-		return write_first(s, config->partnership, why);
+	s->files.fresh = nothing_in_it(s->db.env);
 	env_close(&s->db);
+	if (s->files.fresh && (err = make_first(s, config->partnership, why)) != KW_OK)
+		return err;
 	if ((err = check_apart(s->path, config->partnership, s->files.starts >= STARTS_BEFORE_WHOLE, why)) != KW_OK)
 		return err;
 	if (s->files.starts >= STARTS_BEFORE_WHOLE)

@@ -12,6 +12,9 @@
  * "mark" in the folder says so, and the next open copies the environment to a new file (mdb_env_copy2), checks every record of
  * the copy, syncs it and puts it in the old one's place. That takes as long as the log is large.
  *
+ * The first start makes the file in a folder of its own and puts it in its place whole, so a power cut leaves no half store that is refused
+ * ever after. Every start syncs what it finds before it reads: a killed broker's last commit may be seen and still be taken away.
+ *
  * Files in the folder: data.mdb, lock.mdb (LMDB's), lock (ours), mark. A backup needs data.mdb alone.
  *
  * Beyond 10,000 pieces of evidence no more are kept. The newest 10,000 commit records stay, without their leaves, when everything

@@ -271,21 +271,34 @@ put_in_place(const char *folder, const char *copy, struct kw_why *why)
 }
 
 enum kw_err
-recover_copy(const char *folder, const char *partnership, struct kw_why *why)
+copy_begin(char copy[PATH_MAX], const char *folder, struct kw_why *why)
 {
-	char copy[PATH_MAX];
-	struct job job = {.folder = folder, .partnership = partnership, .copy = copy};
-	enum kw_err err;
-
-	if (snprintf(copy, sizeof copy, "%s/" COPY_FOLDER, folder) >= (int)sizeof copy)
+	if (snprintf(copy, PATH_MAX, "%s/" COPY_FOLDER, folder) >= PATH_MAX)
 		return kw_refuse(why, KW_ELIMIT, "%s is too long a path", folder);
 	remove_copy(copy);
 	if (mkdir(copy, 0700) != 0)
 		return kw_refuse(why, KW_EIO, "%s cannot be made: %s", copy, strerror(errno));
-	log_event(LOG_WARNING, "store.recover", "path=\"%s\"", folder);
-	err = do_apart(copy_job, &job, why);
+	return KW_OK;
+}
+
+enum kw_err
+copy_end(const char *folder, const char *copy, enum kw_err err, struct kw_why *why)
+{
 	if (err == KW_OK)
 		err = put_in_place(folder, copy, why);
 	remove_copy(copy);
 	return err;
+}
+
+enum kw_err
+recover_copy(const char *folder, const char *partnership, struct kw_why *why)
+{
+	char copy[PATH_MAX];
+	struct job job = {.folder = folder, .partnership = partnership, .copy = copy};
+	enum kw_err err = copy_begin(copy, folder, why);
+
+	if (err != KW_OK)
+		return err;
+	log_event(LOG_WARNING, "store.recover", "path=\"%s\"", folder);
+	return copy_end(folder, copy, do_apart(copy_job, &job, why), why);
 }

@@ -246,7 +246,12 @@ look_at_folder(struct files *f, const struct store_lmdb_config *config, struct k
 		return kw_refuse(why, KW_ECORRUPT, "%s is missing or empty, although a store has been in this folder; restore the folder from the last backup",
 		                 path);
 	f->fresh = size == 0;
-	return f->fresh ? KW_OK : files_check_sizes(config->path, &f->needed_bytes, why);
+	if (f->fresh)
+		return KW_OK;
+	/* The last commit of a killed broker may be seen and not be on disk yet. */
+	if ((err = fs_sync(path, why)) != KW_OK || (err = fs_sync(config->path, why)) != KW_OK)
+		return err;
+	return files_check_sizes(config->path, &f->needed_bytes, why);
 }
 
 enum kw_err

@@ -158,6 +158,12 @@ KW_MUST_USE enum kw_err format_write(struct lmdb *db, MDB_txn *txn, const char *
 /* In a process of its own, so that a damaged page ends that one. whole: every record. The copy is checked so and takes the store's place. */
 KW_MUST_USE enum kw_err check_apart(const char *folder, const char *partnership, bool whole, struct kw_why *why);
 KW_MUST_USE enum kw_err recover_copy(const char *folder, const char *partnership, struct kw_why *why);
+/*
+ * A new data.mdb is made in a folder of its own within folder, and takes its place whole and synced, or not at all. begin makes that folder,
+ * empty; end takes what became of it, leaves data.mdb in its place where that was KW_OK, and removes the rest.
+ */
+KW_MUST_USE enum kw_err copy_begin(char copy[PATH_MAX], const char *folder, struct kw_why *why);
+KW_MUST_USE enum kw_err copy_end(const char *folder, const char *copy, enum kw_err err, struct kw_why *why);
 
 KW_MUST_USE enum kw_err load_state(const struct lmdb *db, MDB_txn *txn, struct log_state *out, struct kw_why *why);
 KW_MUST_USE enum kw_err load_all(const struct lmdb *db, MDB_txn *txn, const struct store_load *load, struct kw_why *why);

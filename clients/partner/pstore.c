@@ -469,6 +469,23 @@ pstore_is_there(const char *folder)
 	return snprintf(path, sizeof path, "%s/partner.db", folder) < (int)sizeof path && access(path, F_OK) == 0;
 }
 
+/* SQLite takes up whatever stands whole in its log, synced or not. */
+static enum kw_err
+settle(const char *folder, struct kw_why *why)
+{
+	static const struct { const char *name; enum kw_err (*sync)(const char *path, struct kw_why *why); } all[] = {
+		{"partner.db", fs_sync}, {"partner.db-journal", fs_sync_again}, {"partner.db-wal", fs_sync_again}, {".", fs_sync}};
+	char path[4096];
+	enum kw_err err = KW_OK;
+
+	for (size_t i = 0; err == KW_OK && i < sizeof all / sizeof all[0]; i++) {
+		if (snprintf(path, sizeof path, "%s/%s", folder, all[i].name) >= (int)sizeof path)
+			return kw_refuse(why, KW_EINVAL, "state: %.100s… is too long a path", folder);
+		err = all[i].sync(path, why);
+	}
+	return err;
+}
+
 enum kw_err
 pstore_open(struct pstore **out, const char *folder, const struct pstore_owner *owner, uint32_t pages_max, struct kw_why *why)
 {
@@ -487,6 +504,8 @@ pstore_open(struct pstore **out, const char *folder, const struct pstore_owner *
 	if ((err = fs_folder(folder, why)) != KW_OK)
 		goto close_store;
 	if ((err = fs_lock(&s->lock, folder, why)) != KW_OK)
+		goto close_store;
+	if ((err = settle(folder, why)) != KW_OK)
 		goto close_store;
 	rc = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
 	if (rc != SQLITE_OK) {

@@ -32,7 +32,7 @@ struct pstore_owner { /* compared at every start; another one is refused with KW
 bool pstore_is_there(const char *folder); /* whether a store was begun in it */
 /*
  * Makes the folder and the file where they are missing, takes the lock (KW_EEXISTS names who has it), checks schema version,
- * owner and the file's integrity. pages_max: the file's limit in pages of 4096 bytes, 0: none.
+ * owner and the file's integrity. What a killed node left is on disk before it is read. pages_max: the file's limit in pages of 4096 bytes, 0: none.
  */
 KW_MUST_USE enum kw_err pstore_open(struct pstore **out, const char *folder, const struct pstore_owner *owner, uint32_t pages_max,
                                     struct kw_why *why);
