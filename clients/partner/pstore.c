@@ -480,7 +480,7 @@ settle(const char *folder, struct kw_why *why)
 
 	for (size_t i = 0; err == KW_OK && i < sizeof all / sizeof all[0]; i++) {
 		if (snprintf(path, sizeof path, "%s/%s", folder, all[i].name) >= (int)sizeof path)
-			return kw_refuse(why, KW_EINVAL, "state: %.100s… is too long a path", folder);
+			return kw_refuse(why, KW_EINVAL, "state: the path has more than %zu bytes", sizeof path - 21);
 		err = all[i].sync(path, why);
 	}
 	return err;

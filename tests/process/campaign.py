@@ -1,14 +1,15 @@
 #!/usr/bin/python3 -B
 """The crash campaign: broker and nodes are killed at random moments under load, and nothing that was promised is missing at the end.
 
-    tests/process/campaign.py CYCLES [--seed SEED] [--keep]
+    tests/process/campaign.py CYCLES [--only broker|node] [--within SECONDS] [--seed SEED] [--keep]
 
 Four nodes publish in three lanes each, to all or to some, and all read. In each cycle the broker, nodes or both are killed with
 SIGKILL at a moment chosen at random, sometimes again while they start; now and then while a new version of the agreement comes
 into force. In the end: what a node took stands in the inbox of every reader once, in the order of each sender and lane (but for
 what a new version had sealed anew) and in one order of each lane for all; what was not answered stands at all of its readers or
 at none; what a reader had shown it never took back; outboxes are empty; there is no gap, no alarm, no evidence; receipts that
-were asked for came. Programs are those of $KW_BIN_DIR (build/dev/bin).
+were asked for came. Told as well: how long each took from its start until it was ready again. Programs are those of $KW_BIN_DIR
+(build/dev/bin; build/bin, as they are installed, for such figures).
 """
 
 import argparse
@@ -93,9 +94,15 @@ class Spoken:
         self.last = None  # the id under which it came
 
 
+KINDS = {"broker": ("broker",), "node": ("node", "nodes"), None: ("broker", "node", "nodes", "broker and nodes")}
+WEIGHTS = {"broker": 5, "node": 4, "nodes": 1, "broker and nodes": 2}
+
+
 class Campaign:
-    def __init__(self, stage, seed):
-        self.stage, self.seed, self.random = stage, seed, random.Random(seed)
+    """only: "broker" or "node", where nothing else is killed."""
+
+    def __init__(self, stage, seed, only=None):
+        self.stage, self.seed, self.only, self.random = stage, seed, only, random.Random(seed)
         self.p = Partnership(stage, nodes=NODES, endpoint=f"tcp://127.0.0.1:{free_ports()[0]}", topics=TOPICS)
         self.versions = [self.p.agreement()]
         for version in range(2, VERSIONS + 2):
@@ -110,6 +117,7 @@ class Campaign:
         self.over, self.threads, self.failure = threading.Event(), [], None
         self.faults = collections.Counter()
         self.record = record.Record(self.versions[0])
+        self.ready = {"broker": [], "node": []}  # seconds from each start that was not killed again
 
     # ---- the load ----
 
@@ -188,21 +196,32 @@ class Campaign:
 
     def strike(self, post):
         """Kills a node, or the broker where post is None, and starts it again; maybe kills it once more before it is up, and again."""
+        daemon = self.broker if post is None else post.daemon
         for times in range(3):
-            if post is None:
-                self.broker.kill()
-                time.sleep(self.random.choice((0, 0, self.random.random())))
-                self.broker.start()
-            else:
-                post.kill()
-                time.sleep(self.random.choice((0, 0, self.random.random())))
-                post.daemon.start()
+            (self.broker if post is None else post).kill()
+            time.sleep(self.random.choice((0, 0, self.random.random())))
+            said, begun = daemon.log.stat().st_size, time.monotonic()
+            daemon.start()
             self.faults["broker" if post is None else post.node] += 1
             self.record.fault("killed " + ("the broker" if post is None else post.node))
             if self.random.random() >= 0.25:
+                self.await_ready(daemon, said, begun, "broker" if post is None else "node")
                 break
             time.sleep(self.random.random() * 0.4)
             self.faults["while starting"] += 1
+
+    def await_ready(self, daemon, said, begun, kind):
+        """Until it says so behind the first said bytes of its log; how long that took is kept."""
+        word = b" broker.ready " if kind == "broker" else b" partner.ready "
+        with open(daemon.log, "rb") as log:
+            log.seek(said)
+            text = b""
+            while word not in text:
+                assert daemon.alive(), f"{daemon.argv[0]} ended when it was started again"
+                assert time.monotonic() < begun + PROGRESS, f"{daemon.argv[0]} is not ready {PROGRESS:.0f} s after its start"
+                time.sleep(0.002)
+                text += log.read()
+        self.ready[kind].append(time.monotonic() - begun)
 
     def installed(self):
         """The version that is in force at the broker, 0 while it does not answer."""
@@ -231,7 +250,8 @@ class Campaign:
         self.faults["while installing"] += 1
 
     def cycle(self):
-        what = self.random.choices(("broker", "node", "nodes", "broker and nodes"), (5, 4, 1, 2))[0]
+        kinds = KINDS[self.only]
+        what = self.random.choices(kinds, [WEIGHTS[k] for k in kinds])[0]
         nodes = self.random.sample(list(self.posts.values()), {"broker": 0, "node": 1}.get(what, 2))
         time.sleep(self.random.random() * 0.3)
         struck = nodes + ([None] if what.startswith("broker") else [])
@@ -304,6 +324,8 @@ class Campaign:
             self.all_of_it(cycles, tell)
         except Exception as failure:
             raise AssertionError(f"seed {self.seed}: {failure}\n{self.logs()}") from failure
+        finally:
+            self.over.set()
 
     def all_of_it(self, cycles, tell):
         begun = time.monotonic()
@@ -322,15 +344,30 @@ class Campaign:
         wait_until(self.settled, SETTLE, "an empty outbox at every sender and everything at every reader")
         self.judge(cycles)
         said = [one for said in self.spoken.values() for one in said]
-        assert all(self.faults[name] for name in ("broker", "while starting")) and sum(self.faults[n] for n in NODES), f"too few faults: {dict(self.faults)}"
+        struck = {"broker": self.faults["broker"], "node": sum(self.faults[n] for n in NODES)}
+        enough = self.faults["while starting"] and all(struck[kind] for kind in ([self.only] if self.only else struck))
+        assert enough, f"too few faults: {dict(self.faults)}"
         assert cycles <= VERSIONS or self.version == VERSIONS + 1
         tell(f"seed {self.seed}: {len(said)} notifications, {sum(one.id is None for one in said)} not answered, "
              f"{sum(event['event'] == 'anew' for event in self.record.events)} sealed anew, {dict(self.faults)}, "
              f"{time.monotonic() - begun:.0f} s: nothing is missing, nothing came twice")
+        for line in self.times():
+            tell(line)
         for daemon in [self.broker, *(post.daemon for post in self.posts.values())]:
             code = daemon.stop()
             assert code == 0, f"{daemon.argv[0]} ended with {code}:\n{daemon.text()[-4000:]}"
         self.context.destroy(linger=0)
+
+    def times(self):
+        """How long they took to be ready, in words."""
+        for kind, took in self.ready.items():
+            if took:
+                took = sorted(took)
+                at = [took[min(len(took) - 1, int(len(took) * share))] * 1000 for share in (0.5, 0.9, 0.99)]
+                yield f"{kind} ready again after {at[0]:.0f} ms (half), {at[1]:.0f} ms (nine of ten), {at[2]:.0f} ms (99 of 100), {took[-1] * 1000:.0f} ms (the longest of {len(took)})"
+
+    def slow(self, seconds):
+        return sum(t > seconds for took in self.ready.values() for t in took)
 
     def logs(self):
         return "\n".join(f"---- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in sorted(self.p.folder.glob("*.log")))
@@ -340,6 +377,8 @@ def main():
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     options.add_argument("cycles", type=int)
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32), help="of an earlier run, for the same choices")
+    options.add_argument("--only", choices=("broker", "node"), help="what is killed; else both")
+    options.add_argument("--within", type=float, help="fails when one in a hundred took more seconds than this to be ready again")
     options.add_argument("--keep", action="store_true", help="leave the folder with stores and logs")
     wanted = options.parse_args()
     stage = kurzweg_test.TestCase()
@@ -349,8 +388,11 @@ def main():
     else:
         stage.setUp()
     print(f"seed {wanted.seed}", flush=True)
+    campaign = Campaign(stage, wanted.seed, wanted.only)
     try:
-        Campaign(stage, wanted.seed).run(wanted.cycles, lambda text: print(text, flush=True))
+        campaign.run(wanted.cycles, lambda text: print(text, flush=True))
+        if wanted.within and campaign.slow(wanted.within) * 100 > sum(map(len, campaign.ready.values())):
+            sys.exit(f"{campaign.slow(wanted.within)} starts took more than {wanted.within} s")
     finally:
         stage.doCleanups()
 
