@@ -15,7 +15,7 @@
 const char *
 fault_name(enum fault f)
 {
-	static const char *const names[FAULT_COUNT] = {"crash-broker", "crash-node", "stall", "partition", "reset", "half-open", "slow", "clock", "disk", "node-disk", "agreement"};
+	static const char *const names[FAULT_COUNT] = {"crash-broker", "crash-node", "stall", "partition", "reset", "half-open", "slow", "clock", "disk", "node-disk", "agreement", "liar"};
 
 	return names[f];
 }
@@ -40,7 +40,7 @@ faults_plan(struct sim *s, uint64_t until_ms)
 	s->plan = calloc(until_ms / (EVERY_MS / 2) + 2, sizeof *s->plan);
 	MUST(s->plan != NULL);
 	while ((at += dice_between(&d, EVERY_MS / 2, EVERY_MS * 3 / 2)) < until_ms)
-		s->plan[s->plan_count++] = (struct fault_plan){(enum fault)dice_below(&d, FAULT_COUNT), at, lasting(&d), (uint32_t)dice_u64(&d)};
+		s->plan[s->plan_count++] = (struct fault_plan){(enum fault)dice_below(&d, FAULT_LIAR), at, lasting(&d), (uint32_t)dice_u64(&d)};
 	for (uint32_t i = 0; i < s->plan_count; i++)
 		if (s->options.faults_left_out[i] == 0 && (s->options.faults & (1u << s->plan[i].kind)) != 0)
 			sim_at(s, s->plan[i].at, EVENT_FAULT, i, 0);
@@ -179,6 +179,7 @@ faults_begin(struct sim *s, uint32_t i)
 	case FAULT_AGREEMENT:
 		applied = write_version(s, &d);
 		break;
+	case FAULT_LIAR: /* lies all the time: liar.h */
 	case FAULT_COUNT:
 		break;
 	}
@@ -224,6 +225,7 @@ faults_over(struct sim *s, uint32_t i)
 	case FAULT_RESET:
 	case FAULT_HALF_OPEN:
 	case FAULT_CLOCK:
+	case FAULT_LIAR: /* lies all the time: liar.h */
 	case FAULT_COUNT:
 		break;
 	}

@@ -9,6 +9,7 @@
 #include "broker/net/relay.h"
 #include "clocks.h"
 #include "lines.h"
+#include "oracle.h"
 #include "posts.h"
 #include "trace.h"
 
@@ -27,7 +28,7 @@ struct house {
 	struct gate *gate;
 	uint64_t life;               /* counts the starts */
 	uint64_t turn_at;
-	bool up, installing, installing_first;
+	bool up, installing, installing_first, narrow;
 };
 
 /* ---- commits ---- */
@@ -167,6 +168,8 @@ house_free(struct house **h)
 
 bool house_is_up(const struct house *h) { return h->up; }
 struct vault *house_vault(struct house *h) { return h->disk; }
+bool house_is_lost(const struct house *h) { return h->relay == NULL || relay_lost(h->relay); }
+bool house_is_narrow(const struct house *h) { return h->narrow; }
 bool house_quiet(const struct house *h) { return h->up && relay_idle(h->relay); }
 
 /* What the broker has in force is what counts, however it came to it. */
@@ -275,6 +278,7 @@ house_start(struct house *h)
 	h->sim->counts.broker_starts++;
 	limits.conns_max = CONNS_MAX;
 	narrow(&limits, h->sim->options.seed);
+	h->narrow = limits.deliver[LANE_FLASH].messages < core_limits_default.deliver[LANE_FLASH].messages;
 	MUST(core_new(&h->core, &limits) == KW_OK && agreement_chain_new(&h->chain) == KW_OK);
 	into = (struct loading){h->core, h->chain};
 	load = loading_begin(&into);
@@ -338,10 +342,12 @@ static void
 plan_next(struct house *h, bool more)
 {
 	long wait = more ? 0 : relay_wait_ms(h->relay);
-	uint64_t now = clocks_true();
+	uint64_t now = clocks_true(), at = now;
 
+	if (wait > 0)
+		at = clocks_true_at_mono(WHO_BROKER, relay_now().mono_ms + (uint64_t)wait);
 	if (wait >= 0)
-		house_wake(h, wait == 0 ? now + (more ? 0 : 1) : clocks_true_at_mono(WHO_BROKER, relay_now().mono_ms + (uint64_t)wait));
+		house_wake(h, more || at > now ? at : now + 1);
 	if (lines_due_up() != UINT64_MAX)
 		house_wake(h, lines_due_up() > now ? lines_due_up() : now);
 }
@@ -355,7 +361,7 @@ house_turn(struct house *h)
 		return;
 	clocks_run_as(WHO_BROKER);
 	h->sim->counts.turns++;
-	trace("TURN");
+	oracle_broker_turn(h->sim->oracle);
 	more = relay_receive(h->relay, MESSAGES_A_TURN);
 	more = relay_carry(h->relay, DELIVERIES_A_TURN) || more;
 	if (relay_lost(h->relay)) { /* exit code 74: started again */

@@ -16,6 +16,8 @@ void house_answer(struct house *h, uint64_t life); /* EVENT_ANSWER: and the brok
 bool house_planned(struct house *h, uint64_t at);   /* the turn that was planned for then came; false: it is another one now */
 void house_wake(struct house *h, uint64_t at);
 void house_install(struct house *h);                /* what is to come into force; nothing where the broker is down or at it */
+bool house_is_lost(const struct house *h);          /* its store failed: it ends with this turn */
+bool house_is_narrow(const struct house *h);        /* this seed's broker has little windows */
 bool house_quiet(const struct house *h);
 
 #endif

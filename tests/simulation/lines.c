@@ -61,6 +61,7 @@ static struct {
 	struct zap *zap;
 	uint64_t numbers, orders;
 	uint32_t queued_most;
+	struct packet liars;            /* what the liar heard last */
 } all;
 
 /* ---- pipes ---- */
@@ -257,6 +258,8 @@ lines_end(void)
 		free(l);
 	}
 	all.lines = NULL;
+	packet_free(&all.liars);
+	all.liars = (struct packet){0};
 }
 
 void
@@ -528,6 +531,22 @@ lines_say(struct line *l, struct span control, struct span frame)
 {
 	if (l->near_open)
 		say_up(l, control, frame);
+}
+
+bool
+lines_hear(struct line *l, struct wire_msg *m, struct span *frame)
+{
+	packet_free(&all.liars);
+	all.liars = (struct packet){0};
+	while (pipe_first(&l->down) != NULL && pipe_first(&l->down)->at <= clocks_true() && l->near_open) {
+		all.liars = pipe_take(&l->down);
+		*frame = buf_span(&all.liars.frame);
+		if (wire_decode(m, buf_span(&all.liars.control), NULL) == KW_OK)
+			return true;
+		packet_free(&all.liars);
+		all.liars = (struct packet){0};
+	}
+	return false;
 }
 
 /* ---- zap.h ---- */

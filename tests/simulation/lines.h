@@ -41,6 +41,6 @@ struct line;
 struct line *lines_open_liar(int who);
 bool lines_is_up(struct line *l);
 void lines_say(struct line *l, struct span control, struct span frame);
-bool lines_hear(struct line *l, struct wire_msg *m, struct span *frame); /* m is to be cleared */
+bool lines_hear(struct line *l, struct wire_msg *m, struct span *frame); /* m is to be cleared; frame lives until the next call */
 
 #endif

@@ -24,7 +24,7 @@ static const char help[] =
 	"  --seed N         run this seed (again and again the same run)\n"
 	"  --count N        run so many, from --seed on, or from a fresh one\n"
 	"  --steps N        things that people do in a run (600)\n"
-	"  --faults LIST    all, none, or names with commas: crash-broker, crash-node, stall, partition, reset, half-open, slow, clock, disk, node-disk, agreement\n"
+	"  --faults LIST    all, none, or names with commas: crash-broker, crash-node, stall, partition, reset, half-open, slow, clock, disk, node-disk, agreement, liar\n"
 	"  --jobs N         processes side by side (1)\n"
 	"  --scenario FILE…  run what stands in these files (tests/scenario/README.md)\n"
 	"  --sentences      the sentences that a scenario may have\n"

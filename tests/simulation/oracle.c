@@ -16,6 +16,8 @@
 
 #define BIT(who) (1u << (who))
 #define CLOCK_ERROR_MS 300000u /* more than any clock here is wrong by */
+#define FLIGHT_MAX 1024u
+#define OVERTAKEN_MAX 2u
 
 struct note {
 	uint8_t id[KW_ID_LEN];
@@ -35,6 +37,8 @@ struct note {
 	uint64_t payload_mark, frame_mark;
 	uint64_t published, expires_ms;
 	bool said_stored, on_way;   /* on_way: the broker was offered it */
+	uint64_t stored_turn;       /* of the broker, in which it answered stored */
+	uint32_t sent;              /* bits: the broker handed it over to them at least once */
 	uint32_t delivered, read;   /* read: it, or what it was sealed anew as */
 	uint32_t bare;              /* of delivered */
 	uint64_t row[WHO_NODES];
@@ -42,11 +46,18 @@ struct note {
 	struct buf wraps;
 };
 
+/* What a reader has in flight in a lane, from the broker's side; an acknowledgement counts from when it is sent, which is too early. */
+struct flight { uint32_t window, bytes_window, count; uint64_t bytes; struct { uint64_t number; size_t bytes; } at[FLIGHT_MAX]; };
+
 struct oracle {
 	struct sim *sim;
 	struct note *notes;
 	uint32_t count, room;
 	uint32_t *index, index_room; /* by id: number + 1 */
+	uint64_t broker_turn;
+	uint32_t overtaken[WHO_NODES];
+	struct flight flights[WHO_NODES][KW_LANES];
+	struct lane_window said[WHO_NODES][KW_LANES];
 	uint64_t orders[WHO_COUNT][KW_LANES];
 	uint64_t last[WHO_COUNT][WHO_COUNT][KW_LANES]; /* reader, sender: the order that was read last */
 };
@@ -214,6 +225,90 @@ offered(struct oracle *o, int who, struct span wraps, struct span bytes)
 	buf_put_span(&n->wraps, wraps);
 }
 
+void oracle_broker_turn(struct oracle *o) { o->broker_turn++; }
+
+/* Nothing is counted from here to the welcome: what comes in between is of the session before. */
+static void
+hello_said(struct oracle *o, int who, const struct wire_hello *h)
+{
+	for (int i = 0; i < KW_LANES; i++) {
+		o->said[who][i] = h->window[i];
+		o->flights[who][i].window = 0;
+	}
+}
+
+static void
+welcomed(struct oracle *o, int who)
+{
+	for (int i = 0; i < KW_LANES; i++) {
+		struct flight *f = &o->flights[who][i];
+
+		f->window = o->said[who][i].messages;
+		f->bytes_window = o->said[who][i].bytes;
+		f->count = 0;
+		f->bytes = 0;
+	}
+}
+
+static void
+acknowledged(struct oracle *o, int who, const struct wire_ack *a)
+{
+	for (int i = 0; i < KW_LANES; i++) {
+		struct flight *f = &o->flights[who][i];
+		uint32_t n = 0;
+
+		for (; n < f->count && f->at[n].number <= a->cursor[i].number; n++)
+			f->bytes -= f->at[n].bytes;
+		f->count -= n;
+		memmove(f->at, f->at + n, f->count * sizeof f->at[0]);
+	}
+}
+
+/* [D-2] Never more than the reader's window; one may always go. */
+static void
+in_flight(struct oracle *o, int who, const struct wire_deliver *d, size_t bytes)
+{
+	struct flight *f = &o->flights[who][d->at.lane];
+
+	if (f->window == 0)
+		return;
+	if (f->count >= f->window || f->count >= FLIGHT_MAX || (f->count > 0 && f->bytes > f->bytes_window)) {
+		sim_broken(o->sim, "the broker has %u messages, %llu bytes in flight to %s in lane %s, whose window is %u messages, %u bytes", f->count + 1,
+		           (unsigned long long)(f->bytes + bytes), papers_name(who), lane_name(d->at.lane), f->window, f->bytes_window);
+		return;
+	}
+	f->at[f->count].number = d->at.number;
+	f->at[f->count++].bytes = bytes;
+	f->bytes += bytes;
+}
+
+/*
+ * Flash waits for nothing: what was answered stored in an earlier turn of the broker is on its way before anything of a lower lane is. Two exceptions:
+ * a broker that cannot read its store any more and ends in this turn, and the rare turn that the core gives to a lower lane while a page of
+ * flash is still to be read, so that nobody waits for ever. Receipts and voids of the lane are not looked
+ * at, nor a broker of little windows, where flash waits for acknowledgements.
+ */
+static void
+flash_waits(struct oracle *o, int who, const struct note *lower)
+{
+	const struct flight *f = &o->flights[who][LANE_FLASH];
+
+	if (f->window == 0 || f->count >= f->window || f->bytes >= f->bytes_window || house_is_lost(o->sim->house) || house_is_narrow(o->sim->house))
+		return;
+	for (uint32_t i = 0; i < o->count; i++) {
+		const struct note *n = &o->notes[i];
+
+		if (n->lane == LANE_FLASH && n->by_people && (n->audience & ~n->sent & BIT(who)) != 0 && n->said_stored && n->stored_turn < o->broker_turn) {
+			if (o->overtaken[who]++ < OVERTAKEN_MAX)
+				return;
+			sim_broken(o->sim, "the broker sends %s of lane %s to %s, and %s of lane flash, answered stored before, still waits", short_id(lower->id),
+			           lane_name(lower->lane), papers_name(who), short_id(n->id));
+			return;
+		}
+	}
+	o->overtaken[who] = 0;
+}
+
 void
 oracle_up(struct oracle *o, int who, struct span control, struct span frame)
 {
@@ -223,6 +318,10 @@ oracle_up(struct oracle *o, int who, struct span control, struct span frame)
 		return;
 	if (m.kind == WIRE_PUBLISH && who != WHO_LIAR)
 		offered(o, who, m.publish.wraps, frame);
+	else if (m.kind == WIRE_ACK && who < WHO_NODES)
+		acknowledged(o, who, &m.ack);
+	else if (m.kind == WIRE_HELLO && who < WHO_NODES)
+		hello_said(o, who, &m.hello);
 	wire_msg_clear(&m);
 }
 
@@ -244,6 +343,8 @@ delivered(struct oracle *o, int who, const struct wire_deliver *d, struct span b
 	struct note *n;
 	size_t at;
 
+	if (who < WHO_NODES)
+		in_flight(o, who, d, bytes.len);
 	if (d->mark == MARK_ENTRY)
 		return;
 	if (!read_header(&h, bytes, &f)) {
@@ -261,6 +362,11 @@ delivered(struct oracle *o, int who, const struct wire_deliver *d, struct span b
 	}
 	if ((sim_policy(o->sim)->members & BIT(who)) == 0)
 		sim_broken(o->sim, "the broker gives bytes of %s to %s, who is not in version %u any more", short_id(h.id), papers_name(who), o->sim->paper_count);
+	if (d->mark == MARK_WHOLE && mark_of(bytes) != n->frame_mark)
+		sim_broken(o->sim, "the broker gives %s other bytes of %s than its sender offered", papers_name(who), short_id(h.id));
+	if (who < WHO_NODES && n->lane != LANE_FLASH)
+		flash_waits(o, who, n);
+	n->sent |= BIT(who);
 	at = (size_t)rank_of(n->audience, who) * KW_WRAP_LEN;
 	if (d->has_wrap && (at + KW_WRAP_LEN > n->wraps.len || memcmp(n->wraps.p + at, d->wrap, KW_WRAP_LEN) != 0))
 		sim_broken(o->sim, "the broker gives %s another wrap of %s than its own", papers_name(who), short_id(h.id));
@@ -280,6 +386,8 @@ stored(struct oracle *o, int who, const struct wire_stored *s)
 			sim_broken(o->sim, "the broker answers stored for %s of %s, which is not on disk", short_id(n->id), papers_name(who));
 		if (!n->said_stored && (n->by_people || n->resealed))
 			o->sim->counts.stored++;
+		if (!n->said_stored)
+			n->stored_turn = o->broker_turn;
 		n->said_stored = true;
 	}
 }
@@ -315,6 +423,8 @@ oracle_down(struct oracle *o, int who, struct span control, struct span frame)
 	}
 	if (m.kind == WIRE_DELIVER)
 		delivered(o, who, &m.deliver, frame);
+	else if (m.kind == WIRE_WELCOME && who < WHO_NODES)
+		welcomed(o, who);
 	else if (m.kind == WIRE_STORED)
 		stored(o, who, &m.stored);
 	else if (m.kind == WIRE_REFUSED)

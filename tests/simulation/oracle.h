@@ -13,6 +13,7 @@ void oracle_free(struct oracle **o);
 
 struct oracle_published { int sender; enum subject subject; uint32_t to; /* bits of those named; 0: all */ const uint8_t *id; struct span payload; uint64_t expires_ms; };
 void oracle_published(struct oracle *o, const struct oracle_published *p);
+void oracle_broker_turn(struct oracle *o);
 void oracle_up(struct oracle *o, int who, struct span control, struct span frame);
 void oracle_down(struct oracle *o, int who, struct span control, struct span frame);
 void oracle_row(struct oracle *o, int who, const struct inbox_row *row);

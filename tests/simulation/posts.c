@@ -83,6 +83,7 @@ post_start(struct sim *s, int who)
 {
 	struct post *p = &s->posts[who];
 	struct kw_why why;
+	enum kw_err err;
 
 	if (!p->member || p->node != NULL)
 		return;
@@ -90,7 +91,14 @@ post_start(struct sim *s, int who)
 	s->counts.node_starts++;
 	p->turn_at = UINT64_MAX;
 	mark_begun(s, p);
-	if (node_open(&p->node, &p->config, &why) != KW_OK) {
+	err = node_open(&p->node, &p->config, &why);
+	if (!s->calm && (err == KW_EIO || err == KW_EFULL)) { /* its disk fails: started again, as systemd does */
+		trace("node does not start: %s", why.text);
+		sim_disk_crash(s->disk, p->config.state, SIM_KILLED);
+		sim_at(s, clocks_true() + dice_between(&s->lives, 500, 3000), EVENT_NODE_START, (uint32_t)who, 0);
+		return;
+	}
+	if (err != KW_OK) {
 		sim_broken(s, "%s does not start on what it committed: %s", papers_name(who), why.text);
 		return;
 	}
@@ -186,7 +194,6 @@ post_turn(struct sim *s, int who)
 		return;
 	clocks_run_as(who);
 	s->counts.turns++;
-	trace("TURN");
 	if (node_turn(p->node, &why) != KW_OK) {
 		fell_over(s, who, &why);
 		return;

@@ -10,6 +10,7 @@
 #include "clocks.h"
 #include "faults.h"
 #include "house.h"
+#include "liar.h"
 #include "lines.h"
 #include "oracle.h"
 #include "people.h"
@@ -22,6 +23,7 @@
 #define FIRST_STEP_MS 2000u
 #define DRAIN_MS 600000u      /* when the faults stopped, all is settled within this */
 #define LOOK_MS 1000u
+#define SPIN 100000u
 
 /* ---- the heap of events ---- */
 
@@ -158,6 +160,9 @@ take_event(struct sim *s, const struct event *e)
 	case EVENT_NODE_START:
 		post_start(s, who);
 		break;
+	case EVENT_LIAR:
+		liar_turn(s->liar);
+		break;
 	}
 }
 
@@ -167,6 +172,9 @@ sim_run_until(struct sim *s, uint64_t end)
 	while (!s->broken && s->event_count > 0 && s->events[0].at <= end) {
 		struct event e = next_event(s);
 
+		s->at_once = e.at <= clocks_true() ? s->at_once + 1 : 0;
+		if (s->at_once > SPIN)
+			sim_broken(s, "%u events within one millisecond: something goes round in a circle", SPIN);
 		clocks_turn_to(e.at);
 		take_event(s, &e);
 	}
@@ -237,6 +245,9 @@ sim_begin(struct sim *s)
 	s->disk = sim_disk_new((struct sim_dice){sector_dice, &s->sectors});
 	s->vfs = sim_vfs_new(s->disk, (struct sim_dice){sector_dice, &s->sectors});
 	s->oracle = oracle_new(s);
+	s->liar = liar_new(s);
+	if ((s->options.faults & (1u << FAULT_LIAR)) != 0)
+		sim_at(s, FIRST_STEP_MS, EVENT_LIAR, 0, 0);
 	clocks_run_as(WHO_DRIVER);
 	papers_write(&s->papers[s->paper_count++], NULL, &policy_first);
 	s->house = house_new(s);
@@ -262,6 +273,7 @@ sim_end(struct sim_result *out, struct sim *s)
 	house_free(&s->house);
 	lines_end();
 	oracle_free(&s->oracle);
+	liar_free(&s->liar);
 	s->paper_count += s->has_next;
 	while (s->paper_count > 0)
 		papers_free(&s->papers[--s->paper_count]);

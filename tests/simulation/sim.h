@@ -16,7 +16,7 @@
 
 enum fault { /* kinds, as bits of sim_options.faults */
 	FAULT_CRASH_BROKER, FAULT_CRASH_NODE, FAULT_STALL, FAULT_PARTITION, FAULT_RESET, FAULT_HALF_OPEN, FAULT_SLOW, FAULT_CLOCK,
-	FAULT_DISK, FAULT_NODE_DISK, FAULT_AGREEMENT,
+	FAULT_DISK, FAULT_NODE_DISK, FAULT_AGREEMENT, FAULT_LIAR,
 	FAULT_COUNT
 };
 #define FAULTS_ALL ((1u << FAULT_COUNT) - 1)
@@ -49,6 +49,7 @@ void sim_run(struct sim_result *out, const struct sim_options *o);
 /* ---- inside ---- */
 
 struct sim_disk;
+struct liar;    /* liar.h */
 struct sim_vfs;
 struct house;   /* house.h: the broker */
 struct oracle;  /* oracle.h */
@@ -62,7 +63,7 @@ struct post { /* a node's machine */
 	uint64_t read_seq;               /* of the inbox, by the application */
 };
 
-enum event_kind { EVENT_STEP, EVENT_FAULT, EVENT_FAULT_OVER, EVENT_BROKER_TURN, EVENT_NODE_TURN, EVENT_SYNC, EVENT_ANSWER, EVENT_BROKER_START, EVENT_NODE_START };
+enum event_kind { EVENT_STEP, EVENT_FAULT, EVENT_FAULT_OVER, EVENT_BROKER_TURN, EVENT_NODE_TURN, EVENT_SYNC, EVENT_ANSWER, EVENT_BROKER_START, EVENT_NODE_START, EVENT_LIAR };
 struct event { uint64_t at, order; enum event_kind kind; uint32_t a; uint64_t b; };
 
 #define PAPERS_MAX 16
@@ -73,12 +74,14 @@ struct sim {
 	struct event *events;            /* a heap */
 	uint32_t event_count, event_room;
 	uint64_t orders;
+	uint32_t at_once;                /* events since the clock went on */
 	struct house *house;
 	struct sim_disk *disk;           /* of all nodes' stores, by folder */
 	struct sim_vfs *vfs;
 	struct dice sectors;             /* what is left of it after a power cut */
 	struct post posts[WHO_NODES];
 	struct oracle *oracle;
+	struct liar *liar;
 	struct paper papers[PAPERS_MAX];
 	uint32_t paper_count;            /* the newest of these is in force at the broker */
 	bool has_next;                   /* papers[paper_count] is to come into force */

@@ -34,7 +34,7 @@ class Simulation(unittest.TestCase):
         self.good("--seeds", os.path.join(HERE, "seeds"))
 
     def test_fresh_seeds_are_good(self):
-        print(self.good("--count", "6", "--steps", "250"))
+        print(self.good("--count", "4", "--steps", "150"))
 
 
 if __name__ == "__main__":
