@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 
-#define START_MS 1500u /* a node that is just starting has its socket by then */
+#define START_MS 5000u /* a node that is just starting has its socket by then, on an old and busy machine too */
 
 /* 0, or why nobody could be reached there. */
 static int
@@ -26,7 +26,7 @@ reach(const struct sockaddr_un *at)
 	return wrong;
 }
 
-/* So that nobody waits ten seconds to hear that there is no node, or that he may not open its socket. */
+/* So that nobody waits for the library's own patience to hear that there is no node, or that he may not open its socket. */
 static enum kw_err
 check_there(const char *endpoint, struct kw_why *why)
 {
