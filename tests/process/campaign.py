@@ -109,7 +109,7 @@ class Campaign:
             before = self.versions[-1]
             self.versions.append(self.p.sign(self.p.write(f"version-{version}.yaml", version=version, previous=self.p.hash_of(before)), previous=before))
         self.version = 1
-        self.context = zmq.Context()
+        self.context = zmq.Context.instance()  # never ended: collecting one whose sockets are open blocks the thread that happens to collect it
         self.posts = {node: Post(node, self.p.socket(node)) for node in NODES}
         self.spoken = {(node, lane): [] for node in NODES for lane in LANES}
         self.followed = {node: [] for node in NODES}
@@ -356,7 +356,6 @@ class Campaign:
         for daemon in [self.broker, *(post.daemon for post in self.posts.values())]:
             code = daemon.stop()
             assert code == 0, f"{daemon.argv[0]} ended with {code}:\n{daemon.text()[-4000:]}"
-        self.context.destroy(linger=0)
 
     def times(self):
         """How long they took to be ready, in words."""
