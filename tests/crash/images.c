@@ -45,6 +45,7 @@ struct run {
 	char root[32], work[40], image[40], again[40];
 	uint64_t rng;
 	uint64_t barriers, images, recoveries, kills, lost, went_on, failed_syncs;
+	bool behind_half; /* of the barriers: what the dice have not chosen until then is done without them */
 };
 
 /* What must stand at least, and what may at most; told: exactly. */
@@ -316,7 +317,7 @@ cut_here(struct run *r, const struct disk *d, const struct tape_event *e, struct
 			seen[made++] = what;
 			write_image(c, r->image);
 			judge(r, r->image, p, "cut", event, drawn);
-			if (!r->o.deaf && draw(r) % RECOVERIES_EVERY == 0) {
+			if (!r->o.deaf && (draw(r) % RECOVERIES_EVERY == 0 || (r->behind_half && r->recoveries == 0))) {
 				r->recoveries++;
 				cut_recovery(r, disk_copy(c), disk_copy(c), p, "cut again while it recovered", event);
 			}
@@ -371,10 +372,12 @@ cut_everywhere(struct run *r)
 		p.most = begun && p.least < r->o.steps ? p.least + 1 : p.least;
 		if (disk_is_barrier(e)) { /* what is wanted is shared out among those that are left */
 			uint64_t left = r->o.images > r->images ? r->o.images - r->images : 0, others = total - done;
+			uint32_t wanted = (uint32_t)(left / others + (draw(r) % others < left % others));
 
 			r->barriers++;
-			cut_here(r, d, e, p, (uint32_t)(left / others + (draw(r) % others < left % others)), i);
-			if (!r->o.deaf && left > 0 && draw(r) % KILLS_EVERY == 0)
+			r->behind_half = 2 * done >= total;
+			cut_here(r, d, e, p, wanted == 0 && r->behind_half && r->recoveries == 0 ? 1 : wanted, i);
+			if (!r->o.deaf && (left > 0 || r->kills == 0) && (draw(r) % KILLS_EVERY == 0 || (r->behind_half && r->kills == 0)))
 				kill_here(r, d, e, p, i);
 			done++;
 		}
