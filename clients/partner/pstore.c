@@ -513,6 +513,8 @@ pstore_open(struct pstore **out, const char *folder, const struct pstore_owner *
 		goto close_store;
 	}
 	(void)sqlite3_extended_result_codes(s->db, 1);
+	/* Else a statement whose plan might depend on a bound value is compiled anew for each value. */
+	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
 	if ((err = set_up(s, folder, owner, pages_max, why)) != KW_OK)
 		goto close_store;
 	*out = s;

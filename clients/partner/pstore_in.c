@@ -181,23 +181,25 @@ one_row(struct in_stored *out, struct pstore *s, sqlite3_stmt *q, struct kw_why 
 enum kw_err
 pstore_in_next(struct in_stored *out, struct pstore *s, const struct inbox_query *query, uint64_t after_seq, struct kw_why *why)
 {
-	/* A question for one id has an index of its own; a void is bookkeeping and shown to nobody. */
-	static const char by_id[] = "SELECT " IN_COLUMNS " FROM inbox WHERE id = ?4 AND seq > ?1 AND seq <= ?5 AND received_ms >= ?2 AND rejected = ?3 ORDER BY seq LIMIT 1";
-	static const char all[] = "SELECT " IN_COLUMNS " FROM inbox WHERE seq > ?1 AND seq <= ?5 AND received_ms >= ?2 AND rejected = ?3 AND"
-	                          " (?4 OR rejected = 1 OR (type NOT BETWEEN 8 AND 17 AND type NOT IN (6, 18))) ORDER BY seq LIMIT 1";
-	sqlite3_stmt *q = pstore_sql(s, query->has_id ? by_id : all, why);
+	/* A question for one id has an index of its own, so have the rejected; a void is bookkeeping and shown to nobody. */
+	static const char by_id[] = "SELECT " IN_COLUMNS " FROM inbox WHERE id = ?3 AND seq > ?1 AND seq <= ?4 AND received_ms >= ?2 AND rejected = ?5 ORDER BY seq LIMIT 1";
+	static const char accepted[] = "SELECT " IN_COLUMNS " FROM inbox WHERE seq > ?1 AND seq <= ?4 AND received_ms >= ?2 AND rejected = 0 AND"
+	                               " (?3 OR (type NOT BETWEEN 8 AND 17 AND type NOT IN (6, 18))) ORDER BY seq LIMIT 1";
+	static const char rejected[] = "SELECT " IN_COLUMNS " FROM inbox WHERE seq > ?1 AND seq <= ?4 AND received_ms >= ?2 AND rejected = 1 ORDER BY seq LIMIT 1";
+	sqlite3_stmt *q = pstore_sql(s, query->has_id ? by_id : query->rejected ? rejected : accepted, why);
 
 	_Static_assert(TYPE_VOID == 6 && TYPE_DELIVERED == 8 && TYPE_REJECTED == 17 && TYPE_REOPENED == 18, "the numbers in the statement");
 	if (q == NULL)
 		return KW_EIO;
 	pstore_u64(q, 1, after_seq > INT64_MAX ? INT64_MAX : after_seq);
 	pstore_u64(q, 2, query->since_ms > INT64_MAX ? INT64_MAX : query->since_ms);
-	pstore_u64(q, 3, query->rejected);
 	if (query->has_id)
-		pstore_blob(q, 4, span_of(query->id, KW_ID_LEN));
-	else
-		pstore_u64(q, 4, query->receipts);
-	pstore_u64(q, 5, query->until_seq == 0 || query->until_seq > INT64_MAX ? INT64_MAX : query->until_seq);
+		pstore_blob(q, 3, span_of(query->id, KW_ID_LEN));
+	else if (!query->rejected)
+		pstore_u64(q, 3, query->receipts);
+	pstore_u64(q, 4, query->until_seq == 0 || query->until_seq > INT64_MAX ? INT64_MAX : query->until_seq);
+	if (query->has_id)
+		pstore_u64(q, 5, query->rejected);
 	return one_row(out, s, q, why);
 }
 

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <malloc.h>
 #include <sodium.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -497,6 +498,7 @@ main(int argc, char **argv)
 	clocks_begin();
 	chance_begin();
 	MUST(sodium_init() >= 0);
+	MUST(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK);
 	if (papers_open(c.root, &why) != KW_OK) {
 		(void)fprintf(stderr, "kurzweg-sim: %s\n", why.text);
 		return 1;

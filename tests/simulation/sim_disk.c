@@ -94,12 +94,18 @@ below(const char *path, const char *above)
 /* ---- images ---- */
 
 static void
+image_room(struct image *m, size_t size)
+{
+	if (size <= m->cap)
+		return;
+	m->cap = size * 2 + 16 * SIM_PAGE;
+	m->p = must_have(realloc(m->p, m->cap));
+}
+
+static void
 image_resize(struct image *m, size_t size)
 {
-	if (size > m->cap) {
-		m->cap = size * 2 + 16 * SIM_PAGE;
-		m->p = must_have(realloc(m->p, m->cap));
-	}
+	image_room(m, size);
 	if (size > m->size)
 		memset(m->p + m->size, 0, size - m->size);
 	m->size = size;
@@ -110,16 +116,19 @@ image_put(struct image *m, uint64_t at, const uint8_t *bytes, size_t len)
 {
 	if (len == 0)
 		return;
+	if (at > m->size)
+		image_resize(m, (size_t)at);
+	image_room(m, (size_t)at + len);
 	if (at + len > m->size)
-		image_resize(m, (size_t)at + len);
+		m->size = (size_t)at + len;
 	memcpy(m->p + at, bytes, len);
 }
 
 static void
 image_copy(struct image *to, const struct image *from)
 {
-	to->size = 0;
-	image_resize(to, from->size);
+	image_room(to, from->size);
+	to->size = from->size;
 	if (from->size > 0)
 		memcpy(to->p, from->p, from->size);
 }
@@ -136,7 +145,7 @@ image_apply(struct image *m, const struct change *c)
 /* ---- changes that are not synced ---- */
 
 static void
-note(struct inode *i, const struct change *c)
+note(struct inode *i, const struct change *c, const void *bytes)
 {
 	if (i->count == i->cap) {
 		i->cap = i->cap * 2 + 16;
@@ -145,10 +154,9 @@ note(struct inode *i, const struct change *c)
 	i->changes[i->count] = *c;
 	if (!c->truncate) {
 		i->changes[i->count].bytes = must_have(malloc(c->len + 1));
-		memcpy(i->changes[i->count].bytes, c->bytes, c->len);
+		memcpy(i->changes[i->count].bytes, bytes, c->len);
 	}
-	i->count++;
-	image_apply(&i->cache, c);
+	image_apply(&i->cache, &i->changes[i->count++]);
 }
 
 static void
@@ -611,10 +619,7 @@ sim_file_write(struct sim_file *f, uint64_t at, const void *bytes, size_t len)
 		err = KW_EFULL;
 	if (err != KW_OK && (was_halted || (c.len = (size_t)dice(f->d, len + 1)) == 0))
 		return err;
-	c.bytes = must_have(malloc(len + 1));
-	memcpy(c.bytes, bytes, len);
-	note(f->inode, &c);
-	free(c.bytes);
+	note(f->inode, &c, bytes);
 	f->d->counts.writes++;
 	return err;
 }
@@ -625,7 +630,7 @@ sim_file_truncate(struct sim_file *f, uint64_t size)
 	enum kw_err err = file_fate(f, SIM_TRUNCATE);
 
 	if (err == KW_OK)
-		note(f->inode, &(struct change){.truncate = true, .at = size});
+		note(f->inode, &(struct change){.truncate = true, .at = size}, NULL);
 	return err;
 }
 
