@@ -23,6 +23,7 @@ struct case_rec {
 	uint64_t due_ms;             /* monotonic; while it stands in the heap */
 	uint64_t limit_ms;           /* wall clock: when its turn or its life is over; UINT64_MAX: never */
 	uint64_t out_ms;             /* the same on the monotonic clock, from when it was first known */
+	uint64_t said_ms;            /* monotonic: when its newest statement was made; 0: before this start */
 	uint64_t closed_ms;          /* wall clock */
 	uint32_t heap_at;            /* CASE_NOT_DUE: nothing is due */
 	uint32_t set;                /* the audience of its notification */

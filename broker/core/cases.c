@@ -244,6 +244,20 @@ limit_of(const struct kw_case *k)
 	return k->until_ms != 0 && k->until_ms < k->expires_ms ? k->until_ms : k->expires_ms;
 }
 
+/*
+ * A turn is as long as its statement says, from when that was made, for its time is not the wall clock's where somebody set that while another
+ * turn ran. What was stated before this start has the wall clock alone.
+ */
+static uint64_t
+runs_out_ms(const struct case_rec *r, uint64_t limit, struct core_time now)
+{
+	if (limit == UINT64_MAX)
+		return UINT64_MAX;
+	if (limit == r->k.until_ms && r->said_ms != 0 && limit > r->k.stated_ms)
+		return r->said_ms + (limit - r->k.stated_ms);
+	return now.mono_ms + (limit > now.wall_ms ? limit - now.wall_ms : 0);
+}
+
 /* When the machine wants to be asked again, on the monotonic clock: a limit runs from when it was first known, whoever sets the wall clock. */
 static void
 set_due(struct core *c, struct case_rec *r, struct core_time now)
@@ -252,7 +266,7 @@ set_due(struct core *c, struct case_rec *r, struct core_time now)
 
 	if (limit != r->limit_ms) {
 		r->limit_ms = limit;
-		r->out_ms = limit == UINT64_MAX ? UINT64_MAX : now.mono_ms + (limit > now.wall_ms ? limit - now.wall_ms : 0);
+		r->out_ms = runs_out_ms(r, limit, now);
 		book_hold(&c->book, r, false);
 	}
 	if (r->held)
@@ -464,6 +478,7 @@ core_statement(struct core *c, const uint8_t id[KW_ID_LEN], struct broker_entry 
 		return false;
 	}
 	statement_put(c, out, r, &s);
+	r->said_ms = now.mono_ms;
 	return true;
 }
 

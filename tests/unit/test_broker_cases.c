@@ -865,6 +865,41 @@ a_wall_clock_that_was_set_ahead_takes_no_time_away_when_somebody_moves(void **st
 	stands(w, id, CASE_ESCALATED, OFFICE, CAUSE_TIMEOUT);
 }
 
+/* [M-16] A turn that began while the clock stood wrong. */
+static void
+a_wall_clock_that_was_set_back_prolongs_no_turn_behind_the_one_that_ran(void **state)
+{
+	struct world *w = *state;
+	uint8_t id[KW_ID_LEN];
+
+	ask(w, id);
+	w->now.wall_ms -= 3600000;
+	world_pass(w, 61000);
+	stands(w, id, CASE_OFFERED, NIGHT, CAUSE_TIMEOUT);
+	world_pass(w, 61000);
+	stands(w, id, CASE_ESCALATED, OFFICE, CAUSE_TIMEOUT);
+}
+
+/* [M-16] */
+static void
+a_wall_clock_that_was_set_ahead_takes_no_time_away_from_a_turn_that_another_agreement_gives(void **state)
+{
+	struct world *w = *state;
+	uint8_t id[KW_ID_LEN];
+
+	w->agreement.topic.on_change = ON_CHANGE_MOVE;
+	ask(w, id);
+	w->now.wall_ms += 3600000;
+	world_pass(w, 10000);
+	second = like_the_first(w, NODES, ids);
+	into_force(w, &second);
+	stands(w, id, CASE_OFFERED, ORDER, CAUSE_AGREEMENT);
+	world_pass(w, 50000);
+	stands(w, id, CASE_OFFERED, ORDER, CAUSE_AGREEMENT);
+	world_pass(w, 11000);
+	stands(w, id, CASE_OFFERED, NIGHT, CAUSE_TIMEOUT);
+}
+
 /* [M-17] */
 static void
 while_its_node_is_awaited_nobody_elses_move_ends_its_turn(void **state)
@@ -981,6 +1016,8 @@ main(void)
 		TEST(whoever_another_agreement_makes_responsible_hears_of_it),
 		TEST(a_start_under_another_agreement_folds_as_the_log_went),
 		TEST(a_wall_clock_that_was_set_ahead_takes_no_time_away_when_somebody_moves),
+		TEST(a_wall_clock_that_was_set_back_prolongs_no_turn_behind_the_one_that_ran),
+		TEST(a_wall_clock_that_was_set_ahead_takes_no_time_away_from_a_turn_that_another_agreement_gives),
 		TEST(while_its_node_is_awaited_nobody_elses_move_ends_its_turn),
 		TEST(more_changes_than_a_batch_takes_are_written_one_batch_after_the_other),
 		TEST(a_case_is_not_forgotten_before_its_end_is_stated),
