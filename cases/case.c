@@ -275,7 +275,7 @@ case_move_by(const struct case_table *t, struct kw_case *c, const struct case_mo
 	v = change(t, &after, m, r);
 	if (v == CASE_V_OK)
 		*c = after;
-	else if (v == CASE_V_TAKEN_BY && m->kind == MOVE_TAKE && case_may_take(c, m->actor, r)) /* who came second hears who was first, and what becomes of it */
+	else if ((v == CASE_V_TAKEN_BY || v == CASE_V_CLOSED) && m->kind == MOVE_TAKE && case_may_take(c, m->actor, r)) /* who came second hears who was first */
 		(void)case_party_add(c, m->actor, 0);
 	c->upto = c->moved = m->number;
 	if (m->version > c->newest)

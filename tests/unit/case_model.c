@@ -96,7 +96,7 @@ same_but_counts(struct kw_case a, struct kw_case b)
 static bool
 second_is_told(const struct case_model *m, struct kw_case before, const struct case_log_entry *e, enum case_verdict v)
 {
-	return v == CASE_V_TAKEN_BY && !e->is_statement && e->move.kind == MOVE_TAKE && entitled(m, &before, e->move.actor) && !case_is_party(&before, e->move.actor);
+	return (v == CASE_V_TAKEN_BY || v == CASE_V_CLOSED) && !e->is_statement && e->move.kind == MOVE_TAKE && entitled(m, &before, e->move.actor) && !case_is_party(&before, e->move.actor);
 }
 
 static struct kw_case
@@ -222,14 +222,14 @@ check_step(struct case_model *m, const struct kw_case *before, const struct case
 
 /* The same step by the other telling. */
 static void
-check_oracle(struct case_model *m, struct oracle *o, const struct kw_case *before, const struct case_log_entry *e, enum case_verdict v, const struct kw_case *after)
+check_oracle(struct case_model *m, struct case_oracle *o, const struct kw_case *before, const struct case_log_entry *e, enum case_verdict v, const struct kw_case *after)
 {
-	enum case_verdict other = e->is_statement ? oracle_statement(o, m->world, &e->statement, e->number) : oracle_move(o, m->world, &e->move);
+	enum case_verdict other = e->is_statement ? case_oracle_statement(o, m->world, &e->statement, e->number) : case_oracle_move(o, m->world, &e->move);
 
 	if (other != v)
 		fault(m, "by the oracle it ends otherwise", before, e);
-	else if (oracle_differs(o, after) != NULL)
-		fault(m, oracle_differs(o, after), before, e);
+	else if (case_oracle_differs(o, after) != NULL)
+		fault(m, case_oracle_differs(o, after), before, e);
 }
 
 /* ---- promises: nothing lost ---- */
@@ -357,7 +357,7 @@ check_restart(struct case_model *m, const struct kw_case *snapshot, const struct
 struct state {
 	struct kw_case base;                     /* everybody has everything up to here */
 	struct kw_case c;                        /* and the broker has committed the tail */
-	struct oracle o;                         /* what else is known of c */
+	struct case_oracle o;                         /* what else is known of c */
 	uint64_t now_ms;
 	uint32_t in_force;
 	uint32_t depth;                          /* steps from the opening */
@@ -526,7 +526,7 @@ takes_part(const struct case_model *m, uint32_t actor, uint32_t in_force)
 }
 
 static struct kw_case
-folded(const struct case_model *m, const struct state *s, struct oracle *o)
+folded(const struct case_model *m, const struct state *s, struct case_oracle *o)
 {
 	struct kw_case c = s->c;
 
@@ -535,7 +535,7 @@ folded(const struct case_model *m, const struct state *s, struct oracle *o)
 		const struct case_log_entry *e = &s->pending[i];
 
 		(void)apply(m, &c, e);
-		(void)(e->is_statement ? oracle_statement(o, m->world, &e->statement, e->number) : oracle_move(o, m->world, &e->move));
+		(void)(e->is_statement ? case_oracle_statement(o, m->world, &e->statement, e->number) : case_oracle_move(o, m->world, &e->move));
 	}
 	return c;
 }
@@ -543,14 +543,14 @@ folded(const struct case_model *m, const struct state *s, struct oracle *o)
 static void
 somebody_moves(struct exploration *x, const struct state *s)
 {
-	struct oracle o;
+	struct case_oracle o;
 	struct kw_case end = folded(x->m, s, &o);
 	bool one_void = false;
 
 	for (size_t i = 0; i < CHOICES; i++) {
 		struct case_log_entry e = {.number = end.upto + 1};
 		struct kw_case after = end;
-		struct oracle other = o;
+		struct case_oracle other = o;
 		struct state next;
 		enum case_verdict v;
 
@@ -571,13 +571,13 @@ somebody_moves(struct exploration *x, const struct state *s)
 
 /* Whether there is something to state, the real machine and the oracle must agree. */
 static void
-check_says(struct case_model *m, const struct oracle *o, const struct kw_case *c, uint64_t now_ms, uint32_t in_force)
+check_says(struct case_model *m, const struct case_oracle *o, const struct kw_case *c, uint64_t now_ms, uint32_t in_force)
 {
 	struct case_statement a, b;
 
-	if (case_wants(&a, c, &m->world->rules, now_ms, in_force) != oracle_states(&b, o, m->world, now_ms, in_force))
+	if (case_wants(&a, c, &m->world->rules, now_ms, in_force) != case_oracle_states(&b, o, m->world, now_ms, in_force))
 		fault(m, "by the oracle there is something else to state", c, NULL);
-	if ((case_deadline_ms(c) <= now_ms || in_force > c->in_force) < oracle_states(&b, o, m->world, now_ms, in_force))
+	if ((case_deadline_ms(c) <= now_ms || in_force > c->in_force) < case_oracle_states(&b, o, m->world, now_ms, in_force))
 		fault(m, "there is something to state before its deadline", c, NULL);
 }
 
@@ -656,8 +656,8 @@ broker_crashes(struct exploration *x, const struct state *s)
 
 	next.pending_count = 0; /* nothing of it was answered; who wants may say it again */
 	next.c = restarted(x->m, &s->base, s->tail, s->tail_count);
-	if (oracle_differs(&s->o, &next.c) != NULL)
-		fault(x->m, oracle_differs(&s->o, &next.c), &s->c, NULL);
+	if (case_oracle_differs(&s->o, &next.c) != NULL)
+		fault(x->m, case_oracle_differs(&s->o, &next.c), &s->c, NULL);
 	reach(x, &next);
 }
 
@@ -688,12 +688,12 @@ agreement_changes(struct exploration *x, const struct state *s)
 }
 
 static void
-begin(struct case_model *m, struct kw_case *c, struct oracle *other)
+begin(struct case_model *m, struct kw_case *c, struct case_oracle *other)
 {
 	struct case_opening o = case_world_opening(5, MODEL_EXPIRES_MS);
 
 	MUST(case_open(c, &o, &m->world->rules) == CASE_V_OK);
-	*other = oracle_open(m->world, &o);
+	*other = case_oracle_open(m->world, &o);
 	c->moves = other->moves = m->moves_before;
 }
 
@@ -735,7 +735,7 @@ struct walk {
 	uint64_t random, now_ms;
 	uint32_t in_force;
 	struct kw_case c;
-	struct oracle o;
+	struct case_oracle o;
 	struct kw_case snapshot;                 /* what the store holds, and of which entry on the log must be read again */
 	uint32_t snapshot_at;
 	struct case_log_entry log[WALK_LOG_MAX]; /* entry i has number opened + 1 + i */
@@ -768,7 +768,7 @@ walk_begin(struct walk *w)
 	w->in_force = 1;
 	w->count = w->pending_count = w->snapshot_at = 0;
 	MUST(case_open(&w->c, &o, &w->m->world->rules) == CASE_V_OK);
-	w->o = oracle_open(w->m->world, &o);
+	w->o = case_oracle_open(w->m->world, &o);
 	w->c.moves = w->o.moves = w->m->moves_before;
 	w->snapshot = w->c;
 	memset(w->has, 0, sizeof w->has);
