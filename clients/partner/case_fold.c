@@ -160,6 +160,71 @@ gather(void *self, const struct pstore_case_entry *row)
 
 /* ---- folding ---- */
 
+/* The case as a statement says it stands, for the moves behind it. */
+static void
+stand(struct kw_case *c, const struct case_statement *s, uint64_t number)
+{
+	c->state = (uint8_t)s->state;
+	c->owner = s->owner;
+	c->next = s->next;
+	c->version = s->version;
+	c->in_force = s->in_force;
+	c->upto = c->changed = number;
+}
+
+/* Whoever took it, by what is seen from here, and does not have it by the statement that covers the move, came too late. */
+static void
+correct(struct case_fold *f, const struct case_log_entry *log, uint32_t from, uint32_t to, const struct kw_case *c)
+{
+	const struct case_statement *s = &log[to].statement;
+	bool closed = s->state == CASE_DONE || s->state == CASE_RECALLED || s->state == CASE_LAPSED;
+
+	if (c->state != CASE_TAKEN || s->cause == CAUSE_AGREEMENT || (s->owner == c->owner && (closed || s->state == CASE_TAKEN)))
+		return;
+	for (uint32_t i = from; i < to; i++) {
+		struct fold_entry *e = &f->entries[i];
+		bool counted = e->verdict == CASE_V_OK || e->verdict == CASE_V_ALREADY_YOURS;
+
+		if (e->type == TYPE_TAKEN && log[i].move.actor == c->owner && log[i].number <= s->upto && counted)
+			e->verdict = s->state == CASE_TAKEN ? CASE_V_TAKEN_BY : closed ? CASE_V_CLOSED : CASE_V_NOT_YOURS;
+	}
+}
+
+/* A take where it is not known who may: by the opening's agreement, which counts no more, or which is not here. */
+static enum case_verdict
+take_perhaps(struct kw_case *c, uint32_t actor)
+{
+	if (c->state == CASE_DONE || c->state == CASE_RECALLED || c->state == CASE_LAPSED)
+		return CASE_V_CLOSED;
+	if (c->state == CASE_TAKEN && c->next != actor)
+		return c->owner == actor ? CASE_V_ALREADY_YOURS : CASE_V_TAKEN_BY;
+	c->state = CASE_TAKEN;
+	c->owner = actor;
+	c->next = CASE_NOBODY;
+	return CASE_V_OK;
+}
+
+/* What each move did, by the statement before it, the moves since then that came here, and the statement that covers it. */
+static void
+judge_moves(struct case_fold *f, const struct case_log_entry *log, struct kw_case c, bool opened)
+{
+	uint32_t since = 0;
+
+	for (uint32_t i = 0; i < f->count; i++) {
+		struct fold_entry *e = &f->entries[i];
+
+		if (log[i].is_statement) {
+			correct(f, log, since, i, &c);
+			stand(&c, &log[i].statement, log[i].number);
+			since = i + 1;
+		} else if (opened && c.version == f->header.agreement_version) {
+			e->verdict = case_move(&c, &log[i].move, &f->rules);
+		} else if (e->type == TYPE_TAKEN) {
+			e->verdict = take_perhaps(&c, log[i].move.actor);
+		}
+	}
+}
+
 static void
 believe(struct case_fold *f, const struct case_log_entry *log)
 {
@@ -183,13 +248,6 @@ believe(struct case_fold *f, const struct case_log_entry *log)
 		c->stated = log[i].number;
 		c->stated_upto = s->upto;
 		f->since_ms = s->time_ms;
-	}
-	for (uint32_t i = 0; i < f->count; i++) { /* what a move did, as far as the newest statement shows it */
-		struct fold_entry *e = &f->entries[i];
-		bool mine = c->owner != CASE_NOBODY && strcmp(actors_id(f->actors, c->owner), e->actor) == 0;
-
-		if (e->type == TYPE_TAKEN && case_is_open(c) && !mine && e->at.number <= c->stated_upto)
-			e->verdict = CASE_V_TAKEN_BY;
 	}
 }
 
@@ -237,6 +295,7 @@ fold_all(struct case_fold *f, const struct fold_with *with, const struct case_lo
 	memcpy(o.frame_hash, f->now.frame_hash, KW_HASH_LEN);
 	if (case_log_open(l, &o, &f->rules) != CASE_V_OK || !case_is_party(&l->now, actors_number(f->actors, with->node))) {
 		f->now = l->now;
+		judge_moves(f, log, l->base, l->base.state != 0);
 		if (f->now.state == 0) /* of a version from before this node's agreement */
 			f->now = (struct kw_case){.state = CASE_WAITING, .owner = CASE_NOBODY, .next = CASE_NOBODY, .sender = o.sender, .rule = ENTRY_NO_RULE};
 		believe(f, log);
