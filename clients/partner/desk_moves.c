@@ -142,20 +142,37 @@ free_about:
 
 /* ---- a move of a case ---- */
 
+/* Whether it may take what nobody has: by the version that the newest statement named. */
+static bool
+may_take(const struct case_fold *f, uint32_t me)
+{
+	uint32_t version = f->count > 0 ? f->entries[f->count - 1].version : f->header.agreement_version;
+	struct case_terms t;
+
+	if (!f->rules.terms(&t, f->rules.ctx, version) || me == t.coordinator)
+		return true; /* the log says it */
+	for (uint32_t i = 0; i < t.member_count && i < CASE_PARTIES_MAX; i++)
+		if (t.members[i] == me)
+			return true;
+	return t.open_to_readers && f->rules.reads(f->rules.ctx, me);
+}
+
 /* Without the log of what was before, the node knows only who has it. */
 static enum kw_err
 would_believed(const struct case_fold *f, enum notice_type type, const struct node *n, struct kw_why *why)
 {
 	const char *owner = fold_id(f, f->now.owner);
-	bool mine = strcmp(owner, n->id) == 0;
+	bool mine = strcmp(owner, n->id) == 0, next = strcmp(fold_id(f, f->now.next), n->id) == 0, offered = mine && f->now.state == CASE_OFFERED;
 
 	if (!case_is_open(&f->now) && type != TYPE_REOPENED)
 		return case_refuse(why, CASE_V_CLOSED, &f->now, owner);
 	if (type == TYPE_TAKEN && f->now.state == CASE_TAKEN && mine)
 		return KW_EEXISTS;
-	if (type == TYPE_TAKEN && f->now.state == CASE_TAKEN && strcmp(fold_id(f, f->now.next), n->id) != 0)
+	if (type == TYPE_TAKEN && f->now.state == CASE_TAKEN && !next)
 		return case_refuse(why, CASE_V_TAKEN_BY, &f->now, owner);
-	if ((type == TYPE_DONE || type == TYPE_RETURNED || type == TYPE_HANDED_OVER) && !mine)
+	if ((type == TYPE_DONE || type == TYPE_RETURNED || type == TYPE_HANDED_OVER || type == TYPE_REOPENED) && !mine)
+		return case_refuse(why, CASE_V_NOT_YOURS, &f->now, owner);
+	if ((type == TYPE_DECLINED && !next && !offered) || (type == TYPE_TAKEN && !next && !offered && !may_take(f, actors_number(f->actors, n->id))))
 		return case_refuse(why, CASE_V_NOT_YOURS, &f->now, owner);
 	return KW_OK;
 }
