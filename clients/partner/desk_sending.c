@@ -69,11 +69,35 @@ sending_name(struct header *h, const struct node *n, const char *id)
 	h->to_count++;
 }
 
+/*
+ * Whoever came later does not know who has been in the case from the beginning; these fold it from there and need every move ([M-3]). By
+ * another agreement the line is another one, and the broker knows only that.
+ */
+static void
+name_lines(struct header *h, const struct node *n, const struct case_fold *f)
+{
+	uint32_t last = 0;
+
+	for (uint32_t i = 0; i <= f->count; i++) {
+		uint32_t version = i == 0 ? f->header.agreement_version : f->entries[i - 1].version;
+		struct case_terms t;
+
+		if (version == last || !f->rules.terms(&t, f->rules.ctx, version))
+			continue;
+		last = version;
+		sending_name(h, n, fold_id(f, t.coordinator));
+		for (uint32_t k = 0; k < t.member_count && k < CASE_PARTIES_MAX; k++)
+			sending_name(h, n, fold_id(f, t.members[k]));
+	}
+}
+
 void
 sending_name_parties(struct header *h, const struct node *n, const struct case_fold *f)
 {
 	for (uint32_t i = 0; i < f->now.party_count; i++)
 		sending_name(h, n, fold_id(f, f->now.party[i]));
+	if (f->believed)
+		name_lines(h, n, f);
 	sending_name(h, n, f->header.sender);
 	sending_name(h, n, fold_id(f, f->now.owner));
 	sending_name(h, n, fold_id(f, f->now.next));
