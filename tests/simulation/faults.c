@@ -85,9 +85,10 @@ write_version(struct sim *s, struct dice *d)
 
 	if (s->has_next || s->paper_count == PAPERS_MAX)
 		return false;
-	switch (dice_below(d, 4)) {
+	switch (dice_below(d, 5)) {
 	case 0: next.members |= 1u << WHO_CLUB; break;
 	case 1: next.members &= ~(1u << WHO_SHELTER); break;
+	case 2: next.turned = !next.turned; break;
 	default: next.youth_urgent = !next.youth_urgent; break;
 	}
 	papers_write(&s->papers[s->paper_count], old, &next);

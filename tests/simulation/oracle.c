@@ -10,6 +10,7 @@
 
 #include "clocks.h"
 #include "house.h"
+#include "case_books.h"
 #include "proto/frame.h"
 #include "proto/wire.h"
 #include "trace.h"
@@ -179,12 +180,25 @@ read_header(struct header *h, struct span bytes, struct frame *f)
 	return frame_parse(f, bytes, FRAME_EITHER, NULL) == KW_OK && header_decode(h, f->header, NULL) == KW_OK;
 }
 
+/* What opens, moves or changes a case goes to all who may have to take it, whomever it names. */
 static bool
-set_audience(struct note *n, const struct policy *p)
+goes_to_the_line(enum notice_type type)
+{
+	switch (type) {
+	case TYPE_NOTICE: case TYPE_REQUEST: case TYPE_UPDATE: case TYPE_CANCEL: case TYPE_RECALL:
+	case TYPE_TAKEN: case TYPE_DECLINED: case TYPE_HANDED_OVER: case TYPE_RETURNED: case TYPE_DONE: case TYPE_REOPENED: return true;
+	default: return false;
+	}
+}
+
+static bool
+set_audience(struct note *n, const struct policy *p, enum notice_type type)
 {
 	if (p == NULL)
 		return false;
 	n->audience = n->to != 0 ? n->to : n->subject < SUBJECT_COUNT ? papers_readers(p, n->subject, n->sender) : 0;
+	if (n->subject < SUBJECT_COUNT && goes_to_the_line(type))
+		n->audience |= papers_concerned(p, n->subject) & ~BIT(n->sender);
 	return true;
 }
 
@@ -211,8 +225,9 @@ offered(struct oracle *o, int who, struct span wraps, struct span bytes)
 		for (uint32_t i = 0; i < h.to_count; i++)
 			n->to |= papers_who(h.to[i]) >= 0 ? BIT(papers_who(h.to[i])) : 0;
 		o->sim->counts.receipts++;
+		books_offered(o->sim->books, who, &h);
 	}
-	if (!n->on_way && !set_audience(n, sim_policy_of(o->sim, h.agreement_version)))
+	if (!n->on_way && !set_audience(n, sim_policy_of(o->sim, h.agreement_version), h.type))
 		sim_broken(o->sim, "%s offers %s under version %u, which nobody signed", papers_name(who), short_id(h.id), h.agreement_version);
 	if (n->sender != who)
 		sim_broken(o->sim, "%s offers %s, which is of %s", papers_name(who), short_id(h.id), papers_name(n->sender));
@@ -345,8 +360,10 @@ delivered(struct oracle *o, int who, const struct wire_deliver *d, struct span b
 
 	if (who < WHO_NODES)
 		in_flight(o, who, d, bytes.len);
-	if (d->mark == MARK_ENTRY)
+	if (d->mark == MARK_ENTRY) {
+		books_told(o->sim->books, who, bytes);
 		return;
+	}
 	if (!read_header(&h, bytes, &f)) {
 		sim_broken(o->sim, "the broker delivers to %s what is no notification", papers_name(who));
 		return;
@@ -407,7 +424,8 @@ refused(struct oracle *o, int who, const struct wire_refused *r)
 		n->put_off = true;
 	} else {
 		n->refused = true;
-		if (r->code == CODE_EXPIRED ? clocks_true() + CLOCKS_START_MS + 300000 < n->expires_ms : (sim_policy(o->sim)->members & BIT(who)) != 0)
+		if (r->code == CODE_EXPIRED ? clocks_true() + CLOCKS_START_MS + 300000 < n->expires_ms
+		                            : (sim_policy(o->sim)->members & BIT(who)) != 0 && !books_explain(o->sim->books, n->id, r->code))
 			sim_broken(o->sim, "the broker refuses %s of %s for good without a reason: %s, %s", short_id(n->id), papers_name(who), wire_code_name(r->code), r->text);
 	}
 }
@@ -472,6 +490,8 @@ oracle_row(struct oracle *o, int who, const struct inbox_row *row)
 	struct note *first;
 	uint64_t *last;
 
+	if (row->of_case)
+		books_row(o->sim->books, who, row);
 	if (row->of_case || row->header.type == TYPE_VOID)
 		return;
 	if (row->header.type == TYPE_NOTE && n != NULL && !n->by_people && (n->audience & BIT(who)) != 0)

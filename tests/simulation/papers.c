@@ -44,6 +44,9 @@ static const struct { const char *topic; enum lane lane; } subjects[SUBJECT_COUN
 	[SUBJECT_URGENT] = {"urgent/traffic", LANE_URGENT},
 	[SUBJECT_ROUTINE] = {"routine/roster", LANE_ROUTINE},
 	[SUBJECT_PAIR] = {"pair/watch", LANE_URGENT},
+	[SUBJECT_DUTY] = {"duty/noise", LANE_URGENT},
+	[SUBJECT_WATCH] = {"watch/keys", LANE_ROUTINE},
+	[SUBJECT_HELP] = {"help/lift", LANE_FLASH},
 };
 
 const char *papers_topic(enum subject s) { return subjects[s].topic; }
@@ -67,6 +70,9 @@ readers(const struct policy *p, enum subject s)
 	case SUBJECT_URGENT: return POLICE | CITY | (p->youth_urgent ? BIT(WHO_YOUTH_HOUSE) : 0);
 	case SUBJECT_ROUTINE: return POLICE | CITY | CIVIL;
 	case SUBJECT_PAIR: return CITY;
+	case SUBJECT_DUTY: return POLICE | CITY | BIT(WHO_SHELTER);
+	case SUBJECT_WATCH: return POLICE | CITY | BIT(WHO_SHELTER);
+	case SUBJECT_HELP: return POLICE | CITY | CIVIL;
 	case SUBJECT_COUNT: break;
 	}
 	return 0;
@@ -75,7 +81,9 @@ readers(const struct policy *p, enum subject s)
 bool
 papers_may_publish(const struct policy *p, enum subject s, int who)
 {
-	static const uint32_t publishers[SUBJECT_COUNT] = {POLICE | CITY | CIVIL, POLICE | CITY, POLICE | CITY | CIVIL, POLICE};
+	static const uint32_t publishers[SUBJECT_COUNT] = {
+		POLICE | CITY | CIVIL, POLICE | CITY, POLICE | CITY | CIVIL, POLICE, POLICE | CITY | CIVIL, POLICE | CITY | CIVIL, POLICE | CITY | CIVIL,
+	};
 
 	return (publishers[s] & p->members & BIT(who)) != 0;
 }
@@ -83,7 +91,56 @@ papers_may_publish(const struct policy *p, enum subject s, int who)
 uint32_t
 papers_readers(const struct policy *p, enum subject s, int sender)
 {
-	return readers(p, s) & p->members & ~BIT(sender);
+	return ((readers(p, s) & p->members) | papers_concerned(p, s)) & ~BIT(sender);
+}
+
+/* ---- who takes something on ---- */
+
+bool papers_opens_case(enum subject s) { return s >= SUBJECT_DUTY && s < SUBJECT_COUNT; }
+bool papers_has_line(enum subject s) { return s == SUBJECT_DUTY || s == SUBJECT_WATCH; }
+bool papers_moves_cases(enum subject s) { return s == SUBJECT_WATCH; }
+
+/* An entry of the line; deputy: who stands in for the one before and shares its entry. */
+struct duty { int who; bool deputy; uint32_t within_ms; };
+#define DUTIES 4
+static const struct duty duties[SUBJECT_COUNT][2][DUTIES] = { /* as it stands, and turned round */
+	[SUBJECT_DUTY] = {{{WHO_PATROL, false, 3000}, {WHO_CONTROL_ROOM, true, 3000}, {WHO_SHELTER, false, 2000}, {WHO_PUBLIC_ORDER, false, 4000}},
+	                  {{WHO_PUBLIC_ORDER, false, 4000}, {WHO_SHELTER, false, 2000}, {WHO_PATROL, false, 3000}, {WHO_CONTROL_ROOM, true, 3000}}},
+	[SUBJECT_WATCH] = {{{WHO_PUBLIC_ORDER, false, 3000}, {WHO_SHELTER, false, 2000}}, {{WHO_CONTROL_ROOM, false, 4000}, {WHO_PUBLIC_ORDER, false, 3000}}},
+};
+
+static bool
+is_on_duty(const struct duty *d, const struct policy *p)
+{
+	return d->within_ms != 0 && (p->members & BIT(d->who)) != 0;
+}
+
+uint32_t
+papers_line(struct papers_turn out[PAPERS_LINE_MAX], const struct policy *p, enum subject s, uint32_t asked_ms)
+{
+	const struct duty *d = duties[s][p->turned];
+	uint32_t n = 0;
+	uint16_t rule = 0;
+
+	for (int i = 0; i < DUTIES; i++) {
+		if (!is_on_duty(&d[i], p))
+			continue;
+		rule = (uint16_t)(rule + (n > 0 && !d[i].deputy));
+		out[n++] = (struct papers_turn){d[i].who, rule, d[i].within_ms};
+	}
+	out[n] = (struct papers_turn){PAPERS_COORDINATOR, (uint16_t)(n > 0 ? rule + 1 : 0), papers_has_line(s) ? PAPERS_COORDINATOR_MS : asked_ms};
+	return n + 1;
+}
+
+uint32_t
+papers_concerned(const struct policy *p, enum subject s)
+{
+	struct papers_turn line[PAPERS_LINE_MAX];
+	uint32_t n = papers_opens_case(s) ? papers_line(line, p, s, 0) : 0, who = 0;
+
+	while (n > 0)
+		who |= BIT(line[--n].who);
+	return who;
 }
 
 /* ---- keys ---- */
@@ -145,6 +202,23 @@ put_partners(struct buf *b, const struct policy *p)
 }
 
 static void
+put_line(struct buf *b, const struct policy *p, enum subject s)
+{
+	const struct duty *d = duties[s][p->turned];
+
+	buf_printf(b, "  - filter: \"%s\"\n    schema: report\n    purpose: danger-prevention\n    publish: [\"*\"]\n    receive: [police, city%s]\n    lane: %s\n%s    responsible:\n",
+	           papers_topic(s), (p->members & BIT(WHO_SHELTER)) != 0 ? ", shelter" : "", lane_name(papers_lane(s)),
+	           papers_moves_cases(s) ? "    on_change: move\n" : "");
+	for (int i = 0; i < DUTIES; i++) {
+		bool deputy = i + 1 < DUTIES && d[i + 1].deputy;
+
+		if (is_on_duty(&d[i], p) && !d[i].deputy)
+			buf_printf(b, "      - {who: %s, take_within: %us%s%s%s}\n", roster[d[i].who].name, d[i].within_ms / 1000, deputy ? ", deputies: [" : "",
+			           deputy ? roster[d[i + 1].who].name : "", deputy ? "]" : "");
+	}
+}
+
+static void
 put_topics(struct buf *b, const struct policy *p)
 {
 	buf_put_str(b, "topics:\n"
@@ -152,7 +226,10 @@ put_topics(struct buf *b, const struct policy *p)
 	buf_printf(b, "  - {filter: \"urgent/#\", schema: report, purpose: danger-prevention, publish: [police, city], receive: [police, city%s], lane: urgent}\n",
 	           p->youth_urgent ? ", youth-house" : "");
 	buf_put_str(b, "  - {filter: \"routine/#\", schema: report, purpose: danger-prevention, publish: [\"*\"], receive: [\"*\"], lane: routine}\n"
-	               "  - {filter: \"pair/#\", schema: report, publish: [police], receive: [city], lane: urgent}\n");
+	               "  - {filter: \"pair/#\", schema: report, publish: [police], receive: [city], lane: urgent}\n"
+	               "  - {filter: \"help/#\", schema: report, purpose: danger-prevention, publish: [\"*\"], receive: [\"*\"], lane: flash}\n");
+	put_line(b, p, SUBJECT_DUTY);
+	put_line(b, p, SUBJECT_WATCH);
 }
 
 void
@@ -174,8 +251,8 @@ papers_write(struct paper *out, const struct paper *old, const struct policy *po
 	                        "steering:\n  threshold: 2\n  members:\n");
 	for (int i = 0; i < COMMITTEE; i++)
 		buf_printf(&out->text, "    - {name: %s, key: \"%s\"}\n", committee_names[i], secret_keys_line(kept.committee[i]));
-	buf_printf(&out->text, "broker: {name: haus, endpoints: [\"tcp://broker:7411\"], key: \"%s\"}\ncoordinator: city/crime-prevention\npartners:\n",
-	           secret_keys_line(kept.keys[WHO_BROKER]));
+	buf_printf(&out->text, "broker: {name: haus, endpoints: [\"tcp://broker:7411\"], key: \"%s\"}\ncoordinator: %s\ncoordinator_within: %us\npartners:\n",
+	           secret_keys_line(kept.keys[WHO_BROKER]), roster[PAPERS_COORDINATOR].name, PAPERS_COORDINATOR_MS / 1000);
 	put_partners(&out->text, policy);
 	put_topics(&out->text, policy);
 	MUST(buf_ok(&out->text));

@@ -24,18 +24,36 @@ enum who { /* actors; the first ones are nodes with the real code */
 const char *papers_name(int who);
 int papers_who(const char *name); /* -1: nobody of these */
 
-enum subject { SUBJECT_FLASH, SUBJECT_URGENT, SUBJECT_ROUTINE, SUBJECT_PAIR, SUBJECT_COUNT };
+enum subject {
+	SUBJECT_FLASH, SUBJECT_URGENT, SUBJECT_ROUTINE, SUBJECT_PAIR,
+	SUBJECT_DUTY,        /* the first of those that somebody must take on: its open cases go on by the version that they began under */
+	SUBJECT_WATCH,       /* its open cases are offered anew under another version */
+	SUBJECT_HELP,        /* whoever reads it may take it on */
+	SUBJECT_COUNT
+};
 
 struct policy { /* what a version says */
 	uint32_t members;    /* bits of enum who */
 	bool youth_urgent;   /* whether the youth house reads SUBJECT_URGENT */
+	bool turned;         /* who is responsible comes in another order */
 };
 extern const struct policy policy_first;
 
 const char *papers_topic(enum subject s);
 enum lane papers_lane(enum subject s);
 bool papers_may_publish(const struct policy *p, enum subject s, int who);
-uint32_t papers_readers(const struct policy *p, enum subject s, int sender); /* bits, without the sender */
+uint32_t papers_readers(const struct policy *p, enum subject s, int sender); /* bits, without the sender; with all who may have to take it on */
+
+#define PAPERS_COORDINATOR WHO_CRIME_PREVENTION
+#define PAPERS_COORDINATOR_MS 5000u
+#define PAPERS_LINE_MAX 5u
+struct papers_turn { int who; uint16_t rule; uint32_t within_ms; };
+bool papers_opens_case(enum subject s);
+bool papers_has_line(enum subject s);   /* else every reader may take it */
+bool papers_moves_cases(enum subject s);
+/* Who is to take it on, in order, at last the coordinator; returns how many. asked_ms: of a turn on a topic without a line. */
+uint32_t papers_line(struct papers_turn out[PAPERS_LINE_MAX], const struct policy *p, enum subject s, uint32_t asked_ms);
+uint32_t papers_concerned(const struct policy *p, enum subject s); /* bits: of the line of any hour, and the coordinator; 0: of what opens no case */
 
 struct paper { /* one version */
 	struct policy policy;

@@ -1,4 +1,4 @@
-/* people: publishing, so far. */
+/* people: publishing. */
 #include "people.h"
 
 #include <stdio.h>
@@ -14,6 +14,7 @@
 #include "trace.h"
 
 #define BIT(who) (1u << (who))
+#define ABOUT_CASES 250u /* of 1,000 steps */
 #define LIFE_MS (24ull * 3600 * 1000)
 
 /* Whether there is a version under which it must be refused: which one the node has by now is its own affair. */
@@ -73,10 +74,12 @@ write_report(struct buf *out, struct dice *d, uint32_t step)
 	buf_free(&json);
 }
 
-static void
-publish(struct sim *s, struct dice *d, int who, enum subject subject, uint32_t step)
+void
+people_publish(struct sim *s, struct dice *d, const struct people_says *says)
 {
-	struct desk_publish p = {.topic = papers_topic(subject), .payload_type = PAYLOAD_REPORT, .type = TYPE_NOTICE};
+	int who = says->who;
+	enum subject subject = says->subject;
+	struct desk_publish p = {.topic = papers_topic(subject), .payload_type = PAYLOAD_REPORT, .type = TYPE_NOTICE, .take_within_s = says->take_within_s};
 	uint32_t readers = papers_readers(sim_policy(s), subject, who), named = 0;
 	char to[WHO_COUNT][KW_NODE_MAX + 1];
 	uint8_t id[KW_ID_LEN];
@@ -91,7 +94,7 @@ publish(struct sim *s, struct dice *d, int who, enum subject subject, uint32_t s
 		p.to_count = names_of(to, named);
 		p.to = to;
 	}
-	write_report(&payload, d, step);
+	write_report(&payload, d, says->step);
 	p.payload = buf_span(&payload);
 	p.expires_ms = clock_wall_ms() + LIFE_MS;
 	p.confirm_at_once = dice_permille(d, 100);
@@ -113,16 +116,20 @@ void
 people_act(struct sim *s, uint32_t step)
 {
 	struct dice d = dice_of(s->options.seed, 1000000ull + step);
-	enum subject subject = (enum subject)dice_below(&d, SUBJECT_COUNT);
+	enum subject subject = (enum subject)dice_below(&d, SUBJECT_DUTY);
 	int first = (int)dice_below(&d, WHO_NODES);
 
+	if (dice_permille(&d, ABOUT_CASES)) {
+		people_act_on_cases(s, &d, step);
+		return;
+	}
 	for (int i = 0; i < WHO_NODES; i++) { /* somebody who may and whose node is up */
 		int who = (first + i) % WHO_NODES;
 
 		if (!papers_may_publish(sim_policy(s), subject, who) || !post_ready(s, who))
 			continue;
 		clocks_run_as(who);
-		publish(s, &d, who, subject, step);
+		people_publish(s, &d, &(struct people_says){.who = who, .subject = subject, .step = step});
 		return;
 	}
 }

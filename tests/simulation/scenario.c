@@ -10,13 +10,22 @@
 
 struct form { enum scenario_verb verb; const char *words; };
 
-/* NODE, WHO (a node or the broker), TOPIC, LABEL, SPAN and CODE stand for what is named; everything else is meant literally. */
+/* NODE, WHO (a node or the broker), TOPIC, LABEL, SPAN, CODE and STATE stand for what is named; everything else is meant literally. */
 static const struct form events[] = {
 	{DO_PUBLISH, "NODE publishes TOPIC LABEL"},
 	{DO_PUBLISH, "NODE publishes TOPIC LABEL to NODE"},
 	{DO_PUBLISH, "NODE publishes TOPIC LABEL to NODE and NODE"},
 	{DO_PUBLISH, "NODE publishes TOPIC LABEL for SPAN"},
+	{DO_ASK, "NODE publishes TOPIC LABEL to be taken within SPAN"},
 	{DO_TRY_PUBLISH, "NODE may not publish TOPIC"},
+	{DO_TAKE, "NODE takes LABEL"},
+	{DO_DECLINE, "NODE declines LABEL"},
+	{DO_HAND_OVER, "NODE hands LABEL over to NODE"},
+	{DO_RETURN, "NODE returns LABEL"},
+	{DO_DONE, "NODE finishes LABEL"},
+	{DO_REOPEN, "NODE reopens LABEL"},
+	{DO_RECALL, "NODE recalls LABEL"},
+	{DO_TRY_TAKE, "NODE may not take LABEL"},
 	{DO_CRASH, "WHO crashes"},
 	{DO_POWER, "WHO loses power"},
 	{DO_START, "WHO starts"},
@@ -47,6 +56,11 @@ static const struct form claims[] = {
 	{IS_ALARM, "NODE raises CODE"},
 	{IS_NO_ALARM, "NODE does not raise CODE"},
 	{IS_LINKED, "NODE is connected"},
+	{IS_STATE, "LABEL is STATE"},
+	{IS_STATE_WITH, "LABEL is STATE with NODE"},
+	{IS_SHOWN, "NODE shows LABEL STATE with NODE"},
+	{IS_HEARD_GOOD, "NODE hears that its move of LABEL counts"},
+	{IS_HEARD_VOID, "NODE hears that its move of LABEL is void"},
 	{IS_UP, "WHO runs"},
 	{IS_DOWN, "WHO is down"},
 };
@@ -180,6 +194,19 @@ take_plain(struct scenario_line *l, const char *text)
 }
 
 static bool
+take_state(struct scenario_line *l, const char *text)
+{
+	static const enum case_state states[] = {CASE_WAITING, CASE_OFFERED, CASE_ESCALATED, CASE_TAKEN, CASE_DONE, CASE_RECALLED, CASE_LAPSED};
+
+	for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+		if (strcmp(case_state_name(states[i]), text) == 0) {
+			l->state = states[i];
+			return true;
+		}
+	return false;
+}
+
+static bool
 fits(const char *wanted, const struct word *w, struct scenario *s, struct scenario_line *l, uint32_t *labels)
 {
 	if (strcmp(wanted, "LABEL") == 0)
@@ -194,6 +221,8 @@ fits(const char *wanted, const struct word *w, struct scenario *s, struct scenar
 		return strchr(w->text, '/') != NULL && take_plain(l, w->text);
 	if (strcmp(wanted, "CODE") == 0)
 		return take_plain(l, w->text);
+	if (strcmp(wanted, "STATE") == 0)
+		return take_state(l, w->text);
 	if (strcmp(wanted, "SPAN") == 0)
 		return read_time(&l->span_ms, w->text);
 	return strcmp(wanted, w->text) == 0;

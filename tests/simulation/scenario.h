@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/span.h"
 #include "papers.h"
+#include "proto/entry.h"
 #include "proto/limits.h"
 
 #define SCENARIO_LINES_MAX 500u
@@ -27,10 +28,12 @@ enum scenario_when {
 
 enum scenario_verb {
 	/* what happens */
-	DO_PUBLISH, DO_TRY_PUBLISH, DO_CRASH, DO_POWER, DO_START, DO_CUT, DO_MUTE, DO_DEAFEN, DO_JOIN, DO_RESET, DO_DEAD_LINE, DO_SLOW, DO_FAST, DO_CLOCK_AHEAD,
+	DO_PUBLISH, DO_ASK, DO_TRY_PUBLISH, DO_CRASH, DO_POWER, DO_START, DO_CUT, DO_MUTE, DO_DEAFEN, DO_JOIN, DO_RESET, DO_DEAD_LINE, DO_SLOW, DO_FAST, DO_CLOCK_AHEAD,
+	DO_TAKE, DO_DECLINE, DO_HAND_OVER, DO_RETURN, DO_DONE, DO_REOPEN, DO_RECALL, DO_TRY_TAKE, /* moves of a case: scenario_cases.c */
 	DO_CLOCK_BACK, DO_DISK_FULL, DO_DISK_ROOM, DO_DISK_SYNC, DO_DISK_SYNC_LATE, DO_DISK_READ,
 	/* what is so */
 	IS_HERE, IS_BARE, IS_AT_NOBODY, IS_AT_ALL, IS_STORED, IS_CONFIRMED, IS_BEFORE, IS_ALARM, IS_NO_ALARM, IS_UP, IS_DOWN, IS_LINKED,
+	IS_STATE, IS_STATE_WITH, IS_SHOWN, IS_HEARD_GOOD, IS_HEARD_VOID,
 };
 
 struct scenario_line {
@@ -42,6 +45,7 @@ struct scenario_line {
 	uint32_t who_count;
 	uint32_t label[2]; /* into labels */
 	uint64_t span_ms;
+	enum case_state state;
 	char word[KW_TOPIC_MAX + 1]; /* a topic or an alarm's code */
 };
 

@@ -14,6 +14,7 @@
 #include "lines.h"
 #include "oracle.h"
 #include "posts.h"
+#include "scenario_cases.h"
 #include "proto/payload.h"
 #include "trace.h"
 #include "vault.h"
@@ -21,7 +22,7 @@
 #define LOOK_MS 100u
 #define LIFE_MS (24ull * 3600 * 1000)
 
-struct label { bool known; uint8_t id[KW_ID_LEN]; int sender; };
+struct label { bool known; uint8_t id[KW_ID_LEN]; int sender; bool moved[WHO_NODES]; uint8_t move[WHO_NODES][KW_ID_LEN]; /* the last one of each */ };
 
 struct play {
 	struct sim *sim;
@@ -76,7 +77,8 @@ offer(struct play *p, const struct scenario_line *l, const char *label, uint8_t 
 	write_report(&payload, label);
 	d.payload = buf_span(&payload);
 	clocks_run_as(who);
-	d.expires_ms = clock_wall_ms() + (l->span_ms > 0 ? l->span_ms : LIFE_MS);
+	d.expires_ms = clock_wall_ms() + (l->span_ms > 0 && l->verb == DO_PUBLISH ? l->span_ms : LIFE_MS);
+	d.take_within_s = l->verb == DO_ASK ? (uint32_t)(l->span_ms / 1000) : 0;
 	err = desk_publish(p->sim->posts[who].node, &d, id, why);
 	if (err == KW_OK) {
 		while (said.subject + 1 < SUBJECT_COUNT && strcmp(papers_topic(said.subject), l->word) != 0)
@@ -127,6 +129,33 @@ try_publish(struct play *p, const struct scenario_line *l)
 }
 
 static void
+move(struct play *p, const struct scenario_line *l)
+{
+	struct label *of = &p->labels[l->label[0]];
+	int who = l->who[0];
+	uint8_t receipt[KW_ID_LEN];
+	struct kw_why why;
+	enum kw_err err;
+
+	if (!of->known || !post_ready(p->sim, who)) {
+		wrong(p, l, !of->known ? "this label was not published" : "this node is down");
+		return;
+	}
+	err = scenario_move(receipt, p->sim, l, of->id, &why);
+	if (l->verb == DO_TRY_TAKE) {
+		if (err != KW_EDENIED && err != KW_ESTATE)
+			wrong(p, l, "it may, or was refused for another reason");
+		return;
+	}
+	if (err != KW_OK) {
+		wrong(p, l, err == KW_EEXISTS ? "it is so already" : why.text);
+		return;
+	}
+	of->moved[who] = true;
+	memcpy(of->move[who], receipt, KW_ID_LEN);
+}
+
+static void
 crash(struct play *p, const struct scenario_line *l, bool rude)
 {
 	int who = l->who[0];
@@ -162,8 +191,13 @@ happen(struct play *p, const struct scenario_line *l)
 
 	clocks_run_as(WHO_DRIVER);
 	trace("--- %s:%u", p->name, l->number);
+	if (scenario_is_move(l->verb)) {
+		move(p, l);
+		return;
+	}
 	switch (l->verb) {
-	case DO_PUBLISH: publish(p, l); break;
+	case DO_PUBLISH:
+	case DO_ASK: publish(p, l); break;
 	case DO_TRY_PUBLISH: try_publish(p, l); break;
 	case DO_CRASH: crash(p, l, false); break;
 	case DO_POWER: crash(p, l, true); break;
@@ -270,6 +304,11 @@ is_so(struct play *p, const struct scenario_line *l)
 		return known.row[l->who[0]] != 0 && other.row[l->who[0]] != 0 && known.row[l->who[0]] < other.row[l->who[0]];
 	case IS_ALARM: return has_alarm(p, l->who[0], l->word);
 	case IS_NO_ALARM: return !has_alarm(p, l->who[0], l->word);
+	case IS_STATE:
+	case IS_STATE_WITH:
+	case IS_SHOWN: return a->known && scenario_stands(p->sim, l, a->id);
+	case IS_HEARD_GOOD:
+	case IS_HEARD_VOID: return a->moved[l->who[0]] && scenario_heard(p->sim, l, a->move[l->who[0]]);
 	case IS_LINKED: return is_linked(p, l->who[0]);
 	case IS_UP:
 	case IS_DOWN: return (l->who[0] == WHO_BROKER ? house_is_up(p->sim->house) : p->sim->posts[l->who[0]].node != NULL) == (l->verb == IS_UP);

@@ -13,6 +13,7 @@
 #include "liar.h"
 #include "lines.h"
 #include "oracle.h"
+#include "case_books.h"
 #include "people.h"
 #include "posts.h"
 #include "tests/simulation/sim_vfs.h"
@@ -117,6 +118,7 @@ sim_broken(struct sim *s, const char *fmt, ...)
 
 static void watch_up(void *self, int who, struct span c, struct span f) { oracle_up(((struct sim *)self)->oracle, who, c, f); }
 static void watch_down(void *self, int who, struct span c, struct span f) { oracle_down(((struct sim *)self)->oracle, who, c, f); }
+static void watch_log(void *self, const struct store_batch *b) { books_logged(((struct sim *)self)->books, b); }
 static void wake_broker(void *self, uint64_t at) { sim_wake_broker(self, at); }
 static void wake_node(void *self, int who, uint64_t at) { sim_wake_node(self, who, at); }
 
@@ -198,7 +200,7 @@ plan_steps(struct sim *s)
 static bool
 settled(struct sim *s, char what[512])
 {
-	if (!oracle_settled(s->oracle, what))
+	if (!oracle_settled(s->oracle, what) || !books_settled(s->books, what))
 		return false;
 	if (!house_quiet(s->house)) {
 		(void)snprintf(what, 512, "the broker is not at rest");
@@ -245,12 +247,14 @@ sim_begin(struct sim *s)
 	s->disk = sim_disk_new((struct sim_dice){sector_dice, &s->sectors});
 	s->vfs = sim_vfs_new(s->disk, (struct sim_dice){sector_dice, &s->sectors});
 	s->oracle = oracle_new(s);
+	s->books = books_new(s);
 	s->liar = liar_new(s);
 	if ((s->options.faults & (1u << FAULT_LIAR)) != 0)
 		sim_at(s, FIRST_STEP_MS, EVENT_LIAR, 0, 0);
 	clocks_run_as(WHO_DRIVER);
 	papers_write(&s->papers[s->paper_count++], NULL, &policy_first);
 	s->house = house_new(s);
+	vault_watch(house_vault(s->house), watch_log, s);
 	house_start(s->house);
 	for (int who = 0; who < WHO_NODES; who++)
 		if ((policy_first.members & (1u << who)) != 0) {
@@ -273,6 +277,7 @@ sim_end(struct sim_result *out, struct sim *s)
 	house_free(&s->house);
 	lines_end();
 	oracle_free(&s->oracle);
+	books_free(&s->books);
 	liar_free(&s->liar);
 	s->paper_count += s->has_next;
 	while (s->paper_count > 0)

@@ -31,7 +31,7 @@ struct sim_options {
 };
 
 struct sim_counts {
-	uint32_t published, refused_at_desk, stored, deliveries, receipts;
+	uint32_t published, refused_at_desk, stored, deliveries, receipts, cases, moves;
 	uint32_t applied[FAULT_COUNT];
 	uint32_t broker_starts, node_starts, commits, turns, agreements;
 	uint64_t pretend_ms, drain_ms;
@@ -53,6 +53,7 @@ struct liar;    /* liar.h */
 struct sim_vfs;
 struct house;   /* house.h: the broker */
 struct oracle;  /* oracle.h */
+struct case_books;   /* case_books.h */
 
 struct post { /* a node's machine */
 	int who;
@@ -81,6 +82,7 @@ struct sim {
 	struct dice sectors;             /* what is left of it after a power cut */
 	struct post posts[WHO_NODES];
 	struct oracle *oracle;
+	struct case_books *books;
 	struct liar *liar;
 	struct paper papers[PAPERS_MAX];
 	uint32_t paper_count;            /* the newest of these is in force at the broker */

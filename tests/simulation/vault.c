@@ -34,6 +34,8 @@ struct vault {
 	uint8_t commit[WIRE_COMMIT_LEN];
 	enum kw_err fail;
 	bool fail_lands, fail_read, full;
+	void (*logged)(void *self, const struct store_batch *b);
+	void *logged_self;
 };
 
 static struct vault *
@@ -347,6 +349,8 @@ commit(struct store *s, struct store_batch *b, struct kw_why *why)
 		return kw_refuse(why, fail, "the pretend disk fails as it was told to");
 	write_journal(d, b);
 	MUST(put_down(d, b, why) == KW_OK);
+	if (d->logged != NULL)
+		d->logged(d->logged_self, b);
 	return fail != KW_OK ? kw_refuse(why, fail, "the pretend disk fails as it was told to, behind the write") : KW_OK;
 }
 
@@ -505,9 +509,17 @@ bool vault_is_new(const struct vault *d) { return d->batches == 0; }
 uint64_t vault_batches(const struct vault *d) { return d->batches; }
 
 void
+vault_watch(struct vault *d, void (*logged)(void *self, const struct store_batch *b), void *self)
+{
+	d->logged = logged;
+	d->logged_self = self;
+}
+
+void
 vault_back_to(struct vault *d, uint64_t batches)
 {
-	struct vault fresh = {.base = d->base, .signer = d->signer, .journal = d->journal, .batches = d->batches, .room = d->room};
+	struct vault fresh = {.base = d->base, .signer = d->signer, .journal = d->journal, .batches = d->batches, .room = d->room,
+	                      .logged = d->logged, .logged_self = d->logged_self};
 
 	forget(d);
 	*d = fresh;

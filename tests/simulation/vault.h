@@ -22,6 +22,8 @@ void vault_fail_next(struct vault *d, enum kw_err with, bool lands);
 void vault_fail_read(struct vault *d);                      /* the next question answers KW_EIO */
 void vault_full(struct vault *d, bool full);                /* nothing is appended while it lasts */
 uint64_t vault_batches(const struct vault *d);
+/* Told of every batch that came to be on disk, as soon as it is there. */
+void vault_watch(struct vault *d, void (*logged)(void *self, const struct store_batch *b), void *self);
 void vault_back_to(struct vault *d, uint64_t batches);      /* an old copy: the first so many */
 
 #endif

@@ -10,7 +10,7 @@ in(uint32_t nodes, uint32_t actor)
 }
 
 static bool
-is_open(const struct oracle *o)
+is_open(const struct case_oracle *o)
 {
 	return o->state != CASE_DONE && o->state != CASE_RECALLED && o->state != CASE_LAPSED;
 }
@@ -30,7 +30,7 @@ line_of(const struct case_world *w, uint32_t version)
 }
 
 static void
-nobody_has_it(struct oracle *o)
+nobody_has_it(struct case_oracle *o)
 {
 	o->state = CASE_WAITING;
 	o->owner = o->coordinator;
@@ -40,7 +40,7 @@ nobody_has_it(struct oracle *o)
 }
 
 static void
-close_as(struct oracle *o, enum case_state state)
+close_as(struct case_oracle *o, enum case_state state)
 {
 	o->state = state;
 	o->next = CASE_NOBODY;
@@ -48,10 +48,10 @@ close_as(struct oracle *o, enum case_state state)
 	o->rule = ENTRY_NO_RULE;
 }
 
-struct oracle
-oracle_open(const struct case_world *w, const struct case_opening *op)
+struct case_oracle
+case_oracle_open(const struct case_world *w, const struct case_opening *op)
 {
-	struct oracle o = {.coordinator = w->v[op->version].coordinator, .sender = op->sender, .line = line_of(w, op->version), .version = op->version,
+	struct case_oracle o = {.coordinator = w->v[op->version].coordinator, .sender = op->sender, .line = line_of(w, op->version), .version = op->version,
 	                   .in_force = op->version, .newest = op->version, .entries = 1, .expires_ms = op->expires_ms, .upto = op->number,
 	                   .changed = op->number, .said_from = op->number, .first = CASE_NOBODY};
 
@@ -62,7 +62,7 @@ oracle_open(const struct case_world *w, const struct case_opening *op)
 /* ---- moves ---- */
 
 static bool
-may_take(const struct oracle *o, const struct case_world *w, uint32_t actor)
+may_take(const struct case_oracle *o, const struct case_world *w, uint32_t actor)
 {
 	if (in(o->line, actor) || actor == o->coordinator)
 		return true;
@@ -70,7 +70,7 @@ may_take(const struct oracle *o, const struct case_world *w, uint32_t actor)
 }
 
 static enum case_verdict
-of_what_is_closed(const struct oracle *o, const struct case_world *w, const struct case_move *m)
+of_what_is_closed(const struct case_oracle *o, const struct case_world *w, const struct case_move *m)
 {
 	bool last = m->actor == o->owner || m->actor == o->sender || m->actor == o->coordinator;
 
@@ -82,7 +82,7 @@ of_what_is_closed(const struct oracle *o, const struct case_world *w, const stru
 }
 
 static enum case_verdict
-of_what_somebody_has(const struct oracle *o, const struct case_move *m)
+of_what_somebody_has(const struct case_oracle *o, const struct case_move *m)
 {
 	bool answers = m->kind == MOVE_TAKE || m->kind == MOVE_DECLINE;
 
@@ -96,7 +96,7 @@ of_what_somebody_has(const struct oracle *o, const struct case_move *m)
 }
 
 static enum case_verdict
-of_what_nobody_has(const struct oracle *o, const struct case_world *w, const struct case_move *m)
+of_what_nobody_has(const struct case_oracle *o, const struct case_world *w, const struct case_move *m)
 {
 	bool turn = o->state == CASE_OFFERED && o->owner == m->actor;
 
@@ -114,7 +114,7 @@ of_what_nobody_has(const struct oracle *o, const struct case_world *w, const str
 }
 
 static enum case_verdict
-may_get_it(const struct oracle *o, const struct case_world *w, const struct case_move *m)
+may_get_it(const struct case_oracle *o, const struct case_world *w, const struct case_move *m)
 {
 	if (m->to == m->actor)
 		return CASE_V_TO_SELF;
@@ -124,7 +124,7 @@ may_get_it(const struct oracle *o, const struct case_world *w, const struct case
 }
 
 static enum case_verdict
-verdict(const struct oracle *o, const struct case_world *w, const struct case_move *m)
+verdict(const struct case_oracle *o, const struct case_world *w, const struct case_move *m)
 {
 	bool ends = m->kind == MOVE_DONE || m->kind == MOVE_RECALL;
 	enum case_verdict v;
@@ -143,7 +143,7 @@ verdict(const struct oracle *o, const struct case_world *w, const struct case_mo
 }
 
 static void
-decline(struct oracle *o, uint32_t actor)
+decline(struct case_oracle *o, uint32_t actor)
 {
 	if (o->state == CASE_TAKEN) {
 		o->next = CASE_NOBODY;
@@ -158,7 +158,7 @@ decline(struct oracle *o, uint32_t actor)
 }
 
 static void
-effect(struct oracle *o, const struct case_world *w, const struct case_move *m)
+effect(struct case_oracle *o, const struct case_world *w, const struct case_move *m)
 {
 	uint32_t before = o->state == CASE_TAKEN ? o->owner : CASE_NOBODY;
 
@@ -198,7 +198,7 @@ effect(struct oracle *o, const struct case_world *w, const struct case_move *m)
 }
 
 enum case_verdict
-oracle_move(struct oracle *o, const struct case_world *w, const struct case_move *m)
+case_oracle_move(struct case_oracle *o, const struct case_world *w, const struct case_move *m)
 {
 	enum case_verdict v = verdict(o, w, m);
 
@@ -227,7 +227,7 @@ line_at(const struct case_world *w, uint32_t version, uint64_t at_ms, uint32_t *
 }
 
 static void
-turn_for(struct oracle *o, const struct case_world *w, uint32_t actor, uint64_t at_ms, uint64_t *within_ms)
+turn_for(struct case_oracle *o, const struct case_world *w, uint32_t actor, uint64_t at_ms, uint64_t *within_ms)
 {
 	uint32_t count;
 	const struct case_turn *line = line_at(w, o->version, at_ms, &count);
@@ -244,7 +244,7 @@ turn_for(struct oracle *o, const struct case_world *w, uint32_t actor, uint64_t 
 
 /* CASE_NOBODY: only the coordinator is left, at the end. */
 static uint32_t
-first_with_a_turn(const struct oracle *o, const struct case_world *w, uint64_t at_ms)
+first_with_a_turn(const struct case_oracle *o, const struct case_world *w, uint64_t at_ms)
 {
 	uint32_t able = w->v[o->in_force].nodes & ~o->tried, first = CASE_NOBODY, count;
 	const struct case_turn *line = line_at(w, o->version, at_ms, &count);
@@ -262,7 +262,7 @@ first_with_a_turn(const struct oracle *o, const struct case_world *w, uint64_t a
 }
 
 static void
-whose_turn(struct oracle *o, const struct case_world *w, uint64_t at_ms)
+whose_turn(struct case_oracle *o, const struct case_world *w, uint64_t at_ms)
 {
 	uint32_t nodes = w->v[o->in_force].nodes, turn = first_with_a_turn(o, w, at_ms), wish = o->first;
 	uint64_t within_ms;
@@ -282,7 +282,7 @@ whose_turn(struct oracle *o, const struct case_world *w, uint64_t at_ms)
 /* ---- statements ---- */
 
 static bool
-under_another(struct oracle *o, const struct case_world *w, uint32_t in_force)
+under_another(struct case_oracle *o, const struct case_world *w, uint32_t in_force)
 {
 	const struct case_world_version *now = &w->v[in_force];
 	bool gone = !in(now->nodes, o->owner), held = o->state == CASE_TAKEN, changed = w->v[o->version].offer_anew;
@@ -318,7 +318,7 @@ under_another(struct oracle *o, const struct case_world *w, uint32_t in_force)
 }
 
 static enum case_cause
-time_out(struct oracle *o, uint64_t now_ms)
+time_out(struct case_oracle *o, uint64_t now_ms)
 {
 	if (o->state == CASE_OFFERED) {
 		o->tried |= 1u << o->owner;
@@ -337,7 +337,7 @@ time_out(struct oracle *o, uint64_t now_ms)
 
 /* 0: there is nothing to state. */
 static enum case_cause
-becomes(struct oracle *o, const struct case_world *w, uint64_t now_ms, uint32_t in_force)
+becomes(struct case_oracle *o, const struct case_world *w, uint64_t now_ms, uint32_t in_force)
 {
 	enum case_cause cause = 0;
 	uint64_t within_ms;
@@ -361,7 +361,7 @@ becomes(struct oracle *o, const struct case_world *w, uint64_t now_ms, uint32_t 
 	if (o->state == CASE_WAITING) {
 		whose_turn(o, w, now_ms);
 	} else if (o->state == CASE_TAKEN && o->next != CASE_NOBODY && o->until_ms == 0) {
-		struct oracle there = *o;
+		struct case_oracle there = *o;
 
 		turn_for(&there, w, o->next, now_ms, &within_ms);
 		o->until_ms = now_ms + within_ms;
@@ -370,9 +370,9 @@ becomes(struct oracle *o, const struct case_world *w, uint64_t now_ms, uint32_t 
 }
 
 bool
-oracle_states(struct case_statement *out, const struct oracle *o, const struct case_world *w, uint64_t now_ms, uint32_t in_force)
+case_oracle_states(struct case_statement *out, const struct case_oracle *o, const struct case_world *w, uint64_t now_ms, uint32_t in_force)
 {
-	struct oracle after = *o;
+	struct case_oracle after = *o;
 	uint64_t at_ms = now_ms > o->said_ms ? now_ms : o->said_ms;
 
 	*out = (struct case_statement){.time_ms = at_ms, .upto = o->upto, .entries = o->entries};
@@ -389,18 +389,18 @@ oracle_states(struct case_statement *out, const struct oracle *o, const struct c
 }
 
 enum case_verdict
-oracle_statement(struct oracle *o, const struct case_world *w, const struct case_statement *s, uint64_t number)
+case_oracle_statement(struct case_oracle *o, const struct case_world *w, const struct case_statement *s, uint64_t number)
 {
 	bool stale = s->upto < o->changed;
 	struct case_statement mine;
-	struct oracle after = *o;
+	struct case_oracle after = *o;
 
 	if (s->upto >= number || s->upto > o->upto || (s->upto == o->upto && s->entries != o->entries))
 		return CASE_V_PARTED_UNDUE;
 	if (!stale) {
 		if (s->time_ms < o->said_ms || s->in_force < o->in_force || (s->upto == o->upto && s->in_force < o->newest))
 			return CASE_V_PARTED_UNDUE;
-		if (!oracle_states(&mine, o, w, s->time_ms, s->in_force))
+		if (!case_oracle_states(&mine, o, w, s->time_ms, s->in_force))
 			return CASE_V_PARTED_UNDUE;
 		if (mine.cause != s->cause || mine.state != s->state || mine.until_ms != s->until_ms || mine.alarms != s->alarms || mine.version != s->version ||
 		    mine.owner != s->owner || mine.next != s->next || mine.rule != s->rule)
@@ -430,7 +430,7 @@ marked(const struct kw_case *c, uint8_t flag)
 }
 
 const char *
-oracle_differs(const struct oracle *o, const struct kw_case *c)
+case_oracle_differs(const struct case_oracle *o, const struct kw_case *c)
 {
 	if (o->state != c->state)
 		return "by the oracle its state is another";

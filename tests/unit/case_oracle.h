@@ -7,7 +7,7 @@
 
 #include "case_world.h"
 
-struct oracle {
+struct case_oracle {
 	enum case_state state;
 	uint32_t owner, next, from, first;    /* from: who handed it to the owner; first: who is wished for */
 	uint32_t line, tried, gave;           /* a bit a node */
@@ -20,13 +20,13 @@ struct oracle {
 	bool said, told;                      /* it was stated once; nothing changed since */
 };
 
-struct oracle oracle_open(const struct case_world *w, const struct case_opening *o);
-enum case_verdict oracle_move(struct oracle *o, const struct case_world *w, const struct case_move *m);
+struct case_oracle case_oracle_open(const struct case_world *w, const struct case_opening *o);
+enum case_verdict case_oracle_move(struct case_oracle *o, const struct case_world *w, const struct case_move *m);
 /* What there is to state then; false: nothing. */
-bool oracle_states(struct case_statement *out, const struct oracle *o, const struct case_world *w, uint64_t now_ms, uint32_t in_force);
+bool case_oracle_states(struct case_statement *out, const struct case_oracle *o, const struct case_world *w, uint64_t now_ms, uint32_t in_force);
 /* OK, STALE, and PARTED_UNDUE for whatever does not follow. */
-enum case_verdict oracle_statement(struct oracle *o, const struct case_world *w, const struct case_statement *s, uint64_t number);
+enum case_verdict case_oracle_statement(struct case_oracle *o, const struct case_world *w, const struct case_statement *s, uint64_t number);
 /* NULL: the machine says the same. */
-const char *oracle_differs(const struct oracle *o, const struct kw_case *c);
+const char *case_oracle_differs(const struct case_oracle *o, const struct kw_case *c);
 
 #endif

@@ -12,7 +12,7 @@ enum { SENDER, ANNA, BERT, CARLA /* coordinator */, READER, PARTNER /* the sende
 #define CASE_DAY_MS 100000u
 #define CASE_NOON 0u
 #define CASE_MIDNIGHT (CASE_DAY_MS / 2)
-#define CASE_VERSIONS 4u
+#define CASE_VERSIONS 16u
 
 struct case_world_version {
 	bool known;
