@@ -2,14 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <sodium.h>
-
 #include "certs/agreement_parts.h"
+#include "certs/key_text.h"
 #include "proto/seal.h"
 
-#define BASE64 sodium_base64_VARIANT_URLSAFE_NO_PADDING
-#define SIG_BASE64_LEN 86u
-#define LINE_MAX_LEN (KEY_LINE_MAX + 1u + SIG_BASE64_LEN)
+#define SIG_TEXT_LEN KEY_TEXT_LEN(KW_SIG_LEN)
+#define LINE_MAX_LEN (KEY_LINE_MAX + 1u + SIG_TEXT_LEN)
 
 /* The member of a who holds this key, or member_count. */
 static uint32_t
@@ -42,8 +40,7 @@ parse_line(struct public_key *key, uint8_t sig[KW_SIG_LEN], struct span in, size
 		kw_why_prefix(why, "line %zu of the signatures", number);
 		return err;
 	}
-	if (strlen(blank + 1) != SIG_BASE64_LEN
-	    || sodium_base642bin(sig, KW_SIG_LEN, blank + 1, SIG_BASE64_LEN, NULL, &len, NULL, BASE64) != 0 || len != KW_SIG_LEN)
+	if (strlen(blank + 1) != SIG_TEXT_LEN || !key_text_get(sig, KW_SIG_LEN, &len, blank + 1, SIG_TEXT_LEN) || len != KW_SIG_LEN)
 		return kw_refuse(why, KW_EPROTO, "line %zu of the signatures ends in no signature; take the line as \"kurzweg agreement sign\" wrote it", number);
 	return KW_OK;
 }
@@ -193,7 +190,7 @@ agreement_sign(struct buf *line, const struct agreement *a, const struct agreeme
 {
 	const struct public_key *key = secret_keys_public(member);
 	uint8_t sig[KW_SIG_LEN];
-	char text[SIG_BASE64_LEN + 1];
+	char text[SIG_TEXT_LEN + 1];
 	enum kw_err err;
 
 	if (key->kind != KEY_STEERING)
@@ -205,7 +202,7 @@ agreement_sign(struct buf *line, const struct agreement *a, const struct agreeme
 		                 previous != NULL ? kw_translate(" of this version or the one before") : "");
 	if (!seal_sign(sig, LABEL_SIGN_AGREEMENT, buf_span(&a->text), secret_keys_sign(member)))
 		return kw_refuse(why, KW_ENOMEM, "out of memory while signing the agreement");
-	(void)sodium_bin2base64(text, sizeof text, sig, sizeof sig, BASE64);
+	key_text_put(text, sizeof text, sig, sizeof sig);
 	buf_printf(line, "%s %s\n", secret_keys_line(member), text);
 	if (!buf_ok(line))
 		return kw_refuse(why, KW_ENOMEM, "out of memory while signing the agreement");

@@ -6,11 +6,11 @@
 
 #include <sodium.h>
 
+#include "certs/key_text.h"
 #include "certs/keys_parts.h"
 #include "proto/seal.h"
 #include "proto/topic.h"
 
-#define BASE64 sodium_base64_VARIANT_URLSAFE_NO_PADDING
 #define BYTES_MAX (3u + KW_NODE_MAX + 3u * KW_KEY_LEN + KW_SIG_LEN)
 #define PREFIX_MAX 10u
 static_assert(PREFIX_MAX + (BYTES_MAX * 4 + 2) / 3 + 1 <= KEY_LINE_MAX, "the longest line fits");
@@ -101,7 +101,7 @@ public_key_line(char out[KEY_LINE_MAX], const struct public_key *k, const uint8_
 		err = kw_refuse(why, KW_ENOMEM, "out of memory while making a key");
 	if (err == KW_OK) {
 		(void)snprintf(out, KEY_LINE_MAX, "%s", prefix);
-		(void)sodium_bin2base64(out + skip, KEY_LINE_MAX - skip, bytes.p + skip, bytes.len - skip, BASE64);
+		key_text_put(out + skip, KEY_LINE_MAX - skip, bytes.p + skip, bytes.len - skip);
 	}
 	buf_free(&bytes);
 	return err;
@@ -130,7 +130,7 @@ decode(const struct kind **kind, struct buf *bytes, const char *line, struct kw_
 	at = buf_reserve(bytes, BYTES_MAX);
 	if (at == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory while reading a key");
-	if (sodium_base642bin(at, BYTES_MAX, line + skip, len - skip, NULL, &n, NULL, BASE64) != 0)
+	if (!key_text_get(at, BYTES_MAX, &n, line + skip, len - skip))
 		return kw_refuse(why, KW_EPROTO, "the public key line is no base64 behind \"%s\"; copy it again, whole", (*kind)->prefix);
 	buf_commit(bytes, n);
 	return KW_OK;

@@ -24,13 +24,12 @@
 
 #include "base/fs.h"
 #include "base/text.h"
+#include "certs/key_text.h"
 #include "certs/keys_parts.h"
 
-#define BASE64 sodium_base64_VARIANT_URLSAFE_NO_PADDING
-#define BASE64_LEN(n) (((n) * 4 + 2) / 3)
 #define FILE_MAX 4096u
 #define FIRST_LINE "kurzweg secret key 1\n"
-#define CHECKSUM_LINE (sizeof "checksum \n" - 1 + BASE64_LEN(KW_HASH_LEN))
+#define CHECKSUM_LINE (sizeof "checksum \n" - 1 + KEY_TEXT_LEN(KW_HASH_LEN))
 #define SALT_LEN crypto_pwhash_argon2id_SALTBYTES
 #define TAG_LEN crypto_aead_xchacha20poly1305_ietf_ABYTES
 #define LOCKED_LEN (KW_KEY_LEN + TAG_LEN)
@@ -51,9 +50,9 @@ struct lock {
 static void
 put_base64(struct buf *out, const uint8_t *bytes, size_t len)
 {
-	char text[BASE64_LEN(LOCKED_LEN) + 1];
+	char text[KEY_TEXT_LEN(LOCKED_LEN) + 1];
 
-	(void)sodium_bin2base64(text, sizeof text, bytes, len, BASE64);
+	key_text_put(text, sizeof text, bytes, len);
 	buf_put_str(out, text);
 	sodium_memzero(text, sizeof text);
 }
@@ -63,7 +62,7 @@ get_base64(uint8_t *out, size_t len, const char *text)
 {
 	size_t n = 0;
 
-	return strlen(text) == BASE64_LEN(len) && sodium_base642bin(out, len, text, strlen(text), NULL, &n, NULL, BASE64) == 0 && n == len;
+	return strlen(text) == KEY_TEXT_LEN(len) && key_text_get(out, len, &n, text, strlen(text)) && n == len;
 }
 
 static enum kw_err
@@ -196,7 +195,7 @@ check_whole(struct file *f, struct kw_why *why)
 {
 	size_t first = sizeof FIRST_LINE - 1, same = f->text.len < first ? f->text.len : first;
 	const char *last;
-	char sum[BASE64_LEN(KW_HASH_LEN) + 1];
+	char sum[KEY_TEXT_LEN(KW_HASH_LEN) + 1];
 	uint8_t is[KW_HASH_LEN], must_be[KW_HASH_LEN];
 
 	if (f->text.len > 2 && f->text.p[0] == 'k' && f->text.p[1] == 'w')

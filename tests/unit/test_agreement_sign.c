@@ -147,6 +147,32 @@ no_damaged_signature_counts(void **state)
 	agreement_free(&a);
 }
 
+/* libsodium's decoder takes bytes beyond ASCII for the digit '_'; in UTF-8 "é" would be two of them. */
+static void
+a_signature_has_one_spelling(void **state)
+{
+	struct agreement *a = NULL;
+	struct buf sigs = BUF_INIT(1000);
+	struct agreement_check check;
+	uint8_t *digit = NULL;
+	char version[32];
+
+	(void)state;
+	for (unsigned days = 30; digit == NULL; days++) { /* until a signature has one */
+		agreement_free(&a);
+		buf_free(&sigs);
+		(void)snprintf(version, sizeof version, "grace: %ud", days);
+		a = fixture_agreement(fixture_text, "grace: 30d", version);
+		sigs = signed_by(a, NULL, "mayor");
+		digit = memchr(memchr(sigs.p, ' ', sigs.len), '_', (size_t)(sigs.p + sigs.len - (uint8_t *)memchr(sigs.p, ' ', sigs.len)));
+	}
+	assert_int_equal(agreement_count_signatures(&check, a, a, buf_span(&sigs), NULL), KW_OK);
+	*digit = 0xC3;
+	assert_int_equal(agreement_count_signatures(&check, a, a, buf_span(&sigs), NULL), KW_EPROTO);
+	buf_free(&sigs);
+	agreement_free(&a);
+}
+
 static void
 too_many_signatures_are_refused(void **state)
 {
@@ -527,6 +553,7 @@ main(void)
 		cmocka_unit_test(signatures_are_counted_by_member),
 		cmocka_unit_test(a_signature_under_another_text_is_told),
 		cmocka_unit_test(no_damaged_signature_counts),
+		cmocka_unit_test(a_signature_has_one_spelling),
 		cmocka_unit_test(too_many_signatures_are_refused),
 		cmocka_unit_test(only_members_sign),
 		cmocka_unit_test(the_next_version_needs_both_committees),

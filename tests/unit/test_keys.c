@@ -207,6 +207,30 @@ every_changed_character_of_a_line_is_refused(void **state)
 	secret_keys_free(&k);
 }
 
+/* libsodium's decoder takes bytes beyond ASCII for the digit '_'. */
+static void
+a_line_has_one_spelling(void **state)
+{
+	struct secret_keys *k = new_key(KEY_NODE, MODE_LIVE, "a/b");
+	char line[KEY_LINE_MAX];
+	struct public_key out;
+	unsigned met = 0;
+
+	(void)state;
+	while (strchr(secret_keys_line(k), '_') == NULL) {
+		secret_keys_free(&k);
+		k = new_key(KEY_NODE, MODE_LIVE, "a/b");
+	}
+	for (size_t i = 0; i < strlen(secret_keys_line(k)); i++)
+		for (unsigned other = 0x80; other <= 0xFF && secret_keys_line(k)[i] == '_'; other++, met++) {
+			(void)snprintf(line, sizeof line, "%s", secret_keys_line(k));
+			line[i] = (char)other;
+			assert_int_equal(public_key_parse(&out, line, NULL), KW_EPROTO);
+		}
+	assert_true(met > 0);
+	secret_keys_free(&k);
+}
+
 static void
 every_truncated_line_is_refused(void **state)
 {
@@ -666,6 +690,7 @@ main(void)
 		TEST(a_steering_key_signs_for_both_kinds_and_so_is_live),
 		TEST(a_name_that_is_none_is_refused),
 		TEST(every_changed_character_of_a_line_is_refused),
+		TEST(a_line_has_one_spelling),
 		TEST(every_truncated_line_is_refused),
 		TEST(a_line_with_more_behind_it_is_refused),
 		TEST(a_line_of_another_kind_is_refused_and_says_which_it_is),
