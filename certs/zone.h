@@ -25,7 +25,7 @@ KW_MUST_USE enum kw_err zone_read(struct zone **out, const char *name, struct kw
 KW_MUST_USE enum kw_err zone_parse(struct zone **out, struct span table, struct kw_why *why);
 void zone_free(struct zone **z);
 
-/* Seconds that local time is ahead of UTC at Unix time unix_s. */
+/* Seconds that local time is ahead of UTC at Unix time unix_s, which lies less than 2^55 before or behind 1970. */
 int32_t zone_offset(const struct zone *z, int64_t unix_s);
 
 struct local_time {

@@ -2,18 +2,20 @@
  * seeds: the first inputs of the targets whose formats nobody writes by hand, made by the encoders: an input a line, in hex, as
  * corpus/NAME.hex holds them. For when a format changes.
  *
- *   fuzz-seeds frame|wire|header|entry|body
+ *   fuzz-seeds frame|wire|header|entry|body|keys
  *   fuzz-seeds payload TYPE FILE …     JSON, or CAP for alerts; with TYPE receipt: one of each kind
  */
 #include <sodium.h>
 #include <string.h>
 
 #include "base/fs.h"
+#include "certs/keys_parts.h"
 #include "fuzz.h"
 #include "proto/commit.h"
 #include "proto/entry.h"
 #include "proto/payload.h"
 #include "proto/seal_steps.h"
+#include "without_disk.h"
 
 static const uint8_t secret[64] = {9};
 
@@ -161,6 +163,68 @@ bodies(void)
 	buf_free(&packed);
 }
 
+static struct secret_keys *
+a_key(enum key_kind kind, enum kw_mode mode, const char *name)
+{
+	struct secret_keys *k = secret_keys_alloc(kind, mode, name);
+
+	if (k == NULL)
+		abort();
+	for (unsigned i = 0; i < SECRET_COUNT; i++)
+		if (key_kind_has(kind, (enum key_secret)i))
+			memset(k->secret[i], 'A' + (int)i, KW_KEY_LEN);
+	if (secret_keys_derive(k, NULL) != KW_OK)
+		abort();
+	return k;
+}
+
+/* A first byte, as the target wants it, and what it is about. */
+static void
+print_behind(uint8_t first, const void *bytes, size_t len)
+{
+	struct buf b = BUF_INIT(8192);
+
+	buf_put_u8(&b, first);
+	buf_put(&b, bytes, len);
+	print(buf_span(&b));
+	buf_free(&b);
+}
+
+static void
+key_files(const struct secret_keys *k, bool locked)
+{
+	size_t sum = sizeof "checksum \n" - 1 + 43;
+
+	if (secret_keys_write(k, "nowhere", locked ? "four words nobody guesses" : NULL, NULL) != KW_OK)
+		abort();
+	print_behind(locked ? 6 : 2, disk_written.p, disk_written.len);
+	print_behind(locked ? 7 : 3, disk_written.p, disk_written.len - sum);
+	buf_free(&disk_written);
+}
+
+static void
+keys(void)
+{
+	static const struct { enum key_kind kind; enum kw_mode mode; const char *name; } all[] = {
+		{KEY_NODE, MODE_LIVE, "police/control-room"}, {KEY_NODE, MODE_EXERCISE, "night-desk"}, {KEY_BROKER, MODE_LIVE, "haus"}, {KEY_STEERING, MODE_LIVE, "mayor"},
+	};
+	static const char *const prefix[] = {"", "kwnode1:", "kwbroker1:", "kwsteer1:"};
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		struct secret_keys *k = a_key(all[i].kind, all[i].mode, all[i].name);
+		size_t skip = strlen(prefix[all[i].kind]), n = 0;
+		const char *line = secret_keys_line(k);
+		uint8_t bytes[KEY_LINE_MAX];
+
+		print_behind(0, line, strlen(line));
+		if (sodium_base642bin(bytes, sizeof bytes, line + skip, strlen(line) - skip, NULL, &n, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
+			abort();
+		print_behind((uint8_t)(1 + 4 * (all[i].kind - 1)), bytes, n - KW_SIG_LEN);
+		key_files(k, all[i].kind == KEY_STEERING);
+		secret_keys_free(&k);
+	}
+}
+
 static void
 receipts(void)
 {
@@ -211,7 +275,7 @@ int
 main(int argc, char **argv)
 {
 	static const struct { const char *name; void (*make)(void); } all[] = {
-		{"frame", frames}, {"header", headers}, {"entry", entries}, {"body", bodies}, {"wire", messages_of_nodes}, {"wire", messages_of_brokers},
+		{"frame", frames}, {"header", headers}, {"entry", entries}, {"body", bodies}, {"keys", keys}, {"wire", messages_of_nodes}, {"wire", messages_of_brokers},
 	};
 
 	if (argc < 2 || sodium_init() < 0)

@@ -217,7 +217,7 @@ world_begin_with(struct world *w, uint32_t nodes, const char *const *ids, const 
 	w->limits = *limits;
 	w->limits.conns_max = 64;
 	w->now = (struct core_time){1000000, 1800000000000ull};
-	w->log = calloc(200000, sizeof *w->log);
+	w->log = calloc(WORLD_LOG, sizeof *w->log);
 	w->log_epoch = 1;
 	assert_non_null(w->log);
 	fake_agreement(&w->agreement, 1, nodes, ids);
@@ -311,6 +311,7 @@ append(struct world *w, struct store_op *op, uint32_t *index)
 	op->result = APPEND_ABSENT;
 	if (a->if_known)
 		return;
+	assert_true(w->log_count < WORLD_LOG);
 	e = &w->log[w->log_count++];
 	e->op = *a;
 	e->blob = blob_make(w, (uint32_t)a->head.len, (uint32_t)a->body.len, (uint32_t)a->wraps.len, NULL);
@@ -346,6 +347,16 @@ keep_case(struct world *w, const struct store_op *op)
 }
 
 static void
+new_epoch(struct world *w, uint32_t number)
+{
+	assert_true(w->epochs < sizeof w->epoch / sizeof w->epoch[0]);
+	w->log_epoch = w->epoch[w->epochs].number = number;
+	for (int lane = 0; lane < KW_LANES; lane++)
+		w->epoch[w->epochs].start[lane] = w->tail[lane] + 1;
+	w->epochs++;
+}
+
+static void
 do_batch(struct world *w, struct store_batch *b)
 {
 	uint32_t index = 0;
@@ -361,7 +372,7 @@ do_batch(struct world *w, struct store_batch *b)
 			break;
 		case OP_AGREEMENT: w->agreements++; break;
 		case OP_EVIDENCE: w->evidence++; break;
-		case OP_LOG_EPOCH: w->log_epoch = op->log_epoch.epoch; w->epochs++; break;
+		case OP_LOG_EPOCH: new_epoch(w, op->log_epoch.epoch); break;
 		case OP_SUBSCRIBE: w->subscribes++; break;
 		case OP_PURGE:
 			w->purges++;
@@ -553,6 +564,9 @@ world_restart(struct world *w)
 	core_knows(w->core, (struct core_versions){w, known_version});
 	be64_put(commit + 4, w->commits);
 	core_load_state(w->core, w->log_epoch, start, w->tail, w->commits > 0, commit);
+	assert_int_equal(core_load_epoch(w->core, 1, start), KW_OK);
+	for (uint32_t i = 0; i < w->epochs; i++)
+		assert_int_equal(core_load_epoch(w->core, w->epoch[i].number, w->epoch[i].start), KW_OK);
 	for (uint32_t i = 0; i < w->nodes; i++)
 		assert_int_equal(core_load_node(w->core, (node_no){i}, w->node[i]), KW_OK);
 	for (uint32_t i = 0; i < w->sets; i++)

@@ -8,7 +8,10 @@
 #include "broker/core/core.h"
 
 #define WORLD_NODES 16
+#ifndef WORLD_SAID /* a target that looks often wants less to clear */
 #define WORLD_SAID 20000
+#define WORLD_LOG 200000
+#endif
 
 /* Stands in for certs' agreement: everybody may send everything to everybody, except on "denied". */
 struct agreement {
@@ -49,6 +52,7 @@ struct world {
 	uint64_t tail[KW_LANES];
 	uint64_t commits;
 	uint32_t log_epoch;
+	struct { uint32_t number; uint64_t start[KW_LANES]; } epoch[32]; /* behind the first */
 	uint64_t cursor[WORLD_NODES][KW_LANES];
 	uint32_t agreements, evidence, sweeps, purges, recalls, subscribes, epochs, batches;
 	uint64_t swept_upto;
