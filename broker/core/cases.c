@@ -768,6 +768,17 @@ unknown_version(struct core *c, uint32_t version)
 	change_stop(c, SERVICE_LOST, "cases stand under agreement version %u, which the store does not hold; restore it from a backup", version);
 }
 
+/* A record whose checksum holds and which was not written by this broker, or for another store. */
+static bool
+is_of_this_store(struct core *c, const struct core_log_entry *e)
+{
+	if (e->set.v < c->audience.set_count && (e->entry != NULL || e->sender.v < c->audience.node_count))
+		return true;
+	change_stop(c, SERVICE_LOST, "number %llu of lane %s is of a sender or for an audience that the store does not hold; restore it from a backup",
+	            (unsigned long long)e->at.number, lane_name(e->at.lane));
+	return false;
+}
+
 void
 core_replay(struct core *c, const struct core_log_entry *e, struct core_time now)
 {
@@ -775,6 +786,8 @@ core_replay(struct core *c, const struct core_log_entry *e, struct core_time now
 	struct case_note *note;
 	struct pending p = {.op = {.kind = OP_APPEND, .at = e->at}};
 
+	if (!is_of_this_store(c, e))
+		return;
 	p.op.append.lane = e->at.lane;
 	p.op.append.set = e->set;
 	p.op.append.sender = e->sender;

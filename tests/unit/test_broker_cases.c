@@ -455,6 +455,34 @@ a_new_start_finds_the_same_owner_and_the_same_limit(void **state)
 	assert_true(w->replayed > 0);
 }
 
+/* Its checksum held, what it says cannot be: a damaged store is not served. */
+static void
+a_log_that_names_what_the_store_does_not_hold_is_not_served(void **state)
+{
+	struct world *w = *state;
+	struct world_entry *e = NULL;
+	struct op_append whole;
+	uint8_t id[KW_ID_LEN];
+
+	ask(w, id);
+	for (uint32_t i = 0; i < w->log_count; i++)
+		if (!w->log[i].op.entry && memcmp(w->log[i].op.id, id, KW_ID_LEN) == 0)
+			e = &w->log[i];
+	assert_non_null(e);
+	whole = e->op;
+	e->op.set.v = w->sets;
+	world_restart(w);
+	assert_int_equal(core_service(w->core), SERVICE_LOST);
+	e->op = whole;
+	e->op.sender.v = w->nodes;
+	world_restart(w);
+	assert_int_equal(core_service(w->core), SERVICE_LOST);
+	assert_non_null(strstr(core_service_why(w->core), "restore it from a backup"));
+	e->op = whole;
+	world_restart(w);
+	assert_int_equal(core_service(w->core), SERVICE_SERVING);
+}
+
 static void
 an_end_that_was_not_stated_before_the_fall_is_stated_in_its_time(void **state)
 {
@@ -999,6 +1027,7 @@ main(void)
 		TEST(a_case_that_expires_open_lapses),
 		TEST(one_that_would_expire_before_its_line_is_through_is_refused),
 		TEST(a_new_start_finds_the_same_owner_and_the_same_limit),
+		TEST(a_log_that_names_what_the_store_does_not_hold_is_not_served),
 		TEST(an_end_that_was_not_stated_before_the_fall_is_stated_in_its_time),
 		TEST(a_start_folds_only_what_came_behind_the_snapshots),
 		TEST(what_ran_out_while_the_broker_was_away_waits_for_its_node_or_a_minute),
