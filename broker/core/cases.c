@@ -468,6 +468,8 @@ core_statement(struct core *c, const uint8_t id[KW_ID_LEN], struct broker_entry 
 
 	if (r == NULL || r->stating)
 		return false;
+	if (r->said_ms != 0 && wall < r->k.stated_ms + (now.mono_ms - r->said_ms))
+		wall = r->k.stated_ms + (now.mono_ms - r->said_ms); /* set back: the case's own time goes on */
 	if (r->limit_ms > wall && now.mono_ms >= r->out_ms)
 		wall = r->limit_ms; /* it ran out on the monotonic clock, which nobody sets */
 	else if (r->limit_ms <= wall && now.mono_ms < r->out_ms)

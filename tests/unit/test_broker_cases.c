@@ -928,6 +928,26 @@ a_wall_clock_that_was_set_ahead_takes_no_time_away_from_a_turn_that_another_agre
 	stands(w, id, CASE_OFFERED, NIGHT, CAUSE_TIMEOUT);
 }
 
+/* [M-16] */
+static void
+a_wall_clock_that_was_set_back_takes_no_time_away_from_a_turn_that_another_agreement_gives(void **state)
+{
+	struct world *w = *state;
+	uint8_t id[KW_ID_LEN];
+
+	w->agreement.topic.on_change = ON_CHANGE_MOVE;
+	ask(w, id);
+	w->now.wall_ms -= 3600000;
+	world_pass(w, 30000);
+	second = like_the_first(w, NODES, ids);
+	into_force(w, &second);
+	stands(w, id, CASE_OFFERED, ORDER, CAUSE_AGREEMENT);
+	world_pass(w, 50000);
+	stands(w, id, CASE_OFFERED, ORDER, CAUSE_AGREEMENT);
+	world_pass(w, 11000);
+	stands(w, id, CASE_OFFERED, NIGHT, CAUSE_TIMEOUT);
+}
+
 /* [M-17] */
 static void
 while_its_node_is_awaited_nobody_elses_move_ends_its_turn(void **state)
@@ -1047,6 +1067,7 @@ main(void)
 		TEST(a_wall_clock_that_was_set_ahead_takes_no_time_away_when_somebody_moves),
 		TEST(a_wall_clock_that_was_set_back_prolongs_no_turn_behind_the_one_that_ran),
 		TEST(a_wall_clock_that_was_set_ahead_takes_no_time_away_from_a_turn_that_another_agreement_gives),
+		TEST(a_wall_clock_that_was_set_back_takes_no_time_away_from_a_turn_that_another_agreement_gives),
 		TEST(while_its_node_is_awaited_nobody_elses_move_ends_its_turn),
 		TEST(more_changes_than_a_batch_takes_are_written_one_batch_after_the_other),
 		TEST(a_case_is_not_forgotten_before_its_end_is_stated),
