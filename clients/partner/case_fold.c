@@ -160,16 +160,16 @@ gather(void *self, const struct pstore_case_entry *row)
 
 /* ---- folding ---- */
 
-/* The case as a statement says it stands, for the moves behind it. */
+/* The case as a statement says it stands, for the moves behind what it was made from. */
 static void
-stand(struct kw_case *c, const struct case_statement *s, uint64_t number)
+stand(struct kw_case *c, const struct case_statement *s)
 {
 	c->state = (uint8_t)s->state;
 	c->owner = s->owner;
 	c->next = s->next;
 	c->version = s->version;
 	c->in_force = s->in_force;
-	c->upto = c->changed = number;
+	c->upto = c->changed = s->upto;
 }
 
 /* Whoever took it, by what is seen from here, and does not have it by the statement that covers the move, came too late. */
@@ -204,6 +204,17 @@ take_perhaps(struct kw_case *c, uint32_t actor)
 	return CASE_V_OK;
 }
 
+static void
+judge(struct case_fold *f, struct kw_case *c, const struct case_log_entry *log, uint32_t i, bool opened)
+{
+	struct fold_entry *e = &f->entries[i];
+
+	if (opened && c->version == f->header.agreement_version)
+		e->verdict = case_move(c, &log[i].move, &f->rules);
+	else if (e->type == TYPE_TAKEN)
+		e->verdict = take_perhaps(c, log[i].move.actor);
+}
+
 /* What each move did, by the statement before it, the moves since then that came here, and the statement that covers it. */
 static void
 judge_moves(struct case_fold *f, const struct case_log_entry *log, struct kw_case c, bool opened)
@@ -211,17 +222,17 @@ judge_moves(struct case_fold *f, const struct case_log_entry *log, struct kw_cas
 	uint32_t since = 0;
 
 	for (uint32_t i = 0; i < f->count; i++) {
-		struct fold_entry *e = &f->entries[i];
-
-		if (log[i].is_statement) {
-			correct(f, log, since, i, &c);
-			stand(&c, &log[i].statement, log[i].number);
-			since = i + 1;
-		} else if (opened && c.version == f->header.agreement_version) {
-			e->verdict = case_move(&c, &log[i].move, &f->rules);
-		} else if (e->type == TYPE_TAKEN) {
-			e->verdict = take_perhaps(&c, log[i].move.actor);
+		if (!log[i].is_statement) {
+			judge(f, &c, log, i, opened);
+			continue;
 		}
+		correct(f, log, since, i, &c);
+		stand(&c, &log[i].statement);
+		for (uint32_t k = since; k < i; k++)
+			if (log[k].number > log[i].statement.upto)
+				judge(f, &c, log, k, opened);
+		c.upto = log[i].number;
+		since = i + 1;
 	}
 }
 
