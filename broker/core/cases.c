@@ -713,6 +713,9 @@ cases_ops_done(struct core *c, const struct store_batch *b, bool ok, struct core
 		if (r != NULL)
 			book_dirty(&c->book, r, r->dirty_from, now.mono_ms);
 	}
+	for (uint32_t i = 0; i < b->count && ok; i++)
+		if (b->ops[i].kind == OP_RECALL && b->ops[i].done > 0)
+			delivery_recalled(c, &b->ops[i].at);
 	if (ok) {
 		if (c->recall_out > 0)
 			memmove(c->recalls, c->recalls + c->recall_out, (c->recall_count - c->recall_out) * sizeof *c->recalls);

@@ -233,6 +233,35 @@ delivery_ack(struct core *c, struct session *s, enum lane lane, uint64_t number)
 	schedule(c, s, lane);
 }
 
+/* What was sent already has no bytes any more. */
+static void
+mark_recalled(struct out_lane *o, uint64_t number)
+{
+	uint32_t low = o->sent, high = o->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (at(o, middle)->number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < o->count && at(o, low)->number == number)
+		at(o, low)->blob->recalled = true;
+}
+
+void
+delivery_recalled(struct core *c, const struct position *where)
+{
+	for (uint32_t i = 0; i < c->limits.conns_max; i++) {
+		struct session *s = session_open(c, i);
+
+		if (s != NULL)
+			mark_recalled(&s->out[where->lane], where->number);
+	}
+}
+
 static bool
 subscribed(const struct core *c, const struct node_rec *n, const struct blob *b)
 {

@@ -262,6 +262,7 @@ void delivery_begin(struct core *c, struct session *s, enum lane lane, uint64_t 
 void delivery_end(struct core *c, struct session *s);
 void delivery_committed(struct core *c, const struct pending *p, struct core_time now); /* its op holds position and commit */
 void delivery_ack(struct core *c, struct session *s, enum lane lane, uint64_t number);
+void delivery_recalled(struct core *c, const struct position *at);   /* whoever it waits for gets it bare */
 
 /* batch.c */
 KW_MUST_USE enum kw_err batch_init(struct core *c);

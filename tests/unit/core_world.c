@@ -357,6 +357,18 @@ new_epoch(struct world *w, uint32_t number)
 }
 
 static void
+do_recall(struct world *w, struct store_op *op)
+{
+	w->recalls++;
+	op->done = 0;
+	for (uint32_t i = 0; i < w->log_count; i++)
+		if (!w->log[i].op.entry && memcmp(w->log[i].op.id, op->recall.id, KW_ID_LEN) == 0 && w->log[i].op.sender.v == op->recall.sender.v) {
+			op->done = 1;
+			op->at = w->log[i].at;
+		}
+}
+
+static void
 do_batch(struct world *w, struct store_batch *b)
 {
 	uint32_t index = 0;
@@ -380,7 +392,7 @@ do_batch(struct world *w, struct store_batch *b)
 			w->due -= op->done;
 			break;
 		case OP_SWEEP: w->sweeps++; w->swept_upto = op->sweep.upto; op->done = 1; op->at.number = op->sweep.upto; break;
-		case OP_RECALL: w->recalls++; op->done = 0; break;
+		case OP_RECALL: do_recall(w, op); break;
 		case OP_NODE: strcpy(w->node[w->nodes++], op->node.id); break;
 		case OP_SET:
 			assert_true(w->sets < 256);

@@ -670,6 +670,35 @@ a_recall_closes_the_case_and_takes_the_body(void **state)
 	assert_true(w->recalls >= 1);
 }
 
+/* [K-6] */
+static void
+what_waits_for_a_reader_goes_bare_once_it_is_recalled(void **state)
+{
+	struct world *w = *state;
+	struct wire_hello h = world_plain_hello();
+	uint8_t id[KW_ID_LEN];
+	uint64_t first = w->tail[LANE_URGENT] + 1;
+
+	h.window[LANE_URGENT].messages = 1;
+	world_hello_as(w, NIGHT, NIGHT, &h, SEEN_NONE);
+	world_settle(w);
+	world_ack(w, NIGHT, LANE_URGENT, w->tail[LANE_URGENT]);
+	ask(w, id);
+	ask(w, id); /* which waits behind the first */
+	move(w, POLICE, TYPE_RECALL, id, NULL);
+	world_forget(w);
+	for (uint64_t upto = first; upto <= w->tail[LANE_URGENT]; upto++) {
+		world_ack(w, NIGHT, LANE_URGENT, upto);
+		world_settle(w);
+	}
+	assert_true(world_count(w, EFFECT_DELIVER, NIGHT) > 2);
+	for (uint32_t i = 0; i < world_count(w, EFFECT_DELIVER, NIGHT); i++) {
+		const struct core_effect *e = world_find(w, EFFECT_DELIVER, NIGHT, i);
+
+		assert_int_equal(e->deliver.mark == MARK_RECALLED, e->deliver.at.lane == LANE_URGENT && e->deliver.at.number == first + 2);
+	}
+}
+
 /* [M-20] */
 static void
 the_body_of_an_open_case_stays(void **state)
@@ -1057,6 +1086,7 @@ main(void)
 		TEST(the_same_move_again_is_stored_once_and_moves_nothing_twice),
 		TEST(what_is_offered_again_is_stored_even_if_it_would_be_refused_by_now),
 		TEST(a_recall_closes_the_case_and_takes_the_body),
+		TEST(what_waits_for_a_reader_goes_bare_once_it_is_recalled),
 		TEST(the_body_of_an_open_case_stays),
 		TEST(closed_cases_are_forgotten_after_a_month),
 		TEST(another_agreement_lets_nobodys_time_run_out),
