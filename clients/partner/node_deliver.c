@@ -292,7 +292,7 @@ bare_mark(struct node *n, const struct header *h, enum wire_mark mark)
 	const char *lie = no_reason_for_bare(n, h, mark);
 	bool was_here = n->up_since_ms != 0 && n->up_since_ms < h->created_ms;
 
-	if (mark != MARK_NOT_SUBSCRIBED && !notice_type_is_receipt(h->type) && was_here) {
+	if (mark != MARK_NOT_SUBSCRIBED && mark != MARK_RECALLED && !notice_type_is_receipt(h->type) && was_here) {
 		node_alarm(n, "held_back", "a notification of %s came without its content (%s) although this node was connected all the while: it was held back", h->sender,
 		           wire_mark_name(mark));
 		return "held back";

@@ -304,6 +304,26 @@ what_the_broker_held_back_until_it_expired_is_an_alarm(void **state)
 	given_free(&g);
 }
 
+/* [K-6], [D-10] It was on its way to a reader with a slow line when its sender took it back. */
+static void
+what_was_recalled_before_it_came_is_no_alarm(void **state)
+{
+	struct world *w = *state;
+	struct given g;
+	char mark[512];
+
+	world_up(w);
+	world_steps(w, 20);
+	world_seal(&g, w, LANE_FLASH, NULL);
+	world_deliver(w, &g, MARK_RECALLED);
+	(void)world_expect(w, WIRE_ACK);
+	assert_int_equal(world_inbox(w, false, NULL, mark), 1);
+	assert_string_equal(mark, "recalled");
+	world_steps(w, 20);
+	assert_false(world_alarm(w, "held_back"));
+	given_free(&g);
+}
+
 /* [D-5] */
 static void
 a_lane_waits_for_the_agreement_and_is_never_rejected_meanwhile(void **state)
@@ -960,6 +980,7 @@ main(void)
 		T(one_number_for_two_notifications_is_evidence_and_both_are_marked),
 		T(a_lower_sender_epoch_is_refused_by_name),
 		T(what_the_broker_held_back_until_it_expired_is_an_alarm),
+		T(what_was_recalled_before_it_came_is_no_alarm),
 		T(a_lane_waits_for_the_agreement_and_is_never_rejected_meanwhile),
 		T(an_agreement_without_its_signatures_changes_nothing),
 		T(under_a_newer_agreement_it_is_sealed_anew_and_the_old_numbers_are_voided),
