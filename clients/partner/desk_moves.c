@@ -264,7 +264,7 @@ fate_in_log(struct node *n, const uint8_t receipt[KW_ID_LEN], const struct heade
 		err = KW_OK;
 		goto free_fold;
 	}
-	if (err != KW_OK)
+	if (err != KW_OK || (kind == MOVE_RECALL && f->believed)) /* the content goes with it, and nobody tells a colleague of the sender's more */
 		goto free_fold;
 	e = fold_move(f, receipt);
 	if (e == NULL || !e->folded || !fold_is_stated(f, e->at.number))
