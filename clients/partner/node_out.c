@@ -323,9 +323,26 @@ follow_about(struct node *n, struct header *h, struct kw_why *why)
 	return KW_OK;
 }
 
+/* By a recall of this node's own, which waits or is stored: what it names would come behind it, under another id. */
+static enum kw_err
+is_recalled(bool *recalled, struct node *n, const struct old *old, struct kw_why *why)
+{
+	struct out_row row;
+	struct header h;
+	struct frame f;
+	enum kw_err err;
+
+	*recalled = false;
+	for (uint64_t before = UINT64_MAX; (err = pstore_out_recall(&row, n->store, before, why)) == KW_OK && !*recalled; before = row.seq)
+		*recalled = row.state != OUTBOX_REFUSED && row.state != OUTBOX_EXPIRED && frame_parse(&f, row.frame, FRAME_EITHER, NULL) == KW_OK &&
+		            header_decode(&h, f.header, NULL) == KW_OK && memcmp(h.about.frame_hash, old->frame_hash, KW_HASH_LEN) == 0;
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
 static enum kw_err
 seal_anew(struct node *n, const struct old *old, bool own, struct kw_why *why)
 {
+	bool recalled;
 	struct header h = old->header;
 	struct sealing in = node_sealing(n, &h);
 	struct kw_why said;
@@ -348,6 +365,10 @@ seal_anew(struct node *n, const struct old *old, bool own, struct kw_why *why)
 		if (!open)
 			return close_row(n, old, OUTBOX_REFUSED, "this draft is over, so it is not sealed anew", NULL, true, why);
 	}
+	if ((err = is_recalled(&recalled, n, old, why)) != KW_OK)
+		return err;
+	if (recalled)
+		return close_row(n, old, OUTBOX_REFUSED, "it was recalled, so it is not sealed anew", NULL, true, why);
 	if ((err = follow_about(n, &h, why)) != KW_OK)
 		return err;
 	in.payload = buf_span(&old->payload);
