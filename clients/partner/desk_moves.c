@@ -113,6 +113,15 @@ follow_release(struct header *about, uint8_t frame_hash[KW_HASH_LEN], struct nod
 	return find_own(about, frame_hash, n, d.other, why);
 }
 
+static void
+name_sender(struct header *h, const struct node *n, const struct header *about)
+{
+	const struct agreement *a = node_agreement(n);
+
+	if (agreement_may_read(a, about->topic, agreement_node(a, about->sender)))
+		sending_name(h, n, about->sender);
+}
+
 static enum kw_err
 recall(struct sending_move *s, struct node *n, uint8_t receipt[KW_ID_LEN], struct kw_why *why)
 {
@@ -128,6 +137,8 @@ recall(struct sending_move *s, struct node *n, uint8_t receipt[KW_ID_LEN], struc
 		sending_begin(s, n, about, about->lane, hash);
 		for (uint32_t i = 0; i < about->to_count; i++)
 			sending_name(&s->header, n, about->to[i]);
+		if (about->to_count > 0) /* a colleague's: who folds its case needs the recall too */
+			name_sender(&s->header, n, about);
 		if (about->type == TYPE_DRAFT && (err = name_approvers(&s->header, n, why)) != KW_OK)
 			goto free_about;
 		s->header.take_within_s = about->take_within_s; /* the line is among its readers then */
