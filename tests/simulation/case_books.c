@@ -465,8 +465,8 @@ books_row(struct case_books *c, int who, const struct inbox_row *row)
 	struct matter *m = matter_of(c, row->header.about.id);
 	const struct entry *e = m != NULL ? entry_of(m, row->header.id) : NULL;
 
-	if (e == NULL && is_copy(m, row->header.id))
-		return;
+	if ((e == NULL || e->verdict == CASE_V_STALE) && is_copy(m, row->header.id))
+		return; /* a move may still overtake the alarm in the case's own lane */
 	if (e != NULL && e->statement && e->verdict == CASE_V_STALE && (m->first & BIT(who)) == 0)
 		return; /* who came later believes each statement: whether a move went before it need not be seen from there */
 	if (e == NULL || !e->statement || e->verdict != CASE_V_OK) {
@@ -671,6 +671,8 @@ heard(struct case_books *c, struct made *n, char what[512])
 		return true;
 	clocks_run_as(n->who);
 	fate = desk_move_fate(c->sim->posts[n->who].node, n->id, &why);
+	if (e != NULL && n->type == TYPE_RECALL && (m->first & BIT(n->who)) == 0)
+		e = NULL; /* a colleague of the sender's takes no part: that it stands in the log is all there is to hear */
 	if (fate == KW_EAGAIN || (e != NULL && (fate == KW_OK) != (e->verdict == CASE_V_OK || e->verdict == CASE_V_ALREADY_YOURS))) {
 		(void)snprintf(what, 512, "%s hears of its move %s in the case %s: %s; it is %s", papers_name(n->who), short_id(n->id), short_id(n->about),
 		               fate == KW_OK ? "it counts" : why.text, e != NULL ? case_verdict_name(e->verdict) : "not in the log");

@@ -76,26 +76,31 @@ jump(struct dice *d)
 	trace("%s: its clock jumps by %lld ms", papers_name(who), (long long)ms);
 }
 
-/* Somebody comes, somebody must go, somebody may read less or more. */
+bool
+faults_agree(struct sim *s, const struct policy *next)
+{
+	if (s->has_next || s->paper_count == PAPERS_MAX)
+		return false;
+	papers_write(&s->papers[s->paper_count], &s->papers[s->paper_count - 1], next);
+	s->has_next = true;
+	trace("version %u is signed: members %x, the youth house reads %s", s->paper_count + 1, next->members, next->youth_urgent ? "urgent too" : "no urgent");
+	house_install(s->house);
+	return true;
+}
+
+/* Somebody comes, somebody must go, somebody may read less or more, is responsible sooner or later. */
 static bool
 write_version(struct sim *s, struct dice *d)
 {
-	const struct paper *old = &s->papers[s->paper_count - 1];
-	struct policy next = old->policy;
+	struct policy next = *sim_policy(s);
 
-	if (s->has_next || s->paper_count == PAPERS_MAX)
-		return false;
 	switch (dice_below(d, 5)) {
 	case 0: next.members |= 1u << WHO_CLUB; break;
 	case 1: next.members &= ~(1u << WHO_SHELTER); break;
 	case 2: next.turned = !next.turned; break;
 	default: next.youth_urgent = !next.youth_urgent; break;
 	}
-	papers_write(&s->papers[s->paper_count], old, &next);
-	s->has_next = true;
-	trace("version %u is signed: members %x, the youth house reads %s", s->paper_count + 1, next.members, next.youth_urgent ? "urgent too" : "no urgent");
-	house_install(s->house);
-	return true;
+	return faults_agree(s, &next);
 }
 
 static void

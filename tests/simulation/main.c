@@ -135,6 +135,7 @@ add(struct sim_counts *sum, const struct sim_counts *c)
 	sum->receipts += c->receipts;
 	sum->cases += c->cases;
 	sum->moves += c->moves;
+	sum->recalls += c->recalls;
 	for (int i = 0; i < FAULT_COUNT; i++)
 		sum->applied[i] += c->applied[i];
 	sum->broker_starts += c->broker_starts;
@@ -149,8 +150,8 @@ add(struct sim_counts *sum, const struct sim_counts *c)
 static void
 show(const char *what, const struct sim_counts *c)
 {
-	(void)printf("%s: %u published, %u stored, %u delivered, %u of the nodes' own, %u cases, %u moves, %u commits, %u turns, %u broker starts, %u node starts,", what, c->published,
-	             c->stored, c->deliveries, c->receipts, c->cases, c->moves, c->commits, c->turns, c->broker_starts, c->node_starts);
+	(void)printf("%s: %u published, %u stored, %u delivered, %u of the nodes' own, %u cases, %u moves, %u recalls, %u commits, %u turns, %u broker starts, %u node starts,", what, c->published,
+	             c->stored, c->deliveries, c->receipts, c->cases, c->moves, c->recalls, c->commits, c->turns, c->broker_starts, c->node_starts);
 	for (int i = 0; i < FAULT_COUNT; i++)
 		(void)printf(" %s %u,", fault_name((enum fault)i), c->applied[i]);
 	(void)printf(" versions %u, pretend %llu s, longest drain %llu s\n", c->agreements, (unsigned long long)c->pretend_ms / 1000, (unsigned long long)c->drain_ms / 1000);

@@ -45,6 +45,11 @@ struct note {
 	uint64_t row[WHO_NODES];
 	bool confirmed;
 	struct buf wraps;
+	uint32_t recalls;           /* a recall: of what; number + 1 */
+	bool recalled;              /* somebody who may recalled it */
+	uint64_t gone_turn;         /* of the broker, in which its content went from the disk for a recall */
+	uint32_t recall_seen;       /* bits: whose application read a recall of it */
+	uint32_t shut;              /* of these, at whom the content was looked for and is gone */
 };
 
 /* What a reader has in flight in a lane, from the broker's side; an acknowledgement counts from when it is sent, which is too early. */
@@ -172,6 +177,50 @@ oracle_published(struct oracle *o, const struct oracle_published *p)
 	trace("publishes %s, its %llu. in lane %s", short_id(n->id), (unsigned long long)n->order, lane_name(n->lane));
 }
 
+void
+oracle_recalled(struct oracle *o, int sender, const uint8_t about[KW_ID_LEN], const uint8_t id[KW_ID_LEN])
+{
+	struct note *n = note_new(o, id), *of = note_of(o, about);
+
+	MUST(of != NULL);
+	of->recalled = true;
+	n->recalls = (uint32_t)(of - o->notes) + 1;
+	n->sender = sender;
+	n->lane = of->lane;
+	n->subject = of->subject;
+	n->by_people = true;
+	n->order = ++o->orders[sender][n->lane];
+	n->published = clocks_true();
+	n->expires_ms = UINT64_MAX;
+	trace("recalls %s with %s, its %llu. in lane %s", short_id(of->id), short_id(n->id), (unsigned long long)n->order, lane_name(n->lane));
+}
+
+bool
+oracle_recallable(const struct oracle *o, uint32_t nth, uint8_t id[KW_ID_LEN], int *sender)
+{
+	for (uint32_t i = o->count; i-- > 0;) {
+		const struct note *n = &o->notes[i];
+
+		if (!n->by_people || n->recalls != 0 || nth-- > 0)
+			continue;
+		memcpy(id, n->id, KW_ID_LEN);
+		*sender = n->sender;
+		return !n->recalled;
+	}
+	return false;
+}
+
+void
+oracle_logged(struct oracle *o, const struct store_batch *b)
+{
+	for (uint32_t i = 0; i < b->count; i++) {
+		struct note *n = b->ops[i].kind == OP_RECALL && b->ops[i].done > 0 ? note_of(o, b->ops[i].recall.id) : NULL;
+
+		if (n != NULL && n->gone_turn == 0)
+			n->gone_turn = o->broker_turn;
+	}
+}
+
 /* ---- what crossed the network ---- */
 
 static bool
@@ -221,11 +270,16 @@ offered(struct oracle *o, int who, struct span wraps, struct span bytes)
 		n->lane = h.lane;
 		n->subject = papers_subject(h.topic);
 		n->published = clocks_true();
-		n->resealed = h.type == TYPE_NOTICE;
-		for (uint32_t i = 0; i < h.to_count; i++)
-			n->to |= papers_who(h.to[i]) >= 0 ? BIT(papers_who(h.to[i])) : 0;
+		n->resealed = h.type == TYPE_NOTICE || h.type == TYPE_RECALL;
 		o->sim->counts.receipts++;
 		books_offered(o->sim->books, who, &h);
+	}
+	for (uint32_t i = 0; i < h.to_count && !n->on_way; i++)
+		n->to |= papers_who(h.to[i]) >= 0 ? BIT(papers_who(h.to[i])) : 0;
+	if (!n->on_way && h.type == TYPE_RECALL && n->recalls == 0) {
+		const struct note *of = note_of(o, h.about.id);
+
+		n->recalls = of != NULL ? (uint32_t)(of - o->notes) + 1 : 0;
 	}
 	if (!n->on_way && !set_audience(n, sim_policy_of(o->sim, h.agreement_version), h.type))
 		sim_broken(o->sim, "%s offers %s under version %u, which nobody signed", papers_name(who), short_id(h.id), h.agreement_version);
@@ -381,6 +435,8 @@ delivered(struct oracle *o, int who, const struct wire_deliver *d, struct span b
 		sim_broken(o->sim, "the broker gives bytes of %s to %s, who is not in version %u any more", short_id(h.id), papers_name(who), o->sim->paper_count);
 	if (d->mark == MARK_WHOLE && mark_of(bytes) != n->frame_mark)
 		sim_broken(o->sim, "the broker gives %s other bytes of %s than its sender offered", papers_name(who), short_id(h.id));
+	if (d->mark == MARK_WHOLE && n->gone_turn != 0 && o->broker_turn > n->gone_turn + 1)
+		sim_broken(o->sim, "the broker gives %s the content of %s, whose recall is on its disk", papers_name(who), short_id(h.id));
 	if (who < WHO_NODES && n->lane != LANE_FLASH)
 		flash_waits(o, who, n);
 	n->sent |= BIT(who);
@@ -483,6 +539,33 @@ origin_of(const struct oracle *o, const struct note *n, uint64_t payload_mark)
 	return 0;
 }
 
+/* [K-6] Whoever has seen the recall sees no content any more, neither of what was recalled nor of what that was sealed anew as. */
+static void
+recall_read(struct oracle *o, int who, const struct note *recall)
+{
+	struct note *of = recall->recalls != 0 ? &o->notes[recall->recalls - 1] : NULL;
+
+	if (of == NULL)
+		return;
+	of->recall_seen |= BIT(who);
+	if (of->origin != 0)
+		o->notes[of->origin - 1].recall_seen |= BIT(who);
+}
+
+/* The same recall, before it was sealed anew. */
+static uint32_t
+recall_before(const struct oracle *o, const struct note *n)
+{
+	for (uint32_t i = 0; i < o->count; i++) {
+		const struct note *m = &o->notes[i];
+
+		if (m != n && m->by_people && m->recalls != 0 && m->sender == n->sender && m->anew &&
+		    (m->recalls == n->recalls || (n->recalls != 0 && o->notes[n->recalls - 1].origin == m->recalls)))
+			return i + 1;
+	}
+	return 0;
+}
+
 void
 oracle_row(struct oracle *o, int who, const struct inbox_row *row)
 {
@@ -505,16 +588,22 @@ oracle_row(struct oracle *o, int who, const struct inbox_row *row)
 		sim_broken(o->sim, "the application of %s reads %s of %s and is not in its audience", papers_name(who), short_id(n->id), papers_name(n->sender));
 		return;
 	}
-	if (n->resealed && n->origin == 0 && !row->bare)
+	if (n->resealed && n->origin == 0 && row->header.type == TYPE_RECALL)
+		n->origin = recall_before(o, n);
+	else if (n->resealed && n->origin == 0 && !row->bare)
 		n->origin = origin_of(o, n, mark_of(row->payload));
 	first = n->origin != 0 ? &o->notes[n->origin - 1] : n;
 	if ((n->delivered & BIT(who)) != 0 || (first->read & BIT(who)) != 0) {
 		sim_broken(o->sim, "the application of %s reads %s of %s twice", papers_name(who), short_id(first->id), papers_name(n->sender));
 		return;
 	}
-	if (!row->bare && first->by_people && mark_of(row->payload) != first->payload_mark)
+	if (row->header.type == TYPE_RECALL)
+		recall_read(o, who, n);
+	else if (!row->bare && (first->recall_seen & BIT(who)) != 0)
+		sim_broken(o->sim, "the application of %s reads the content of %s behind its recall", papers_name(who), short_id(n->id));
+	if (!row->bare && first->by_people && first->recalls == 0 && mark_of(row->payload) != first->payload_mark)
 		sim_broken(o->sim, "the application of %s reads another content of %s than was published", papers_name(who), short_id(n->id));
-	if (row->bare && !may_be_over(n))
+	if (row->bare && !may_be_over(n) && !n->recalled && !first->recalled)
 		sim_broken(o->sim, "%s gets %s without its content (%s), and it is not over", papers_name(who), short_id(n->id), row->mark);
 	if (accuses(row->mark))
 		sim_broken(o->sim, "%s marks %s of %s as \"%s\"", papers_name(who), short_id(n->id), papers_name(n->sender), row->mark);
@@ -564,6 +653,37 @@ is_confirmed(struct note *n, struct sim *s)
 	return n->confirmed;
 }
 
+static bool
+is_bare_row(void *self, const struct inbox_row *row)
+{
+	*(bool *)self = row->bare;
+	return false;
+}
+
+/* [K-6] The content is gone from the disk of everyone who saw the recall. */
+static bool
+shut_everywhere(const struct oracle *o, struct note *n, char what[512])
+{
+	struct inbox_query q = {.limit = 1, .has_id = true, .with_payload = true};
+
+	memcpy(q.id, n->id, KW_ID_LEN);
+	for (int who = 0; who < WHO_NODES; who++) {
+		struct node *node = o->sim->posts[who].node;
+		struct kw_why why;
+		bool bare = true;
+
+		if ((n->recall_seen & n->delivered & ~n->shut & BIT(who)) == 0 || node == NULL)
+			continue;
+		clocks_run_as(who);
+		if (desk_inbox(node, &q, is_bare_row, &bare, &why) == KW_OK && !bare) {
+			(void)snprintf(what, 512, "%s has read the recall of %s and still shows its content", papers_name(who), short_id(n->id));
+			return false;
+		}
+		n->shut |= BIT(who);
+	}
+	return true;
+}
+
 /* Whether what this is, or became, is stored and where it belongs. A reader who was taken out gets nothing any more, and nobody waits for a sender who was. */
 static bool
 note_settled(const struct oracle *o, struct note *n, char what[512])
@@ -585,7 +705,9 @@ note_settled(const struct oracle *o, struct note *n, char what[512])
 			return false;
 		}
 	/* Under another agreement some may not answer any more. */
-	if (!n->by_people || o->sim->paper_count > 1 || is_confirmed(n, o->sim))
+	if (n->recall_seen != 0 && !shut_everywhere(o, n, what))
+		return false;
+	if (!n->by_people || n->recalls != 0 || o->sim->paper_count > 1 || is_confirmed(n, o->sim))
 		return true;
 	(void)snprintf(what, 512, "%s of %s in lane %s is at all its readers, and its sender does not know of all of them", short_id(n->id), papers_name(n->sender),
 	               lane_name(n->lane));
@@ -625,7 +747,7 @@ anew_settled(struct oracle *o, struct note *n, char what[512])
 	reason = json_string_value(json_object_get(t, "reason"));
 	if (as != NULL && sodium_hex2bin(id, sizeof id, as, strlen(as), "-", NULL, NULL) == 0)
 		next = note_of(o, id);
-	n->followed = next != NULL || (state != NULL && strcmp(state, "refused") == 0 && n->to != 0 && lost_readers(o->sim, n));
+	n->followed = next != NULL || n->recalled || (state != NULL && strcmp(state, "refused") == 0 && n->to != 0 && lost_readers(o->sim, n));
 	if (!n->followed)
 		(void)snprintf(what, 512, "%s of %s in lane %s was to be sealed anew: %s, %s", short_id(n->id), papers_name(n->sender), lane_name(n->lane),
 		               state != NULL ? state : "?", reason != NULL ? reason : "");

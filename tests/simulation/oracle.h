@@ -5,6 +5,7 @@
 #ifndef KW_SIM_ORACLE_H
 #define KW_SIM_ORACLE_H
 
+#include "broker/store/store.h"
 #include "clients/partner/desk.h"
 #include "sim.h"
 
@@ -13,6 +14,10 @@ void oracle_free(struct oracle **o);
 
 struct oracle_published { int sender; enum subject subject; uint32_t to; /* bits of those named; 0: all */ const uint8_t *id; struct span payload; uint64_t expires_ms; };
 void oracle_published(struct oracle *o, const struct oracle_published *p);
+void oracle_recalled(struct oracle *o, int sender, const uint8_t about[KW_ID_LEN], const uint8_t id[KW_ID_LEN]);
+void oracle_logged(struct oracle *o, const struct store_batch *b); /* it is on the broker's disk */
+/* What people published as the nth from the end; false: there is none, or it was recalled by them already. */
+bool oracle_recallable(const struct oracle *o, uint32_t nth, uint8_t id[KW_ID_LEN], int *sender);
 void oracle_broker_turn(struct oracle *o);
 void oracle_up(struct oracle *o, int who, struct span control, struct span frame);
 void oracle_down(struct oracle *o, int who, struct span control, struct span frame);

@@ -15,6 +15,7 @@
 
 #define BIT(who) (1u << (who))
 #define ABOUT_CASES 250u /* of 1,000 steps */
+#define RECALLS 40u
 #define LIFE_MS (24ull * 3600 * 1000)
 
 /* Whether there is a version under which it must be refused: which one the node has by now is its own affair. */
@@ -121,6 +122,10 @@ people_act(struct sim *s, uint32_t step)
 
 	if (dice_permille(&d, ABOUT_CASES)) {
 		people_act_on_cases(s, &d, step);
+		return;
+	}
+	if (dice_permille(&d, RECALLS)) {
+		people_recall(s, &d);
 		return;
 	}
 	for (int i = 0; i < WHO_NODES; i++) { /* somebody who may and whose node is up */

@@ -8,6 +8,7 @@
 struct people_says { int who; enum subject subject; uint32_t step, take_within_s; };
 void people_publish(struct sim *s, struct dice *d, const struct people_says *says);
 void people_act_on_cases(struct sim *s, struct dice *d, uint32_t step); /* people_cases.c */
+void people_recall(struct sim *s, struct dice *d);                      /* people_recalls.c */
 void people_act(struct sim *s, uint32_t step); /* the step's own dice decide what, so that leaving out another step changes nothing */
 
 #endif

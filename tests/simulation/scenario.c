@@ -44,6 +44,10 @@ static const struct form events[] = {
 	{DO_DISK_SYNC, "broker fails to sync"},
 	{DO_DISK_SYNC_LATE, "broker fails to sync after all was written"},
 	{DO_DISK_READ, "broker fails to read"},
+	{DO_LET_IN, "agreement lets NODE in"},
+	{DO_LEAVE_OUT, "agreement leaves NODE out"},
+	{DO_TAKE_URGENT, "agreement takes urgent from NODE"},
+	{DO_TURN, "agreement turns the lines round"},
 };
 static const struct form claims[] = {
 	{IS_HERE, "NODE has LABEL"},

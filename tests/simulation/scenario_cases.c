@@ -6,6 +6,7 @@
 
 #include "case_books.h"
 #include "clocks.h"
+#include "oracle.h"
 
 static const struct { enum scenario_verb verb; enum notice_type type; } moves[] = {
 	{DO_TAKE, TYPE_TAKEN}, {DO_TRY_TAKE, TYPE_TAKEN}, {DO_DECLINE, TYPE_DECLINED}, {DO_HAND_OVER, TYPE_HANDED_OVER}, {DO_RETURN, TYPE_RETURNED},
@@ -36,7 +37,9 @@ scenario_move(uint8_t receipt[KW_ID_LEN], struct sim *s, const struct scenario_l
 		m.to = papers_name(l->who[1]);
 	memcpy(m.id, id, KW_ID_LEN);
 	clocks_run_as(who);
-	if ((err = desk_move(s->posts[who].node, &m, receipt, why)) == KW_OK)
+	if ((err = desk_move(s->posts[who].node, &m, receipt, why)) == KW_OK && m.type == TYPE_RECALL)
+		oracle_recalled(s->oracle, who, id, receipt);
+	if (err == KW_OK)
 		books_moved(s->books, &(struct books_move){who, m.type, id, receipt});
 	sim_wake_node(s, who, clocks_true());
 	return err;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "clients/partner/desk.h"
 #include "clocks.h"
+#include "faults.h"
 #include "house.h"
 #include "lines.h"
 #include "oracle.h"
@@ -156,6 +157,26 @@ move(struct play *p, const struct scenario_line *l)
 }
 
 static void
+agree(struct play *p, const struct scenario_line *l)
+{
+	struct policy next = *sim_policy(p->sim);
+	int who = l->who[0];
+
+	switch (l->verb) {
+	case DO_LET_IN: next.members |= 1u << who; break;
+	case DO_LEAVE_OUT: next.members &= ~(1u << who); break;
+	case DO_TAKE_URGENT: next.youth_urgent = next.youth_urgent && who != WHO_YOUTH_HOUSE; break;
+	default: next.turned = !next.turned; break;
+	}
+	if (l->verb != DO_TURN && next.members == sim_policy(p->sim)->members && next.youth_urgent == sim_policy(p->sim)->youth_urgent)
+		wrong(p, l, "that is so already, or is not the pretend committee's to decide");
+	else if (((next.members ^ sim_policy(p->sim)->members) & ~(1u << WHO_CLUB | 1u << WHO_SHELTER)) != 0)
+		wrong(p, l, "only club/steward and shelter/desk come and go");
+	else if (!faults_agree(p->sim, &next))
+		wrong(p, l, "a version is on its way already");
+}
+
+static void
 crash(struct play *p, const struct scenario_line *l, bool rude)
 {
 	int who = l->who[0];
@@ -199,6 +220,10 @@ happen(struct play *p, const struct scenario_line *l)
 	case DO_PUBLISH:
 	case DO_ASK: publish(p, l); break;
 	case DO_TRY_PUBLISH: try_publish(p, l); break;
+	case DO_LET_IN:
+	case DO_LEAVE_OUT:
+	case DO_TAKE_URGENT:
+	case DO_TURN: agree(p, l); break;
 	case DO_CRASH: crash(p, l, false); break;
 	case DO_POWER: crash(p, l, true); break;
 	case DO_START: start(p, l); break;

@@ -118,7 +118,16 @@ sim_broken(struct sim *s, const char *fmt, ...)
 
 static void watch_up(void *self, int who, struct span c, struct span f) { oracle_up(((struct sim *)self)->oracle, who, c, f); }
 static void watch_down(void *self, int who, struct span c, struct span f) { oracle_down(((struct sim *)self)->oracle, who, c, f); }
-static void watch_log(void *self, const struct store_batch *b) { books_logged(((struct sim *)self)->books, b); }
+
+static void
+watch_log(void *self, const struct store_batch *b)
+{
+	struct sim *s = self;
+
+	books_logged(s->books, b);
+	oracle_logged(s->oracle, b);
+}
+
 static void wake_broker(void *self, uint64_t at) { sim_wake_broker(self, at); }
 static void wake_node(void *self, int who, uint64_t at) { sim_wake_node(self, who, at); }
 

@@ -31,7 +31,7 @@ struct sim_options {
 };
 
 struct sim_counts {
-	uint32_t published, refused_at_desk, stored, deliveries, receipts, cases, moves;
+	uint32_t published, refused_at_desk, stored, deliveries, receipts, cases, moves, recalls;
 	uint32_t applied[FAULT_COUNT];
 	uint32_t broker_starts, node_starts, commits, turns, agreements;
 	uint64_t pretend_ms, drain_ms;
