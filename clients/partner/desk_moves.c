@@ -114,12 +114,25 @@ follow_release(struct header *about, uint8_t frame_hash[KW_HASH_LEN], struct nod
 }
 
 static void
-name_sender(struct header *h, const struct node *n, const struct header *about)
+name_reader(struct header *h, const struct node *n, const char *id)
 {
 	const struct agreement *a = node_agreement(n);
 
-	if (agreement_may_read(a, about->topic, agreement_node(a, about->sender)))
-		sending_name(h, n, about->sender);
+	if (agreement_may_read(a, h->topic, agreement_node(a, id)))
+		sending_name(h, n, id);
+}
+
+/* Who folds its case from the beginning: its sender, where a colleague recalls it, and the line that it went to, which may be another one today. */
+static void
+name_from_the_beginning(struct header *h, const struct node *n, const struct header *about)
+{
+	const struct agreement *then = agreement_chain_get(n->chain, about->agreement_version);
+	const struct agreement_topic *t = then != NULL ? agreement_topic(then, about->topic) : NULL;
+	uint32_t nodes[AGREEMENT_LINE_MAX], count = t != NULL && case_opened_by(about, t) ? agreement_line_nodes(nodes, then, about->topic) : 0;
+
+	name_reader(h, n, about->sender);
+	for (uint32_t i = 0; i < count && i < AGREEMENT_LINE_MAX; i++)
+		name_reader(h, n, agreement_node_id(then, nodes[i]));
 }
 
 static enum kw_err
@@ -137,8 +150,8 @@ recall(struct sending_move *s, struct node *n, uint8_t receipt[KW_ID_LEN], struc
 		sending_begin(s, n, about, about->lane, hash);
 		for (uint32_t i = 0; i < about->to_count; i++)
 			sending_name(&s->header, n, about->to[i]);
-		if (about->to_count > 0) /* a colleague's: who folds its case needs the recall too */
-			name_sender(&s->header, n, about);
+		if (about->to_count > 0)
+			name_from_the_beginning(&s->header, n, about);
 		if (about->type == TYPE_DRAFT && (err = name_approvers(&s->header, n, why)) != KW_OK)
 			goto free_about;
 		s->header.take_within_s = about->take_within_s; /* the line is among its readers then */
