@@ -816,6 +816,75 @@ what_an_operator_asks_for_is_done_at_once(void **state)
 }
 
 static void
+a_broker_that_is_stopping_takes_nothing_new_and_answers_for_what_it_took(void **state)
+{
+	struct world *w = *state;
+	struct core_install i;
+	struct agreement next;
+	struct kw_why why;
+
+	world_hello(w, 1, CITY);
+	world_hello(w, 2, POLICE);
+	world_settle(w);
+	publish_in(w, 1, CITY, LANE_URGENT);
+	core_stopping(w->core);
+	world_drain(w);
+	assert_int_equal(core_service(w->core), SERVICE_STOPPING);
+	assert_string_equal(service_name(core_service(w->core)), "stopping");
+	publish_in(w, 1, CITY, LANE_URGENT);
+	assert_true(world_refused(w, 1, CODE_STOPPING));
+	world_hello(w, 3, CITY);
+	assert_true(world_refused(w, 3, CODE_STOPPING));
+	assert_int_equal(core_new_epoch(w->core, &why), KW_ESTATE);
+	assert_non_null(strstr(why.text, "the broker does not serve: the broker is stopping"));
+	fake_agreement(&next, 2, 4, four);
+	i = world_install(w, &next);
+	assert_int_equal(core_install(w->core, &i, w->now, &why), KW_ESTATE);
+	for (int lane = 0; lane < KW_LANES; lane++)
+		blob_unref(&i.entries[lane]);
+	world_settle(w);
+	assert_int_equal(world_count(w, EFFECT_STORED, 1), 1);
+	world_ack(w, 2, LANE_URGENT, w->tail[LANE_URGENT]);
+	world_settle(w); /* an acknowledgement waits for nothing now */
+	assert_true(core_quiet(w->core));
+}
+
+/* What a start is told must fit together: else the store is damaged. */
+static void
+a_start_is_told_of_everything_in_its_order_or_refuses(void **state)
+{
+	static const node_no up[] = {{0}, {1}}, down[] = {{1}, {0}}, twice[] = {{1}, {1}}, beyond[] = {{0}, {2}};
+	static const uint8_t id[KW_ID_LEN];
+	char long_filter[KW_TOPIC_MAX + 2];
+	const char *filters[WIRE_FILTERS_MAX + 1];
+	struct core *c = NULL;
+
+	(void)state;
+	memset(long_filter, 'a', sizeof long_filter - 1);
+	long_filter[sizeof long_filter - 1] = '\0';
+	for (unsigned i = 0; i <= WIRE_FILTERS_MAX; i++)
+		filters[i] = "alert/#";
+	assert_int_equal(core_new(&c, &core_limits_default), KW_OK);
+	assert_int_equal(core_load_node(c, (node_no){1}, four[1]), KW_ECORRUPT);
+	assert_int_equal(core_load_node(c, (node_no){0}, four[0]), KW_OK);
+	assert_int_equal(core_load_node(c, (node_no){1}, four[1]), KW_OK);
+	assert_int_equal(core_load_set(c, (set_no){1}, up, 2), KW_ECORRUPT);
+	assert_int_equal(core_load_set(c, (set_no){0}, down, 2), KW_ECORRUPT);
+	assert_int_equal(core_load_set(c, (set_no){0}, twice, 2), KW_ECORRUPT);
+	assert_int_equal(core_load_set(c, (set_no){0}, beyond, 2), KW_ECORRUPT);
+	assert_int_equal(core_load_set(c, (set_no){0}, up, 2), KW_OK);
+	assert_int_equal(core_load_subscribe(c, (node_no){2}, 1, filters), KW_ECORRUPT);
+	assert_int_equal(core_load_subscribe(c, (node_no){1}, WIRE_FILTERS_MAX + 1, filters), KW_ECORRUPT);
+	assert_int_equal(core_load_subscribe(c, (node_no){1}, WIRE_FILTERS_MAX, filters), KW_OK);
+	filters[1] = long_filter;
+	assert_int_equal(core_load_subscribe(c, (node_no){1}, 2, filters), KW_ECORRUPT);
+	core_load_cursor(c, (node_no){2}, LANE_URGENT, (struct lane_cursor){1, 1}); /* of nobody: nothing happens */
+	core_load_last_stored(c, (node_no){2}, id);
+	core_load_swept(c, LANE_URGENT, (set_no){1}, 1);
+	core_free(&c);
+}
+
+static void
 filters_that_are_being_written_stay_though_the_node_gives_others(void **state)
 {
 	struct world *w = *state;
@@ -1569,6 +1638,8 @@ main(void)
 		T(wraps_stand_in_the_sets_order_when_a_node_joined_later),
 		T(retention_by_time_runs_now_and_then),
 		T(sessions_that_end_leave_nothing_behind),
+		T(a_broker_that_is_stopping_takes_nothing_new_and_answers_for_what_it_took),
+		T(a_start_is_told_of_everything_in_its_order_or_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -169,6 +169,28 @@ refuses(size_t at, uint64_t value, uint32_t width)
 }
 
 static void
+an_alarm_that_counts_none_is_refused(void **state)
+{
+	enum { ALARMS = ENTRY_HEAD_LEN + 3 + 4 + 48 + 16 + 4 };
+	struct broker_entry e = of_case(), back;
+	uint8_t bytes[ENTRY_CASE_MAX];
+	struct kw_why why = {""};
+	size_t len;
+
+	(void)state;
+	e.of_case.cause = CAUSE_ALARM;
+	e.of_case.state = CASE_ESCALATED;
+	e.of_case.next[0] = '\0';
+	len = entry_case_encode(bytes, &e, sk);
+	if (entry_decode(&back, span_of(bytes, len), &why) != KW_OK)
+		fail_msg("%s", why.text);
+	assert_int_equal(be32_get(bytes + ALARMS), e.of_case.alarms);
+	be32_put(bytes + ALARMS, 0);
+	assert_int_equal(entry_decode(&back, span_of(bytes, len), &why), KW_EPROTO);
+	assert_non_null(strstr(why.text, "is an alarm and counts none"));
+}
+
+static void
 what_a_case_cannot_be_is_refused(void **state)
 {
 	enum { CAUSE = ENTRY_HEAD_LEN, STATE = CAUSE + 1, IN_LANE = STATE + 1, IN_FORCE = IN_LANE + 1, OPENED = IN_FORCE + 4 + 48, UPTO = OPENED + 8,
@@ -221,6 +243,7 @@ main(void)
 		cmocka_unit_test(how_a_case_stands_is_read_as_it_was_written),
 		cmocka_unit_test(the_shortest_and_the_longest_names_fit),
 		cmocka_unit_test(every_flipped_bit_and_every_other_length_of_a_case_is_refused),
+		cmocka_unit_test(an_alarm_that_counts_none_is_refused),
 		cmocka_unit_test(what_a_case_cannot_be_is_refused),
 	};
 

@@ -147,6 +147,80 @@ controls_that_would_burst_are_refused_before_they_are_unpacked(void **state)
 	buf_free(&inner);
 }
 
+/* Appends a field of bytes: its tag, their length, themselves. */
+static void
+put_field(struct buf *b, uint8_t tag, struct span bytes)
+{
+	size_t len = bytes.len;
+
+	buf_put_u8(b, tag);
+	for (; len >= 0x80; len >>= 7)
+		buf_put_u8(b, (uint8_t)(len | 0x80));
+	buf_put_u8(b, (uint8_t)len);
+	buf_put_span(b, bytes);
+}
+
+/* The one message that it is, of what inner holds. */
+static void
+message_refused(uint8_t tag, struct buf *inner, const char *says)
+{
+	struct buf b = BUF_INIT(KW_CONTROL_MAX);
+
+	put_field(&b, tag, buf_span(inner));
+	assert_true(buf_ok(&b));
+	control_refused(b.p, b.len, says);
+	buf_free(&b);
+	buf_reset(inner);
+}
+
+static void
+parts_of_controls_keep_their_limits(void **state)
+{
+	static const uint8_t zeros[64];
+	struct buf b = BUF_INIT(KW_CONTROL_MAX), item = BUF_INIT(KW_CONTROL_MAX), large = BUF_INIT(KW_CONTROL_MAX);
+
+	(void)state;
+	for (unsigned i = 0; i <= WIRE_FILTERS_MAX; i++)
+		put_field(&b, 0x0a, span_str("a"));
+	message_refused(0x5a, &b, "65 filters, at most 64 are allowed");
+
+	for (unsigned i = 0; i < 65; i++)
+		buf_put_u8(&large, 'x');
+	buf_put(&b, "\x08\x01", 2);
+	put_field(&b, 0x12, buf_span(&large));
+	buf_put(&b, "\x18\x05\x28\x01", 4);
+	put_field(&b, 0x32, span_of(zeros, 32));
+	message_refused(0x0a, &b, "has 65 bytes, at most 64 are allowed");
+
+	buf_put(&b, "\x08\x01\x12\x01x\x18\x05\x28\x01", 9); /* a hello that saw a commit and does not say which */
+	put_field(&b, 0x32, span_of(zeros, 32));
+	buf_put(&b, "\x38\x09", 2);
+	message_refused(0x0a, &b, "seen_number and seen_hash must come together");
+
+	for (unsigned i = 0; i < WIRE_COMMIT_LEN; i++)
+		buf_put_u8(&item, 1);
+	put_field(&b, 0x0a, buf_span(&item));
+	message_refused(0x22, &b, "stored has 0 items, must have 1 to");
+
+	put_field(&b, 0x0a, buf_span(&item)); /* a proof whose last step is cut */
+	buf_reset(&item);
+	put_field(&item, 0x0a, span_of("0123456789abcdef", 16));
+	put_field(&item, 0x12, span_str("\x08\x01\x18\x01"));
+	put_field(&item, 0x22, span_of(zeros, 31));
+	put_field(&b, 0x12, buf_span(&item));
+	message_refused(0x22, &b, "path has 31 bytes, must be at most");
+
+	while (large.len <= KW_SIGNATURES_TEXT_MAX)
+		buf_put_u8(&large, 'x');
+	buf_put(&b, "\x08\x01\x12\x01x", 5);
+	put_field(&b, 0x1a, buf_span(&large));
+	message_refused(0x52, &b, "the signatures have 49153 bytes, at most 49152 are allowed");
+	REFUSED("cut off", 0x4a, 0x02, 0x08, 0x80); /* a number that its message ends within */
+	buf_free(&b);
+	buf_free(&item);
+	buf_free(&large);
+}
+
 static void
 sample(struct wire_msg *m, struct wire_stored_item items[2], char (*filters)[KW_TOPIC_MAX + 1], enum wire_kind kind)
 {
@@ -254,11 +328,12 @@ static void one_more_field(struct buf *b) { buf_put(b, "\xa2\x06\x01x", 4); }
 static void confirm_no(struct buf *b) { buf_put(b, "\x98\x01\x00", 3); }
 static void confirm_twice(struct buf *b) { buf_put(b, "\x98\x01\x01\x98\x01\x01", 6); }
 static void confirm_two(struct buf *b) { buf_put(b, "\x98\x01\x02", 3); }
-static void unsorted(struct buf *b) { exchange(b, "city/public-order", "zoo./public-order"); }
-static void same_twice(struct buf *b) { exchange(b, "youth-house/office", "city/public-order\x01"); }
+static void bad_reader(struct buf *b) { exchange(b, "city/public-order", "zoo./public-order"); }
+static void another_bad_reader(struct buf *b) { exchange(b, "youth-house/office", "city/public-order\x01"); }
 static void bad_topic(struct buf *b) { exchange(b, "alert/flood", "alert/#lood"); }
 static void bad_sender(struct buf *b) { exchange(b, "police/control-room", "police.control-room"); }
 static void bad_partnership(struct buf *b) { exchange(b, "musterstadt", "muster\xe2\x80\xaet\xc3\xa4"); }
+static void embargo(struct buf *b) { buf_put(b, "\xa0\x01\x01", 3); }
 static void cut(struct buf *b) { b->len--; }
 static void large(struct buf *b) { while (b->len <= KW_HEADER_MAX) buf_put_u8(b, 0); }
 
@@ -270,13 +345,82 @@ headers_that_cheat_are_refused(void **state)
 	header_refused(confirm_no, "default value");
 	header_refused(confirm_twice, "twice");
 	header_refused(confirm_two, "no truth value");
-	header_refused(unsorted, "Header.to");
-	header_refused(same_twice, "Header.to");
+	header_refused(bad_reader, "Header.to");
+	header_refused(another_bad_reader, "Header.to");
+	header_refused(embargo, "Header.not_before_ms may not stand for the type update");
 	header_refused(bad_topic, "wildcard #");
 	header_refused(bad_sender, "Header.sender");
 	header_refused(bad_partnership, "clean text");
 	header_refused(cut, "beyond the end");
 	header_refused(large, "must have 1 to");
+}
+
+static void
+decoding_refused(struct span in, const char *says)
+{
+	struct kw_why why = {""};
+	struct header out;
+
+	if (header_decode(&out, in, &why) == KW_OK)
+		fail_msg("taken, although: %s", says);
+	if (strstr(why.text, says) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", why.text, says);
+}
+
+static void
+header_says(const struct header *h, const char *says)
+{
+	struct buf b = BUF_INIT(KW_HEADER_MAX);
+
+	assert_int_equal(header_encode(&b, h, NULL), KW_OK);
+	decoding_refused(buf_span(&b), says);
+	buf_free(&b);
+}
+
+static void
+readers_stand_in_order_once_and_are_not_too_many(void **state)
+{
+	struct buf b = BUF_INIT(KW_HEADER_MAX), more = BUF_INIT(KW_HEADER_MAX);
+	struct header h = good_header();
+	const uint8_t *last;
+
+	(void)state;
+	(void)snprintf(h.to[1], sizeof h.to[1], "%s", h.to[0]);
+	header_says(&h, "Header.to is not sorted, or names city/public-order twice");
+	(void)snprintf(h.to[0], sizeof h.to[0], "youth-house/office");
+	header_says(&h, "Header.to is not sorted");
+	h.to_count = KW_TO_MAX;
+	for (unsigned i = 0; i < KW_TO_MAX; i++)
+		(void)snprintf(h.to[i], sizeof h.to[i], "a/%02u", i);
+	assert_int_equal(header_encode(&b, &h, NULL), KW_OK);
+	last = memmem(b.p, b.len, "\x4a\x04" "a/63", 6);
+	assert_non_null(last);
+	buf_put(&more, b.p, (size_t)(last - b.p) + 6);
+	buf_put(&more, "\x4a\x04" "a/64", 6);
+	buf_put(&more, last + 6, b.len - (size_t)(last + 6 - b.p));
+	decoding_refused(buf_span(&more), "Header.to names 65 nodes, at most 64 are allowed");
+	buf_free(&more);
+	buf_free(&b);
+}
+
+static void
+an_embargo_ends_before_its_notification_and_a_commit_has_a_number(void **state)
+{
+	static const uint8_t hash[KW_HASH_LEN] = {1};
+	struct header h = good_header();
+	struct buf b = BUF_INIT(KW_HEADER_MAX);
+
+	(void)state;
+	h.type = TYPE_DRAFT;
+	h.not_before_ms = h.expires_ms;
+	header_says(&h, "does not lie before expires_ms");
+	h.not_before_ms = 0;
+	h.seen.number = 0;
+	assert_int_equal(header_encode(&b, &h, NULL), KW_OK);
+	buf_put(&b, "\x92\x01\x22\x12\x20", 5);
+	buf_put(&b, hash, sizeof hash);
+	decoding_refused(buf_span(&b), "Header.seen has number 0; commits begin at 1");
+	buf_free(&b);
 }
 
 static void
@@ -351,8 +495,11 @@ main(void)
 		cmocka_unit_test(filters_match_as_mqtt_says),
 		cmocka_unit_test(controls_that_two_readers_might_take_differently_are_refused),
 		cmocka_unit_test(controls_that_would_burst_are_refused_before_they_are_unpacked),
+		cmocka_unit_test(parts_of_controls_keep_their_limits),
 		cmocka_unit_test(every_flipped_bit_and_every_cut_of_a_control_is_refused_or_means_its_bytes),
 		cmocka_unit_test(headers_that_cheat_are_refused),
+		cmocka_unit_test(readers_stand_in_order_once_and_are_not_too_many),
+		cmocka_unit_test(an_embargo_ends_before_its_notification_and_a_commit_has_a_number),
 		cmocka_unit_test(numbers_beyond_all_logs_and_clocks_are_refused),
 		cmocka_unit_test(every_flipped_bit_and_every_cut_of_a_header_is_refused_or_means_its_bytes),
 	};
