@@ -112,6 +112,8 @@ void cli_put_safe(struct buf *out, const char *text);
 
 /* What was gathered. Where memory ran out the tool ends here, with that sentence: an answer with holes would be taken for the whole one. */
 const char *cli_text(struct buf *b);
+/* The same for JSON, which is built of many pieces: malloc() that never answers NULL. What it gave is freed by free(). */
+void *cli_memory(size_t size);
 
 /* Prints value as JSON and a line end, indented on a terminal; value is freed, NULL is out of memory. */
 enum cli_exit cli_json(const struct cli *c, json_t *value);
@@ -138,7 +140,8 @@ struct cli_table *cli_table_new(size_t columns);
 void cli_table_cell(struct cli_table *t, enum cli_colour colour, const char *fmt, ...) KW_PRINTF(3, 4); /* from left to right, row by row */
 /* On a terminal the cells of this column are cut with "…" until the rows fit; else nothing is cut. */
 void cli_table_shrink(struct cli_table *t, size_t column);
-void cli_table_print(const struct cli *c, struct cli_table *t, bool head); /* head: the first row is one; frees t */
+/* head: the first row is one. Frees t. Where memory ran out for a cell the tool ends here too, and no row is shown. */
+void cli_table_print(const struct cli *c, struct cli_table *t, bool head);
 
 /* ---- questions ---- */
 

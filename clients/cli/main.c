@@ -216,6 +216,7 @@ main(int argc, char **argv)
 	enum cli_exit code;
 
 	set_language();
+	json_set_alloc_funcs(cli_memory, free);
 	c.colour_out = shows_colours(STDOUT_FILENO);
 	c.colour_err = shows_colours(STDERR_FILENO);
 	c.columns = columns_of(STDOUT_FILENO);

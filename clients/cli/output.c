@@ -42,16 +42,32 @@ cli_put_safe(struct buf *out, const char *text)
 	}
 }
 
+_Noreturn static void
+end_without_memory(void)
+{
+	(void)fflush(stdout);
+	(void)fprintf(stderr, "kurzweg: %s\n", _("out of memory"));
+	exit(CLI_FAILED);
+}
+
+void *
+cli_memory(size_t size)
+{
+	void *p = malloc(size);
+
+	if (p == NULL)
+		end_without_memory();
+	return p;
+}
+
 const char *
 cli_text(struct buf *b)
 {
 	const char *text = buf_text(b);
 
-	if (text != NULL)
-		return text;
-	(void)fflush(stdout);
-	(void)fprintf(stderr, "kurzweg: %s\n", _("out of memory"));
-	exit(CLI_FAILED);
+	if (text == NULL)
+		end_without_memory();
+	return text;
 }
 
 /* A whole line on standard error, whatever stands in it. */
@@ -401,9 +417,7 @@ cli_table_print(const struct cli *c, struct cli_table *t, bool head)
 	size_t widths[COLUMNS_MAX] = {0};
 
 	if (t == NULL || t->failed)
-		say(c, CLI_RED, "kurzweg: ", _("out of memory"));
-	if (t == NULL)
-		return;
+		end_without_memory();
 	for (size_t i = 0; i < t->count; i++)
 		if (t->cells[i].width > widths[i % t->columns])
 			widths[i % t->columns] = t->cells[i].width;

@@ -120,6 +120,7 @@ class Sweep:
             Program("agreement verify", [k, "agreement", "verify", "agreement.yaml"], f),
             Program("agreement fingerprint", [k, "agreement", "fingerprint", "agreement.yaml"], f),
             Program("agreement who-reads", [k, "agreement", "who-reads", "alert/x", "--agreement", "agreement.yaml"], f),
+            Program("agreement who-reads --json", [k, "agreement", "who-reads", "alert/x", "--agreement", "agreement.yaml", "--json"], f),
             Program("agreement who-is-responsible", [k, "agreement", "who-is-responsible", "request/noise/x", "--at", "2027-02-02 22:05", "--agreement", "agreement.yaml"], f),
             Program("agreement sign", [k, "agreement", "sign", "draft.yaml", "--key", self.p.key("mayor"), "--passphrase-file", self.p.passphrase_file,
                                        "--previous", "agreement.yaml", "--yes"], f, ["draft.yaml.sig"], steady=False),
