@@ -33,6 +33,13 @@ class Judge(unittest.TestCase):
         self.assertTrue(oom.Run(-signal.SIGABRT, "", "", theirs).ended_by_libzmq())
         self.assertFalse(oom.Run(-signal.SIGSEGV, "", "", theirs).ended_by_libzmq())
 
+    def test_of_crashes_only_the_one_of_glibc_below_libzmq_is_known(self):
+        names = "/lib/x86_64-linux-gnu/libc.so.6(getprotobyname_r+0x53)[0x2]\n/lib/x86_64-linux-gnu/libpgm-5.3.so.0(+0x10516)[0x3]\n"
+        below = "crashed\n/x/oom.so(+0x1)[0x1]\n" + names + "/lib/x86_64-linux-gnu/libzmq.so.5(zmq_ctx_new+0xb)[0x4]\n/x/bin/kurzweg-broker(+0x3)[0x5]\n"
+        self.assertTrue(oom.Run(-signal.SIGSEGV, "", "", below).ended_by_libzmq())
+        self.assertFalse(oom.Run(-signal.SIGSEGV, "", "", below.replace("libpgm", "libsodium")).ended_by_libzmq())
+        self.assertFalse(oom.Run(-signal.SIGSEGV, "", "", below.replace("/x/oom.so(+0x1)", "/x/bin/kurzweg-broker(+0x1)")).ended_by_libzmq())
+
     def test_each_way_to_end_badly_is_found(self):
         program = oom.Program("x", ["kurzweg"], None)
         sweep = oom.Sweep.__new__(oom.Sweep)
