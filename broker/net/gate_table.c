@@ -24,13 +24,15 @@ gate_table_init(struct gate_table *t, uint32_t max)
 void
 gate_table_free(struct gate_table *t)
 {
-	struct gate_key *k, *next;
+	struct gate_key *next;
 
+	HASH_CLEAR(hh, t->by_id);
 	for (uint32_t i = 0; t->at != NULL && i < t->max; i++)
-		if (t->at[i] != NULL)
-			gate_table_remove(t, t->at[i]);
-	HASH_ITER(hh, t->keys, k, next) {
-		HASH_DEL(t->keys, k);
+		free(t->at[i]);
+	next = t->keys;
+	HASH_CLEAR(hh, t->keys);
+	for (struct gate_key *k = next; k != NULL; k = next) {
+		next = k->hh.next;
 		free(k);
 	}
 	free(t->at);

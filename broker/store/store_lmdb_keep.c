@@ -89,7 +89,7 @@ static enum kw_err
 drop_head(struct work *w, const struct head_record *h, enum lane lane, uint64_t number)
 {
 	struct key key = key_of_u64(number), index = key_index(lane, h->set, number);
-	struct commit_record c;
+	struct commit_record c = {0};
 	enum kw_err err;
 
 	if ((err = record_delete(&w->s->db, w->txn, T_BODIES + lane, &key, false, w->why)) != KW_OK)
@@ -112,24 +112,26 @@ drop_commit(struct work *w, uint64_t number)
 	struct key key = key_of_u64(number);
 	uint8_t fixed[COMMIT_FIXED_LEN] = {0};
 	struct span part = span_of(fixed, sizeof fixed);
-	struct commit_record c;
+	struct commit_record c = {0};
 	enum kw_err err = commit_of(w, number, &c);
 
 	if (err != KW_OK)
 		return err;
 	if (number + STORE_COMMITS_KEPT <= w->next.commit_number)
 		return record_delete(&w->s->db, w->txn, T_COMMITS, &key, true, w->why);
-	be64_put(fixed, c.until_ms);
-	memcpy(fixed + 8, c.record, WIRE_COMMIT_LEN);
-	if (c.leaf_count > 0 && (err = record_put(&w->s->db, w->txn, T_COMMITS, &key, &part, 1, PUT_ANYWHERE, w->why)) != KW_OK)
-		return err;
+	if (c.leaf_count > 0) {
+		be64_put(fixed, c.until_ms);
+		memcpy(fixed + 8, c.record, WIRE_COMMIT_LEN);
+		if ((err = record_put(&w->s->db, w->txn, T_COMMITS, &key, &part, 1, PUT_ANYWHERE, w->why)) != KW_OK)
+			return err;
+	}
 	return put_due(w, w->now_ms + DAY_MS, DUE_COMMIT, LANE_FLASH, number);
 }
 
 static enum kw_err
 carry_out(struct work *w, enum due_kind kind, enum lane lane, uint64_t number)
 {
-	struct head_record h;
+	struct head_record h = {0};
 	struct key id;
 	enum kw_err err;
 
@@ -187,7 +189,7 @@ first_due(struct work *w, struct key *key)
 enum kw_err
 keep_purge(struct work *w, struct store_op *op)
 {
-	struct key key;
+	struct key key = {0};
 	enum kw_err err;
 
 	for (op->done = 0; op->done < op->purge.limit; op->done++) {
@@ -291,7 +293,7 @@ mark_recalled(struct work *w, enum lane lane, uint64_t number)
 	struct key key = key_of_u64(number);
 	uint8_t fixed[HEAD_FIXED_LEN];
 	struct buf copy = BUF_INIT(KW_HEAD_MAX);
-	struct head_record h;
+	struct head_record h = {0};
 	struct span parts[2];
 	enum kw_err err = head_of(w, lane, number, &h);
 

@@ -199,7 +199,7 @@ a_sweep(struct loading *l, struct span key, struct span value)
 static enum kw_err
 tell_state(struct loading *l, MDB_txn *txn)
 {
-	struct log_state st;
+	struct log_state st = {0};
 	struct key key;
 	struct span value;
 	uint64_t start[KW_LANES];

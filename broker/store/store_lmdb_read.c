@@ -135,7 +135,7 @@ merge(struct page *p, MDB_cursor *c, struct stream *heap, uint64_t after)
 	enum kw_err err;
 
 	for (uint32_t i = 0; i < p->set_count; i++) {
-		heap[n].set = p->sets[i];
+		heap[n] = (struct stream){.set = p->sets[i]};
 		err = advance(p->db, c, p->lane, &heap[n], after, p->why);
 		if (err != KW_OK && err != KW_ENOTFOUND)
 			return err;

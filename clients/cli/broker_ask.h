@@ -30,10 +30,12 @@ void broker_ask_free(struct broker_ask **b);
 
 /* Either of the two ways, for a command that only looks: rows for a table of options whose member is a struct broker_way. */
 struct broker_way { const char *control, *broker, *key, *agreement; };
+/* NOLINTBEGIN(bugprone-macro-parentheses): a member has none */
 #define CLI_BROKER_WAY(type, member)                                                                                                                       \
 	CLI_CONTROL(type, member.control),                                                                                                                 \
 	{"broker", 0, CLI_TEXT, offsetof(type, member.broker), N_("ENDPOINT"), N_("the broker over the network, tcp://HOST:PORT; the agreement's first if not given"), 0, 0}, \
 	{"key", 'k', CLI_TEXT, offsetof(type, member.key), N_("FILE"), N_("the operator's key for that"), 0, 0}
+/* NOLINTEND(bugprone-macro-parentheses) */
 /* Do the options go together? False: *code is how to end, and it was said why. */
 bool broker_way_stands(const struct cli *c, const struct broker_way *w, enum cli_exit *code);
 KW_MUST_USE enum kw_err broker_way_open(struct broker_ask **out, const struct broker_way *w, struct kw_why *why);

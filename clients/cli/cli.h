@@ -157,9 +157,11 @@ struct cli_passphrase {
 	const char *file;
 	const char *fd;
 };
+/* NOLINTBEGIN(bugprone-macro-parentheses): a member has none */
 #define CLI_PASSPHRASE(type, member)                                                                                        \
 	{"passphrase-file", 0, CLI_TEXT, offsetof(type, member.file), N_("FILE"), N_("the passphrase is FILE's first line"), 0, 0}, \
 	{"passphrase-fd", 0, CLI_TEXT, offsetof(type, member.fd), N_("N"), N_("the passphrase is read from descriptor N"), 0, 0}
+/* NOLINTEND(bugprone-macro-parentheses) */
 KW_MUST_USE enum kw_err cli_passphrase(char **out, const struct cli *c, const struct cli_passphrase *from, const char *question, bool is_new,
                                        struct kw_why *why);
 

@@ -23,6 +23,7 @@ struct compose_surroundings {
 };
 
 /* Rows for a table of options; member is a struct compose_options. */
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a member has none */
 #define COMPOSE_ROW(type, member, option, field, value, help) {option, 0, CLI_TEXT, offsetof(type, member.field), value, help, 0, 0}
 #define COMPOSE_ROWS(type, member)                                                                                                          \
 	COMPOSE_ROW(type, member, "headline", headline, N_("TEXT"), N_("alert: the one line that everybody reads")),                         \

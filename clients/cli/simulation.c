@@ -21,10 +21,11 @@ simulation_begin(struct simulation *s, const struct agreement *old, const struct
 static void
 free_members(struct sim_member **table)
 {
-	struct sim_member *m, *next;
+	struct sim_member *next = *table;
 
-	HASH_ITER(hh, *table, m, next) {
-		HASH_DEL(*table, m);
+	HASH_CLEAR(hh, *table);
+	for (struct sim_member *m = next; m != NULL; m = next) {
+		next = m->hh.next;
 		free(m);
 	}
 }
@@ -32,18 +33,20 @@ free_members(struct sim_member **table)
 void
 simulation_end(struct simulation *s)
 {
-	struct sim_topic *t, *next_topic;
-	struct sim_move *m, *next_move;
+	struct sim_topic *next_topic = s->topics;
+	struct sim_move *next_move = s->moves;
 
 	free_members(&s->nodes);
 	free_members(&s->partners);
-	HASH_ITER(hh, s->topics, t, next_topic) {
-		HASH_DEL(s->topics, t);
+	HASH_CLEAR(hh, s->topics);
+	for (struct sim_topic *t = next_topic; t != NULL; t = next_topic) {
+		next_topic = t->hh.next;
 		free(t->refusal);
 		free(t);
 	}
-	HASH_ITER(hh, s->moves, m, next_move) {
-		HASH_DEL(s->moves, m);
+	HASH_CLEAR(hh, s->moves);
+	for (struct sim_move *m = next_move; m != NULL; m = next_move) {
+		next_move = m->hh.next;
 		free(m);
 	}
 	free(s->audience);

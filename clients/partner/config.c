@@ -102,11 +102,12 @@ want_run(struct config_handler *h, const struct yaml_node *n, struct kw_why *why
 
 		if (yaml_kind(word) != YAML_SCALAR)
 			return kw_refuse(why, KW_EINVAL, "line %zu: run is a list of the program and its arguments, each a text", yaml_line(word));
+		if (i == 0 && yaml_text(word)[0] != '/')
+			return kw_refuse(why, KW_EINVAL, "line %zu: run begins with \"%.200s\"; write the program's whole path, beginning with /", yaml_line(list),
+			                 yaml_text(word));
 		if ((err = copy_text(&h->run[i], yaml_text(word), why)) != KW_OK)
 			return err;
 	}
-	if (h->run[0][0] != '/')
-		return kw_refuse(why, KW_EINVAL, "line %zu: run begins with \"%.200s\"; write the program's whole path, beginning with /", yaml_line(list), h->run[0]);
 	return KW_OK;
 }
 

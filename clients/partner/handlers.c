@@ -192,7 +192,8 @@ fire(void *self, uint64_t mono_ms)
 		handler_run(h);
 		judged = true;
 	}
-	all->first = (all->first + 1) % all->count;
+	if (++all->first >= all->count)
+		all->first = 0;
 	if (!judged)
 		return;
 	look_after_alarms(all);

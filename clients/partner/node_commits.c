@@ -64,7 +64,7 @@ node_commit_came(struct node *n, uint32_t epoch, const uint8_t record[WIRE_COMMI
 	bool fork;
 	enum kw_err err;
 
-	if ((err = commit_decode(&c, record, why)) != KW_OK)
+	if (commit_decode(&c, record, why) != KW_OK)
 		return KW_ECRYPTO;
 	if (!node_commit_verify(n, record))
 		return kw_refuse(why, KW_ECRYPTO, "commit %llu is not signed by the broker of the agreement", (unsigned long long)c.number);

@@ -47,7 +47,7 @@ put_aside(struct node *n, const struct wire_deliver *d, struct span bytes, const
 	n->change.inbox = true;
 	if ((err = pstore_in_add(&seq, n->store, &row, why)) != KW_OK)
 		return err;
-	if (!r->signature_held || notice_type_is_receipt(h->type))
+	if (!r->signature_held || h == NULL || notice_type_is_receipt(h->type))
 		return KW_OK;
 	return node_say_rejected(n, r, why);
 }
