@@ -128,7 +128,7 @@ struct wire_msg {
 	union {
 		struct wire_hello hello;
 		struct wire_welcome welcome;
-		struct { struct span wraps; } publish;
+		struct { struct span wraps; uint32_t round; } publish; /* [P-11] */
 		struct wire_stored stored;
 		struct wire_refused refused;
 		struct wire_deliver deliver;

@@ -234,6 +234,7 @@ decode_publish(struct wire_msg *out, const Kurzweg__Publish *m, struct kw_why *w
 	if (m->wraps.len == 0 || m->wraps.len % KW_WRAP_LEN != 0)
 		return kw_refuse(why, KW_EPROTO, "wraps have %zu bytes, must be %d for each reader", m->wraps.len, KW_WRAP_LEN);
 	out->publish.wraps = span_from(m->wraps);
+	out->publish.round = m->round;
 	return KW_OK;
 }
 

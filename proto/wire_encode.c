@@ -225,6 +225,7 @@ encode_small(struct buf *out, Kurzweg__Control *c, const struct wire_msg *msg)
 
 	if (msg->kind == WIRE_PUBLISH) {
 		publish.wraps = bytes_of(msg->publish.wraps.p, msg->publish.wraps.len);
+		publish.round = msg->publish.round;
 		c->publish = &publish;
 	} else if (msg->kind == WIRE_BEAT) {
 		if (msg->beat.has_commit)

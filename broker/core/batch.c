@@ -467,6 +467,38 @@ all_done(struct core *c, struct store_batch *b, struct core_time now)
 	stored_effects(c);
 }
 
+static void
+put_off(struct core *c, struct pending *p, struct session *s, struct core_time now)
+{
+	answered(c, p, s);
+	cases_failed(c, p, now);
+	if (s == NULL || s->stage != STAGE_OPEN)
+		return;
+	session_put_off(s, p->op.append.lane, p->round);
+	effect_refuse(c, s->conn, CODE_STORE_FULL, p->op.append.id, 5000, "the broker's store has no room; offer it again later");
+}
+
+/* [P-11] What was sent behind something that is put off now, and waits for the next batch, would get ahead of it. */
+static void
+put_off_behind(struct core *c, enum lane lane, struct core_time now)
+{
+	struct pending_ring *r = &c->pending[lane];
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < r->count; i++) {
+		struct pending *p = pending_at(r, i);
+		struct session *s = session_alive(c, p->conn, p->generation);
+
+		if (s != NULL && s->in[lane].put_off && p->round <= s->in[lane].round) {
+			put_off(c, p, s, now);
+			pending_free(p);
+		} else {
+			*pending_at(r, kept++) = *p;
+		}
+	}
+	r->count = kept;
+}
+
 /* Nothing of it happened: senders hear so, the rest is put in again. */
 static void
 none_done(struct core *c, struct store_batch *b, struct core_time now)
@@ -490,15 +522,10 @@ none_done(struct core *c, struct store_batch *b, struct core_time now)
 			sweep_done(c, op, false);
 	}
 	c->sweep_after = c->dirty_count;
-	for (; next < c->context_count; next++) {
-		struct pending *p = &c->context[next];
-		struct session *s = session_alive(c, p->conn, p->generation);
-
-		answered(c, p, s);
-		cases_failed(c, p, now);
-		if (s != NULL && s->stage == STAGE_OPEN)
-			effect_refuse(c, s->conn, CODE_STORE_FULL, p->op.append.id, 5000, "the broker's store has no room; offer it again later");
-	}
+	for (; next < c->context_count; next++)
+		put_off(c, &c->context[next], session_alive(c, c->context[next].conn, c->context[next].generation), now);
+	for (int lane = 0; lane < KW_LANES; lane++)
+		put_off_behind(c, (enum lane)lane, now);
 }
 
 /*

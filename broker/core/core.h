@@ -115,6 +115,7 @@ void core_hello(struct core *c, uint32_t conn, uint32_t node, const struct wire_
 
 struct core_publication {
 	const struct header *header;            /* borrowed for the call */
+	uint32_t round;                         /* [P-11] as the publish says */
 	const uint8_t *frame_hash;              /* 32, likewise */
 	struct blob *blob;                      /* the core takes references of its own; may put the wraps into another order */
 	const struct store_found *known;        /* NULL: the store does not have it, or there was no need to ask */
@@ -125,6 +126,8 @@ struct core_publication {
  */
 bool core_asks_known(const struct core *c, uint32_t conn, const struct header *h, struct core_time now, node_no *sender);
 void core_publish(struct core *c, uint32_t conn, const struct core_publication *p, struct core_time now);
+/* [P-11] The caller itself put a publish off: what was sent behind it is put off as well. */
+void core_put_off(struct core *c, uint32_t conn, enum lane lane, uint32_t round);
 void core_ack(struct core *c, uint32_t conn, const struct wire_ack *ack, struct core_time now);
 void core_subscribe(struct core *c, uint32_t conn, const struct wire_subscribe *filters, struct core_time now);
 void core_closed(struct core *c, uint32_t conn); /* the connection is gone; deliveries not acknowledged come again */

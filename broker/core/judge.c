@@ -34,6 +34,18 @@ service_takes(const struct core *c, struct judged *j)
 	return true;
 }
 
+/* [P-11] */
+static bool
+nothing_comes_first(struct in_lane *in, enum lane lane, uint32_t round, struct judged *j)
+{
+	if (in->put_off && round <= in->round) {
+		(void)kw_refuse(&j->why, KW_EAGAIN, "what was sent before it in lane %s was put off and comes first", lane_name(lane));
+		return no(j, CODE_SLOW_DOWN, 50);
+	}
+	in->put_off = false;
+	return true;
+}
+
 /* [P-1], [P-3] */
 static bool
 sender_and_version(const struct core *c, const struct session *s, const struct header *h, struct judged *j)
@@ -237,6 +249,7 @@ accept(struct core *c, struct session *s, const struct core_publication *p, uint
 	if (wait == NULL) {
 		free(note);
 		free(kept);
+		session_put_off(s, h->lane, p->round);
 		effect_refuse(c, s->conn, CODE_SLOW_DOWN, h->id, 1000, "the broker is short of memory");
 		return;
 	}
@@ -245,6 +258,7 @@ accept(struct core *c, struct session *s, const struct core_publication *p, uint
 	p->blob->entry = false;
 	wait->conn = s->conn;
 	wait->generation = s->generation;
+	wait->round = p->round;
 	wait->blob = blob_ref(p->blob);
 	wait->note = note;
 	wait->refusal = kept;
@@ -297,6 +311,19 @@ answer_known(struct core *c, const struct session *s, const struct core_publicat
 	effect_refuse(c, s->conn, CODE_CONFLICT, h->id, 0, BATCH_CONFLICT_TEXT);
 }
 
+/* Sets are never given back, so waiting would not help. */
+static void
+refuse_audience(struct core *c, struct session *s, const struct core_publication *p, enum kw_err err)
+{
+	if (err == KW_EFULL) {
+		effect_refuse(c, s->conn, CODE_AUDIENCE, p->header->id, 0,
+		              "the broker knows too many different audiences, or too many of yours, to keep another one; name one that you used before");
+		return;
+	}
+	session_put_off(s, p->header->lane, p->round);
+	effect_refuse(c, s->conn, CODE_SLOW_DOWN, p->header->id, 1000, "the broker is short of memory");
+}
+
 void
 core_publish(struct core *c, uint32_t conn, const struct core_publication *p, struct core_time now)
 {
@@ -318,21 +345,32 @@ core_publish(struct core *c, uint32_t conn, const struct core_publication *p, st
 		answer_known(c, s, p);
 		return;
 	}
-	if (!service_takes(c, &j) || !sender_and_version(c, s, h, &j) || !times(h, now, &j) || !flow(c, s, h, bytes, &j) ||
+	if (!service_takes(c, &j) || !nothing_comes_first(&s->in[h->lane], h->lane, p->round, &j) || !sender_and_version(c, s, h, &j) || !times(h, now, &j) || !flow(c, s, h, bytes, &j) ||
 	    !rights(c, s, h, p->blob->wraps_len, &count, &topic, now, &j)) {
+		if (s != NULL && !wire_code_for_good(j.code) && j.code != CODE_AGREEMENT_OLD)
+			session_put_off(s, h->lane, p->round);
 		effect_refuse(c, conn, j.code, h->id, j.wait_ms, "%s", j.why.text);
 		return;
 	}
 	err = intern(c, p->blob, c->audience.nodes[s->node], count, &set);
 	if (err != KW_OK) {
-		effect_refuse(c, conn, err == KW_EFULL ? CODE_STORE_FULL : CODE_SLOW_DOWN, h->id, 5000,
-		              "the broker knows too many different audiences, or too many of yours, to keep another one; name one that you used before");
+		refuse_audience(c, s, p, err);
 		return;
 	}
 	code = cases_judge(c, h, topic, set, s->node, now, &j.why);
 	if (code == CODE_SLOW_DOWN) {
+		session_put_off(s, h->lane, p->round);
 		effect_refuse(c, conn, code, h->id, 50, "%s", j.why.text);
 		return;
 	}
 	accept(c, s, p, set, topic, code != 0 ? j.why.text : NULL, now);
+}
+
+void
+core_put_off(struct core *c, uint32_t conn, enum lane lane, uint32_t round)
+{
+	struct session *s = session_open(c, conn);
+
+	if (s != NULL)
+		session_put_off(s, lane, round);
 }

@@ -82,7 +82,12 @@ struct out_lane {                          /* one reader's lane: delivery.c */
 	bool reading;                          /* EFFECT_READ is out */
 };
 
-struct in_lane { uint32_t messages; uint64_t bytes; }; /* publishes without an answer */
+struct in_lane {
+	uint32_t messages;                     /* publishes without an answer */
+	uint64_t bytes;
+	bool put_off;                          /* one was refused for now: so is what comes of its round or an earlier one */
+	uint32_t round;
+};
 
 struct session {
 	uint32_t conn;
@@ -120,6 +125,7 @@ struct known_version { const struct agreement *agreement; uint32_t *numbers; };
 struct pending {                           /* a publication or entry on its way into the log */
 	struct store_op op;
 	uint32_t conn, generation;             /* CORE_NO_CONN: the broker's own */
+	uint32_t round;
 	uint32_t bytes;
 	struct blob *blob;
 	struct case_note *note;                /* NULL: no case is concerned; the entry's own */
@@ -249,6 +255,7 @@ uint32_t audience_place(const struct set_rec *set, uint32_t node);
 struct session *session_get(const struct core *c, uint32_t conn);            /* any stage; NULL: none */
 struct session *session_open(const struct core *c, uint32_t conn);           /* STAGE_OPEN alone */
 struct session *session_alive(const struct core *c, uint32_t conn, uint32_t generation); /* any stage, the same session */
+void session_put_off(struct session *s, enum lane lane, uint32_t round); /* [P-11] */
 void session_end(struct core *c, struct session *s);
 void session_revoke(struct core *c, struct session *s); /* */
 void session_spoke(struct core *c, struct session *s, uint64_t mono_ms);

@@ -27,6 +27,16 @@ session_alive(const struct core *c, uint32_t conn, uint32_t generation)
 	return s != NULL && s->generation == generation ? s : NULL;
 }
 
+void
+session_put_off(struct session *s, enum lane lane, uint32_t round)
+{
+	struct in_lane *in = &s->in[lane];
+
+	if (!in->put_off || round > in->round)
+		in->round = round;
+	in->put_off = true;
+}
+
 /* Takes an open session out of what is delivered to; it stays known in another stage, or goes. */
 static void
 close_down(struct core *c, struct session *s, enum core_stage stage)

@@ -126,7 +126,7 @@ look_up(struct relay *r, uint32_t conn, const struct header *h, struct store_fou
 }
 
 static void
-on_publish(struct relay *r, const struct gate_message *m, struct span wraps, struct core_time now)
+on_publish(struct relay *r, const struct gate_message *m, struct span wraps, uint32_t round, struct core_time now)
 {
 	struct core_publication p;
 	struct store_found found;
@@ -148,12 +148,13 @@ on_publish(struct relay *r, const struct gate_message *m, struct span wraps, str
 	}
 	b = carrier_of_publish(m->frame, wraps, h.topic, &f);
 	if (b == NULL) {
+		core_put_off(r->parts.core, m->conn, h.lane, round);
 		refuse(r, m->conn, CODE_SLOW_DOWN, h.id, "the broker is short of memory");
 		return;
 	}
 	seal_frame_hash(hash, &f);
 	if (look_up(r, m->conn, &h, &found, &known, now)) {
-		p = (struct core_publication){.header = &h, .frame_hash = hash, .blob = b, .known = known ? &found : NULL};
+		p = (struct core_publication){.header = &h, .round = round, .frame_hash = hash, .blob = b, .known = known ? &found : NULL};
 		core_publish(r->parts.core, m->conn, &p, now);
 	}
 	blob_unref(&b);
@@ -203,7 +204,7 @@ from_node(struct relay *r, const struct gate_message *m, const struct wire_msg *
 		return;
 	}
 	switch (w->kind) {
-	case WIRE_PUBLISH: on_publish(r, m, w->publish.wraps, now); break;
+	case WIRE_PUBLISH: on_publish(r, m, w->publish.wraps, w->publish.round, now); break;
 	case WIRE_ACK: core_ack(c, m->conn, &w->ack, now); break;
 	case WIRE_SUBSCRIBE: core_subscribe(c, m->conn, &w->subscribe, now); break;
 	case WIRE_AGREEMENT_GET: on_agreement_get(r, m->conn, w->agreement_get.version); break;

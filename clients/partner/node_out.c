@@ -38,6 +38,7 @@ offer_one(struct node *n, enum lane lane, uint64_t after, uint32_t bytes_free)
 		return true;
 	}
 	m.publish.wraps = row.wraps;
+	m.publish.round = sending_round(n->sending, lane);
 	if (node_send(n, &m, row.frame) != KW_OK)
 		return false;
 	sending_offered(n->sending, lane, row.seq, row.id, (uint32_t)(row.frame.len + row.wraps.len), n->mono_ms);

@@ -120,8 +120,9 @@ disk(struct sim *s, struct dice *d)
 {
 	struct vault *broken = house_vault(s->house);
 
-	switch (dice_below(d, 4)) {
+	switch (dice_below(d, 5)) {
 	case 0: vault_full(broken, true); trace("the broker's disk is full"); break;
+	case 4: vault_fail_next(broken, KW_EFULL, false); trace("the broker's disk is full for a moment"); break;
 	case 1: vault_fail_next(broken, KW_EIO, true); trace("the broker's next sync fails behind the write"); break;
 	case 2: vault_fail_next(broken, KW_EIO, false); trace("the broker's next sync fails"); break;
 	default: vault_fail_read(broken); trace("the broker's next read fails"); break;

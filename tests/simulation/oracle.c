@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
+#include "broker/core/core.h"
 #include "clocks.h"
 #include "house.h"
 #include "case_books.h"
@@ -30,7 +29,6 @@ struct note {
 	uint32_t to;                /* bits of those named; 0: all readers */
 	uint32_t audience;          /* bits; under the version that it was sealed under, known once it is offered */
 	uint64_t order;             /* among its sender's in its lane, from 1; 0: sealed anew, behind all that was there */
-	bool put_off;               /* the broker wants it later: what is behind it may overtake it */
 	bool refused;               /* for good */
 	bool anew;                  /* to be sealed under a newer version */
 	bool followed;              /* it was, or could not be for a reason */
@@ -306,14 +304,20 @@ hello_said(struct oracle *o, int who, const struct wire_hello *h)
 	}
 }
 
+static uint32_t
+least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
 static void
 welcomed(struct oracle *o, int who)
 {
 	for (int i = 0; i < KW_LANES; i++) {
 		struct flight *f = &o->flights[who][i];
 
-		f->window = o->said[who][i].messages;
-		f->bytes_window = o->said[who][i].bytes;
+		f->window = least(o->said[who][i].messages, core_limits_default.deliver[i].messages); /* the broker has bounds of its own */
+		f->bytes_window = least(o->said[who][i].bytes, core_limits_default.deliver[i].bytes);
 		f->count = 0;
 		f->bytes = 0;
 	}
@@ -476,9 +480,7 @@ refused(struct oracle *o, int who, const struct wire_refused *r)
 		return;
 	if (r->code == CODE_AGREEMENT_OLD) {
 		n->anew = true;
-	} else if (!wire_code_for_good(r->code)) {
-		n->put_off = true;
-	} else {
+	} else if (wire_code_for_good(r->code)) {
 		n->refused = true;
 		if (r->code == CODE_EXPIRED ? clocks_true() + CLOCKS_START_MS + 300000 < n->expires_ms
 		                            : (sim_policy(o->sim)->members & BIT(who)) != 0 && !books_explain(o->sim->books, n->id, r->code))
@@ -608,7 +610,7 @@ oracle_row(struct oracle *o, int who, const struct inbox_row *row)
 	if (accuses(row->mark))
 		sim_broken(o->sim, "%s marks %s of %s as \"%s\"", papers_name(who), short_id(n->id), papers_name(n->sender), row->mark);
 	last = &o->last[who][n->sender][n->lane];
-	if (n->order != 0 && n->order <= *last && !n->put_off)
+	if (n->order != 0 && n->order <= *last)
 		sim_broken(o->sim, "%s reads the %llu. of %s in lane %s behind its %llu.", papers_name(who), (unsigned long long)n->order, papers_name(n->sender),
 		           lane_name(n->lane), (unsigned long long)*last);
 	if (n->order > *last)

@@ -681,7 +681,7 @@ world_offer(struct world *w, uint32_t conn, const struct header *h, uint32_t wra
 {
 	struct blob *b = blob_make(w, 200, body, wraps * KW_WRAP_LEN, h->topic);
 	uint8_t hash[KW_HASH_LEN] = {0};
-	struct core_publication p = {.header = h, .frame_hash = hash, .blob = b};
+	struct core_publication p = {.header = h, .round = w->round, .frame_hash = hash, .blob = b};
 	const struct world_entry *e;
 	struct store_found found;
 	node_no sender;

@@ -62,6 +62,7 @@ struct world {
 	bool full;                        /* no room for entries, evidence and agreements */
 	bool stuffed;                     /* no room for anything, not even for what would make some */
 	uint64_t next_id;
+	uint32_t round; /* of what is published next [P-11] */
 	uint32_t blobs_alive;
 	/* what the store has of nodes, audiences and cases, for world_restart */
 	char node[WORLD_NODES][KW_NODE_MAX + 1];

@@ -327,6 +327,7 @@ a_recall_right_behind_its_notification_waits_for_it(void **state)
 	send_move(w, POLICE, TYPE_RECALL, h.id, NULL, &recall);
 	assert_true(world_refused(w, POLICE, CODE_SLOW_DOWN));
 	world_settle(w);
+	w->round++;
 	world_offer(w, POLICE, &recall, NODES - 1, 10);
 	world_settle(w);
 	world_pass(w, 10);

@@ -342,6 +342,7 @@ p3_older_and_newer_agreements(void **state)
 	h.agreement_version = 2;
 	world_offer(w, 1, &h, 3, 100);
 	assert_true(world_refused(w, 1, CODE_AGREEMENT_UNKNOWN));
+	w->round++;
 	h.agreement_version = 0;
 	world_offer(w, 1, &h, 3, 100);
 	assert_true(world_refused(w, 1, CODE_AGREEMENT_OLD));
@@ -395,6 +396,7 @@ p5_beyond_the_window_a_sender_hears_slow_down(void **state)
 	publish_in(w, 1, CITY, LANE_ROUTINE); /* another lane has its own */
 	assert_int_equal(world_count(w, EFFECT_REFUSED, 1), 1);
 	world_settle(w);
+	w->round++;
 	publish_in(w, 1, CITY, LANE_FLASH); /* answered ones do not count any more */
 	assert_int_equal(world_count(w, EFFECT_REFUSED, 1), 1);
 }
@@ -423,7 +425,7 @@ p5_a_sender_of_ever_new_audiences_leaves_room_for_others(void **state)
 		world_offer(w, 1, &h, h.to_count, 100);
 		world_settle(w);
 	}
-	assert_true(world_refused(w, 1, CODE_STORE_FULL));
+	assert_true(world_refused(w, 1, CODE_AUDIENCE));
 	assert_int_equal(world_count(w, EFFECT_STORED, 1), 2);
 	publish_to(w, 1, CITY, LANE_ROUTINE, POLICE); /* one that is known */
 	publish_to(w, 2, POLICE, LANE_ROUTINE, CITY);
@@ -460,6 +462,7 @@ p5_who_has_nothing_waiting_is_let_in_beside_those_who_have_much(void **state)
 	(void)world_publish(w, 2, POLICE, &large);
 	assert_true(world_refused(w, 2, CODE_SLOW_DOWN)); /* one of each, while it is so */
 	world_settle(w);
+	w->round++;
 	(void)world_publish(w, 1, CITY, &large);
 	world_forget(w);
 	world_settle(w);
@@ -653,9 +656,70 @@ p8_a_full_disk_is_said_and_goes_by(void **state)
 	assert_true(world_refused(w, 1, CODE_STORE_FULL));
 	assert_int_equal(core_service(w->core), SERVICE_SERVING);
 	world_forget(w);
+	w->round++;
 	publish_in(w, 1, CITY, LANE_FLASH);
 	world_settle(w);
 	assert_int_equal(world_count(w, EFFECT_STORED, 1), 1);
+}
+
+/* The order of a sender's lane holds, however much is under way when something of it is put off. */
+static void
+p11_what_was_sent_behind_something_put_off_is_put_off_too(void **state)
+{
+	struct world *w = *state;
+	struct store_batch *b;
+
+	world_hello(w, 1, CITY);
+	world_hello(w, 2, POLICE);
+	world_settle(w);
+	publish_in(w, 1, CITY, LANE_URGENT);
+	b = core_batch(w->core, w->now);
+	assert_non_null(b);
+	publish_in(w, 1, CITY, LANE_URGENT);    /* waits for the next commit when this one fails */
+	publish_in(w, 1, CITY, LANE_ROUTINE);
+	publish_in(w, 2, POLICE, LANE_URGENT);
+	core_committed(w->core, b, KW_EFULL, w->now);
+	world_drain(w);
+	assert_int_equal(world_count(w, EFFECT_REFUSED, 1), 2);
+	publish_in(w, 1, CITY, LANE_URGENT);    /* was on its way */
+	assert_true(world_refused(w, 1, CODE_SLOW_DOWN));
+	world_settle(w);
+	assert_int_equal(world_count(w, EFFECT_REFUSED, 1), 3);
+	assert_int_equal(world_count(w, EFFECT_REFUSED, 2), 0);
+	assert_int_equal(world_count(w, EFFECT_STORED, 1), 1); /* routine */
+	assert_int_equal(world_count(w, EFFECT_STORED, 2), 1);
+	w->round++;
+	for (int i = 0; i < 3; i++)
+		publish_in(w, 1, CITY, LANE_URGENT);
+	world_settle(w);
+	assert_int_equal(world_count(w, EFFECT_REFUSED, 1), 3);
+	assert_int_equal(world_find(w, EFFECT_STORED, 1, 1)->stored.count, 3);
+}
+
+/* Sent in the round before, and refused only now: it neither ends the new round nor begins it again. */
+static void
+p11_a_round_that_is_over_does_not_disturb_the_next(void **state)
+{
+	struct world *w = *state;
+	struct header h;
+
+	world_hello(w, 1, CITY);
+	world_header(w, &h, CITY);
+	h.agreement_version = 2;
+	world_offer(w, 1, &h, 3, 100);
+	assert_true(world_refused(w, 1, CODE_AGREEMENT_UNKNOWN));
+	w->round = 1;
+	publish_in(w, 1, CITY, LANE_ROUTINE);
+	assert_int_equal(world_count(w, EFFECT_REFUSED, 1), 1);
+	world_offer(w, 1, &h, 3, 100); /* its turn again, and it is put off again */
+	publish_in(w, 1, CITY, LANE_ROUTINE);
+	assert_int_equal(world_count(w, EFFECT_REFUSED, 1), 3);
+	w->round = 0;
+	publish_in(w, 1, CITY, LANE_ROUTINE);
+	assert_int_equal(world_count(w, EFFECT_REFUSED, 1), 4);
+	world_hello(w, 1, CITY); /* a new session begins at nothing */
+	publish_in(w, 1, CITY, LANE_ROUTINE);
+	assert_int_equal(world_count(w, EFFECT_REFUSED, 1), 4);
 }
 
 static void
@@ -675,6 +739,7 @@ a_full_store_is_made_room_in_whatever_else_waits(void **state)
 	batches = w->batches;
 	purges = w->purges;
 	for (int second = 0; second < 60; second++) {
+		w->round++;
 		publish_in(w, 1, CITY, LANE_FLASH); /* the disk refuses each */
 		world_pass(w, 1000);
 	}
@@ -684,6 +749,7 @@ a_full_store_is_made_room_in_whatever_else_waits(void **state)
 	w->full = false;
 	world_pass(w, 2000);
 	assert_int_equal(w->evidence, 1);
+	w->round++;
 	publish_in(w, 1, CITY, LANE_FLASH);
 	world_forget(w);
 	world_settle(w);
@@ -771,6 +837,7 @@ making_room_does_not_keep_a_flash_waiting(void **state)
 	}
 	w->full = false;
 	world_forget(w);
+	w->round++;
 	publish_in(w, 1, CITY, LANE_FLASH);
 	while (world_count(w, EFFECT_STORED, 1) == 0) {
 		assert_true(++steps < 10);
@@ -782,6 +849,7 @@ making_room_does_not_keep_a_flash_waiting(void **state)
 	assert_true(world_commit(w));
 	w->full = false;
 	world_forget(w);
+	w->round++;
 	publish_in(w, 1, CITY, LANE_ROUTINE); /* routine as well, if not at once */
 	for (steps = 0; world_count(w, EFFECT_STORED, 1) == 0; steps++) {
 		assert_true(steps < 200);
@@ -1606,6 +1674,8 @@ main(void)
 		T(p7_nothing_leaves_before_the_commit),
 		T(p7_stored_names_every_item_once),
 		T(p8_a_full_disk_is_said_and_goes_by),
+		T(p11_what_was_sent_behind_something_put_off_is_put_off_too),
+		T(p11_a_round_that_is_over_does_not_disturb_the_next),
 		T(a_full_store_is_made_room_in_whatever_else_waits),
 		T(a_disk_without_any_room_costs_no_turns),
 		T(d3_every_nodes_cursor_is_written_in_its_turn),

@@ -157,7 +157,7 @@ after_a_reconnect_everything_unanswered_is_offered_again(void **state)
 }
 
 static void
-slow_down_goes_back_to_the_refused_one_after_the_wait(void **state)
+p11_slow_down_goes_back_to_the_refused_one_when_all_behind_it_is_answered(void **state)
 {
 	struct sending *s = started(wide);
 	enum lane lane;
@@ -168,12 +168,21 @@ slow_down_goes_back_to_the_refused_one_after_the_wait(void **state)
 	sending_empty(s, LANE_ROUTINE);
 	offer(s, LANE_FLASH, 3, 10, 0);
 	offer(s, LANE_FLASH, 4, 10, 0);
+	assert_int_equal(sending_round(s, LANE_FLASH), 0);
 	assert_int_equal(refuse(s, 3, CODE_SLOW_DOWN, 200, 1000), SENDING_AGAIN);
+	assert_false(want(s, &lane, &after, 1200)); /* 4 was sent behind it: whatever its answer is, that comes first */
+	assert_int_equal(sending_wake_ms(s), SENDING_ANSWER_MS);
+	assert_int_equal(refuse(s, 4, CODE_SLOW_DOWN, 50, 1010), SENDING_AGAIN);
 	assert_false(want(s, &lane, &after, 1199));
 	assert_int_equal(sending_wake_ms(s), 1200);
 	assert_true(want(s, &lane, &after, 1200));
 	assert_int_equal(after, 2);
-	assert_true(sending_unanswered(s, LANE_FLASH, 4)); /* so it is skipped, not sent twice */
+	assert_int_equal(sending_round(s, LANE_FLASH), 1);
+	assert_int_equal(sending_round(s, LANE_URGENT), 0);
+	offer(s, LANE_FLASH, 3, 10, 1200);
+	assert_true(want(s, &lane, &after, 1200)); /* 4 again, behind it and without waiting */
+	assert_int_equal(after, 3);
+	assert_int_equal(sending_round(s, LANE_FLASH), 1);
 	sending_free(&s);
 }
 
@@ -236,7 +245,7 @@ main(void)
 		cmocka_unit_test(the_window_of_messages_and_bytes_is_kept),
 		cmocka_unit_test(an_answer_makes_room),
 		cmocka_unit_test(after_a_reconnect_everything_unanswered_is_offered_again),
-		cmocka_unit_test(slow_down_goes_back_to_the_refused_one_after_the_wait),
+		cmocka_unit_test(p11_slow_down_goes_back_to_the_refused_one_when_all_behind_it_is_answered),
 		cmocka_unit_test(a_wait_of_one_lane_holds_no_other),
 		cmocka_unit_test(each_code_has_its_fate),
 		cmocka_unit_test(a_broker_that_answers_nothing_is_noticed),

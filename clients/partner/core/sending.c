@@ -20,6 +20,8 @@ struct lane_out {
 	uint64_t blocked_ms;  /* not before */
 	bool may_have;        /* the store may hold more behind offered */
 	bool full;            /* until an answer makes room */
+	bool draining;        /* something was put off: nothing goes until all is answered that was sent behind it */
+	uint32_t round;       /* of what goes next: how often the lane was begun again */
 };
 
 struct sending {
@@ -56,6 +58,8 @@ sending_stop(struct sending *s)
 		o->blocked_ms = 0;
 		o->may_have = true;
 		o->full = false;
+		o->draining = false;
+		o->round = 0;
 	}
 }
 
@@ -82,7 +86,7 @@ sending_added(struct sending *s, enum lane lane)
 static bool
 lane_can(const struct lane_out *o, uint64_t now_ms)
 {
-	if (!o->may_have || o->full || o->count >= o->window.messages || now_ms < o->blocked_ms)
+	if (!o->may_have || o->full || o->draining || o->count >= o->window.messages || now_ms < o->blocked_ms)
 		return false;
 	return o->count == 0 || o->bytes < o->window.bytes;
 }
@@ -171,13 +175,26 @@ land(struct sending *s, const uint8_t id[KW_ID_LEN], struct flight *out, struct 
 	return false;
 }
 
+/* [P-11] */
+static void
+drained(struct lane_out *o)
+{
+	if (!o->draining || o->count > 0)
+		return;
+	o->draining = false;
+	o->round++;
+}
+
 bool
 sending_stored(struct sending *s, const uint8_t id[KW_ID_LEN])
 {
 	struct flight f;
 	struct lane_out *o;
 
-	return land(s, id, &f, &o);
+	if (!land(s, id, &f, &o))
+		return false;
+	drained(o);
+	return true;
 }
 
 /* Back to it: what stands behind it in the lane and is unanswered is skipped when the lane is gone through again. */
@@ -204,15 +221,23 @@ sending_refused(struct sending *s, const uint8_t id[KW_ID_LEN], enum wire_code c
 {
 	struct flight f;
 	struct lane_out *o;
+	bool again;
 
 	if (!land(s, id, &f, &o))
 		return SENDING_UNKNOWN;
-	if (code == CODE_AGREEMENT_OLD)
-		return SENDING_ANEW;
-	if (wire_code_for_good(code))
-		return SENDING_FOR_GOOD;
+	again = code != CODE_AGREEMENT_OLD && !wire_code_for_good(code);
+	o->draining = o->draining || again;
+	drained(o);
+	if (!again)
+		return code == CODE_AGREEMENT_OLD ? SENDING_ANEW : SENDING_FOR_GOOD;
 	back_to(o, f.seq, wait_ms, now_ms);
 	return SENDING_AGAIN;
+}
+
+uint32_t
+sending_round(const struct sending *s, enum lane lane)
+{
+	return s->lanes[lane].round;
 }
 
 uint32_t
@@ -239,7 +264,7 @@ sending_wake_ms(const struct sending *s)
 	for (int i = 0; s->open && i < KW_LANES; i++) {
 		const struct lane_out *o = &s->lanes[i];
 
-		if (o->may_have && !o->full && o->blocked_ms > 0 && o->blocked_ms < wake)
+		if (o->may_have && !o->full && !o->draining && o->blocked_ms > 0 && o->blocked_ms < wake)
 			wake = o->blocked_ms;
 		if (o->count > 0 && o->flights[0].sent_ms + SENDING_ANSWER_MS < wake)
 			wake = o->flights[0].sent_ms + SENDING_ANSWER_MS;

@@ -1,5 +1,5 @@
 /*
- * sending: what of the outbox is offered next, and what an answer means for it (docs/protocol.md [P-5], [P-8], [P-10]).
+ * sending: what of the outbox is offered next, and what an answer means for it (docs/protocol.md [P-5], [P-8], [P-10], [P-11]).
  * Pure. The outbox itself lies in the store; here is only what is unanswered, one window a lane, and how far each lane was
  * offered. Outbox numbers (seq) go up in the order in which things were accepted.
  */
@@ -40,7 +40,7 @@ bool sending_stored(struct sending *s, const uint8_t id[KW_ID_LEN]);
 
 enum sending_fate {
 	SENDING_UNKNOWN,   /* nothing of ours waits for this answer */
-	SENDING_AGAIN,     /* offered again by itself, after the wait */
+	SENDING_AGAIN,     /* offered again by itself, after the wait and when all of that lane is answered, and with it what stands behind it */
 	SENDING_FOR_GOOD,  /* never; the number is voided */
 	SENDING_ANEW,      /* sealed anew under the agreement in force; sending_back_to, where that is not here yet */
 };
@@ -48,6 +48,9 @@ enum sending_fate sending_refused(struct sending *s, const uint8_t id[KW_ID_LEN]
 
 /* It waits still and is offered again after the wait, and with it what stands behind it. */
 void sending_back_to(struct sending *s, enum lane lane, uint64_t seq, uint32_t wait_ms, uint64_t now_ms);
+
+/* [P-11] Goes into the publish of what is offered next in that lane. */
+uint32_t sending_round(const struct sending *s, enum lane lane);
 
 uint32_t sending_count(const struct sending *s, enum lane lane); /* unanswered */
 bool sending_stalled(const struct sending *s, uint64_t now_ms);  /* something is unanswered for SENDING_ANSWER_MS */
