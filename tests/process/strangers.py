@@ -312,12 +312,11 @@ class Raw:
     def expect(self, field):
         """The next Control with that field; what comes before it, and frames beside it, are passed over."""
         while True:
-            got, _ = self.receive()
-            try:
-                if field in fields(got):
-                    return fields(got)[field][0]
-            except (IndexError, UnicodeDecodeError):
-                pass  # a frame that is no Control
+            got, more = self.receive()
+            while more:
+                _, more = self.receive()
+            if field in fields(got):
+                return fields(got)[field][0]
 
     def reset(self):
         """Closes so that the other side sees a reset, not an end."""
