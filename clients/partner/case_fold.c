@@ -190,17 +190,29 @@ correct(struct case_fold *f, const struct case_log_entry *log, uint32_t from, ui
 	}
 }
 
-/* A take where it is not known who may: by the opening's agreement, which counts no more, or which is not here. */
+/* A move where it is not known who may make it: by the opening's agreement, which counts no more, or which is not here. */
 static enum case_verdict
-take_perhaps(struct kw_case *c, uint32_t actor)
+move_perhaps(struct kw_case *c, enum notice_type type, uint32_t actor)
 {
-	if (c->state == CASE_DONE || c->state == CASE_RECALLED || c->state == CASE_LAPSED)
+	bool closed = c->state == CASE_DONE || c->state == CASE_RECALLED || c->state == CASE_LAPSED, taken = c->state == CASE_TAKEN;
+
+	if (type == TYPE_REOPENED)
+		return c->state == CASE_DONE ? CASE_V_OK : closed ? CASE_V_CLOSED : CASE_V_STILL_OPEN;
+	if (type == TYPE_RECALL || type == TYPE_CANCEL)
+		return CASE_V_OK;
+	if (closed)
 		return CASE_V_CLOSED;
-	if (c->state == CASE_TAKEN && c->next != actor)
-		return c->owner == actor ? CASE_V_ALREADY_YOURS : CASE_V_TAKEN_BY;
-	c->state = CASE_TAKEN;
-	c->owner = actor;
-	c->next = CASE_NOBODY;
+	if (type == TYPE_TAKEN || type == TYPE_DECLINED) {
+		if (taken && c->next != actor)
+			return c->owner != actor ? CASE_V_TAKEN_BY : type == TYPE_TAKEN ? CASE_V_ALREADY_YOURS : CASE_V_USE_RETURN;
+	} else if (!taken || c->owner != actor) {
+		return taken ? CASE_V_TAKEN_BY : CASE_V_NOT_TAKEN;
+	}
+	if (type == TYPE_TAKEN) {
+		c->state = CASE_TAKEN;
+		c->owner = actor;
+		c->next = CASE_NOBODY;
+	}
 	return CASE_V_OK;
 }
 
@@ -211,8 +223,8 @@ judge(struct case_fold *f, struct kw_case *c, const struct case_log_entry *log, 
 
 	if (opened && c->version == f->header.agreement_version)
 		e->verdict = case_move(c, &log[i].move, &f->rules);
-	else if (e->type == TYPE_TAKEN)
-		e->verdict = take_perhaps(c, log[i].move.actor);
+	else
+		e->verdict = move_perhaps(c, e->type, log[i].move.actor);
 }
 
 /* What each move did, by the statement before it, the moves since then that came here, and the statement that covers it. */
