@@ -48,7 +48,7 @@ struct matter {
 };
 
 struct made { int who; enum notice_type type; uint8_t about[KW_ID_LEN], id[KW_ID_LEN]; bool settled; }; /* a move that people made */
-struct on_way { uint8_t id[KW_ID_LEN]; struct matter *of; struct case_move move; };
+struct on_way { uint8_t id[KW_ID_LEN], about[KW_ID_LEN]; struct case_move move; };
 
 struct case_books {
 	struct sim *sim;
@@ -62,6 +62,8 @@ struct case_books {
 	enum subject world_of;
 	uint32_t world_asked_ms, world_versions;
 	uint64_t calm_ms;
+	bool retelling;
+	bool restored;                 /* nodes may know of entries that the log lost */
 };
 
 struct case_books *
@@ -75,17 +77,34 @@ books_new(struct sim *s)
 	return c;
 }
 
+static void
+forget_matters(struct case_books *c)
+{
+	for (uint32_t i = 0; i < c->count; i++) {
+		free(c->matters[i]->entries);
+		free(c->matters[i]->copies);
+		free(c->matters[i]);
+	}
+	free(c->matters);
+	c->matters = NULL;
+	c->count = 0;
+}
+
+void
+books_restored(struct case_books *c, bool told)
+{
+	if (!told)
+		forget_matters(c);
+	c->restored = true;
+	c->retelling = !told;
+}
+
 void
 books_free(struct case_books **c)
 {
 	if (*c == NULL)
 		return;
-	for (uint32_t i = 0; i < (*c)->count; i++) {
-		free((*c)->matters[i]->entries);
-		free((*c)->matters[i]->copies);
-		free((*c)->matters[i]);
-	}
-	free((*c)->matters);
+	forget_matters(*c);
 	free((*c)->made);
 	free((*c)->on_way);
 	free(*c);
@@ -301,7 +320,7 @@ not_early(struct case_books *c, const struct matter *m, const struct case_statem
 	for (uint32_t i = m->count; i-- > 0 && said == NULL;)
 		if (m->entries[i].statement && m->entries[i].verdict == CASE_V_OK)
 			said = &m->entries[i];
-	if (said == NULL || stood->until_ms <= stood->said_ms || said->starts != c->sim->counts.broker_starts)
+	if (c->retelling || said == NULL || stood->until_ms <= stood->said_ms || said->starts != c->sim->counts.broker_starts)
 		return;
 	if (s->cause != CAUSE_TIMEOUT && s->cause != CAUSE_ALARM && s->cause != CAUSE_HANDOVER_LAPSED)
 		return;
@@ -404,8 +423,9 @@ books_offered(struct case_books *c, int who, const struct header *h)
 		return;
 	c->on_way = room_for(c->on_way, c->on_way_count, sizeof *c->on_way);
 	w = &c->on_way[c->on_way_count++];
-	*w = (struct on_way){.of = m, .move = move};
+	*w = (struct on_way){.move = move};
 	memcpy(w->id, h->id, KW_ID_LEN);
+	memcpy(w->about, m->id, KW_ID_LEN);
 }
 
 /* [M-19] void by what is committed; the broker may have judged before the newest entry was. */
@@ -414,15 +434,18 @@ books_explain(struct case_books *c, const uint8_t id[KW_ID_LEN], enum wire_code 
 {
 	for (uint32_t i = 0; i < c->on_way_count; i++) {
 		const struct on_way *w = &c->on_way[i];
+		const struct matter *of = matter_of(c, w->about);
 		struct case_oracle now, before;
 
 		if (memcmp(w->id, id, KW_ID_LEN) != 0 || code != CODE_DENIED)
 			continue;
-		now = w->of->now;
-		before = w->of->before;
-		return case_oracle_move(&now, world_for(c, w->of), &w->move) != CASE_V_OK || case_oracle_move(&before, &c->world, &w->move) != CASE_V_OK;
+		if (of == NULL)
+			return c->restored; /* [M-19] about no case: the log lost it */
+		now = of->now;
+		before = of->before;
+		return case_oracle_move(&now, world_for(c, of), &w->move) != CASE_V_OK || case_oracle_move(&before, &c->world, &w->move) != CASE_V_OK;
 	}
-	return false;
+	return c->restored && code == CODE_DENIED; /* a note, say, about a case that the log lost */
 }
 
 void
@@ -434,7 +457,7 @@ books_told(struct case_books *c, int who, struct span entry)
 	if (entry_decode(&b, entry, NULL) != KW_OK || b.kind != ENTRY_CASE)
 		return;
 	m = matter_of(c, b.of_case.id);
-	if (m == NULL || (m->parties & BIT(who)) == 0)
+	if ((m == NULL || (m->parties & BIT(who)) == 0) && !c->restored)
 		sim_broken(c->sim, "the broker tells %s how the case %s stands, who takes no part in it", papers_name(who), short_id(b.of_case.id));
 }
 
@@ -469,6 +492,8 @@ books_row(struct case_books *c, int who, const struct inbox_row *row)
 		return; /* a move may still overtake the alarm in the case's own lane */
 	if (e != NULL && e->statement && e->verdict == CASE_V_STALE && (m->first & BIT(who)) == 0)
 		return; /* who came later believes each statement: whether a move went before it need not be seen from there */
+	if (e == NULL && c->restored)
+		return; /* [M-15] the log lost it behind that */
 	if (e == NULL || !e->statement || e->verdict != CASE_V_OK) {
 		sim_broken(c->sim, "the application of %s reads a statement about the case %s that is not in the log, or counts nothing there", papers_name(who),
 		           short_id(row->header.about.id));
@@ -567,7 +592,7 @@ books_look(struct case_books *c, int who, const uint8_t id[KW_ID_LEN])
 	json_t *shown;
 	bool believed;
 
-	if (m == NULL || desk_case(&shown, c->sim->posts[who].node, id, true, "en", &why) != KW_OK)
+	if (m == NULL || (c->restored && c->calm_ms == 0) || desk_case(&shown, c->sim->posts[who].node, id, true, "en", &why) != KW_OK)
 		return;
 	believed = json_is_true(json_object_get(shown, "believed"));
 	at = folded_last(c, who, m, shown, believed);
@@ -673,6 +698,8 @@ heard(struct case_books *c, struct made *n, char what[512])
 	fate = desk_move_fate(c->sim->posts[n->who].node, n->id, &why);
 	if (e != NULL && n->type == TYPE_RECALL && (m->first & BIT(n->who)) == 0)
 		e = NULL; /* a colleague of the sender's takes no part: that it stands in the log is all there is to hear */
+	if (fate == KW_EAGAIN && e == NULL && c->restored)
+		return true; /* [C-11] the log lost it and may not take it any more: it stays stored at its node */
 	if (fate == KW_EAGAIN || (e != NULL && (fate == KW_OK) != (e->verdict == CASE_V_OK || e->verdict == CASE_V_ALREADY_YOURS))) {
 		(void)snprintf(what, 512, "%s hears of its move %s in the case %s: %s; it is %s", papers_name(n->who), short_id(n->id), short_id(n->about),
 		               fate == KW_OK ? "it counts" : why.text, e != NULL ? case_verdict_name(e->verdict) : "not in the log");

@@ -16,6 +16,7 @@ void books_free(struct case_books **c);
 
 /* ---- what happened ---- */
 void books_logged(struct case_books *c, const struct store_batch *b); /* it is on the broker's disk */
+void books_restored(struct case_books *c, bool told); /* before the broker's log is told again, from an old copy of its store, and behind that (told) */
 void books_offered(struct case_books *c, int who, const struct header *h); /* a move is on its way to the broker */
 struct books_move { int who; enum notice_type type; const uint8_t *about, *id; }; /* id: of the move itself */
 void books_moved(struct case_books *c, const struct books_move *m);   /* the desk took it */

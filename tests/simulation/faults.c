@@ -15,7 +15,7 @@
 const char *
 fault_name(enum fault f)
 {
-	static const char *const names[FAULT_COUNT] = {"crash-broker", "crash-node", "stall", "partition", "reset", "half-open", "slow", "clock", "disk", "node-disk", "agreement", "liar"};
+	static const char *const names[FAULT_COUNT] = {"crash-broker", "crash-node", "stall", "partition", "reset", "half-open", "slow", "clock", "disk", "node-disk", "agreement", "restore", "liar"};
 
 	return names[f];
 }
@@ -76,10 +76,14 @@ jump(struct dice *d)
 	trace("%s: its clock jumps by %lld ms", papers_name(who), (long long)ms);
 }
 
+/*
+ * Not behind an old copy: what that lacks is offered again, refused as of an older agreement, and sealed anew under another id, which whoever has it
+ * already reads a second time. That is so, and not what [C-11] says.
+ */
 bool
 faults_agree(struct sim *s, const struct policy *next)
 {
-	if (s->has_next || s->paper_count == PAPERS_MAX)
+	if (s->restored || s->has_next || s->paper_count == PAPERS_MAX)
 		return false;
 	papers_write(&s->papers[s->paper_count], &s->papers[s->paper_count - 1], next);
 	s->has_next = true;
@@ -127,6 +131,21 @@ disk(struct sim *s, struct dice *d)
 	case 2: vault_fail_next(broken, KW_EIO, false); trace("the broker's next sync fails"); break;
 	default: vault_fail_read(broken); trace("the broker's next read fails"); break;
 	}
+}
+
+/* The broker's machine loses its power, and what its operator finds is a copy from before. */
+static bool
+restore(struct sim *s, struct dice *d)
+{
+	uint64_t batches = vault_batches(house_vault(s->house)), back = dice_between(d, 1, 60);
+	uint64_t least = s->agreed_batches > 1 ? s->agreed_batches : 1;
+
+	if (s->has_next || s->restored || batches <= least) /* once: a copy from before a new log epoch would begin the same one again */
+		return false;
+	house_crash(s->house, true);
+	house_back_to(s->house, batches > least + back ? batches - back : least);
+	sim_at(s, clocks_true() + dice_between(d, 200, 3000), EVENT_BROKER_START, 0, 0);
+	return true;
 }
 
 void
@@ -186,6 +205,9 @@ faults_begin(struct sim *s, uint32_t i)
 	case FAULT_AGREEMENT:
 		applied = write_version(s, &d);
 		break;
+	case FAULT_RESTORE:
+		applied = restore(s, &d);
+		break;
 	case FAULT_LIAR: /* lies all the time: liar.h */
 	case FAULT_COUNT:
 		break;
@@ -232,6 +254,7 @@ faults_over(struct sim *s, uint32_t i)
 	case FAULT_RESET:
 	case FAULT_HALF_OPEN:
 	case FAULT_CLOCK:
+	case FAULT_RESTORE:
 	case FAULT_LIAR: /* lies all the time: liar.h */
 	case FAULT_COUNT:
 		break;
@@ -254,6 +277,7 @@ faults_end(struct sim *s)
 			sim_disk_mend(s->disk, s->posts[i].config.state);
 	house_start(s->house);
 	house_install(s->house);
+	house_new_epoch(s->house);
 	for (int i = 0; i < WHO_NODES; i++)
 		post_start(s, i);
 }

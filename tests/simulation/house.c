@@ -7,6 +7,7 @@
 #include "broker/net/case_entries.h"
 #include "broker/net/loading.h"
 #include "broker/net/relay.h"
+#include "case_books.h"
 #include "clocks.h"
 #include "lines.h"
 #include "oracle.h"
@@ -183,6 +184,7 @@ look_at_version(struct house *h)
 	s->has_next = false;
 	s->paper_count++;
 	s->counts.agreements++;
+	s->agreed_batches = vault_batches(h->disk);
 	trace("version %u is in force", s->paper_count);
 	posts_agreement(s);
 }
@@ -210,6 +212,42 @@ house_install(struct house *h)
 	h->installing = true;
 	relay_install(h->relay, buf_span(&p->text), buf_span(&p->sigs), (struct relay_done){h, installed});
 	house_wake(h, clocks_true());
+}
+
+#define OPERATOR_MS 2000u
+
+static void
+epoch_begun(void *self, enum kw_err err, const char *sentence)
+{
+	struct house *h = self;
+
+	trace("new log epoch%s%s", err != KW_OK ? " does not begin: " : "", sentence);
+	h->sim->epoch_due = h->sim->epoch_due && err != KW_OK;
+}
+
+void
+house_back_to(struct house *h, uint64_t batches)
+{
+	MUST(!h->up);
+	trace("a copy of the store comes back: %llu batches of %llu", (unsigned long long)batches, (unsigned long long)vault_batches(h->disk));
+	h->sim->epoch_due = h->sim->restored = true;
+	books_restored(h->sim->books, false);
+	vault_back_to(h->disk, batches);
+	books_restored(h->sim->books, true);
+	oracle_restored(h->sim->oracle);
+}
+
+void
+house_new_epoch(struct house *h)
+{
+	if (!h->sim->epoch_due)
+		return;
+	clocks_run_as(WHO_BROKER);
+	if (h->up && !h->installing) {
+		relay_new_epoch(h->relay, (struct relay_done){h, epoch_begun});
+		house_wake(h, clocks_true());
+	}
+	sim_at(h->sim, clocks_true() + OPERATOR_MS, EVENT_OPERATOR, 0, 0);
 }
 
 /* A stop at the first start is none of the faults: the operator is still there. */
@@ -302,6 +340,7 @@ house_start(struct house *h)
 	look_at_version(h);
 	trace("broker up, version %u", agreement_version(agreement_chain_newest(h->chain)));
 	house_wake(h, clocks_true());
+	house_new_epoch(h); /* before it serves somebody who knows no better: what it wrote then, others would take for what they have */
 }
 
 void

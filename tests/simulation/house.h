@@ -11,6 +11,8 @@ struct vault *house_vault(struct house *h);
 void house_start(struct house *h);
 void house_turn(struct house *h);
 void house_crash(struct house *h, bool rude);
+void house_back_to(struct house *h, uint64_t batches); /* it is down: a copy of its store, as it was behind so many batches, takes its place */
+void house_new_epoch(struct house *h);             /* what the operator does about it; tried again where the broker is down or at it */
 void house_sync(struct house *h, uint64_t life);   /* EVENT_SYNC: the batch reaches the disk */
 void house_answer(struct house *h, uint64_t life); /* EVENT_ANSWER: and the broker hears of it */
 bool house_planned(struct house *h, uint64_t at);   /* the turn that was planned for then came; false: it is another one now */

@@ -45,6 +45,7 @@ struct note {
 	struct buf wraps;
 	uint32_t recalls;           /* a recall: of what; number + 1 */
 	bool recalled;              /* somebody who may recalled it */
+	bool lost;                  /* it was stored, and the copy that came back does not have it */
 	uint64_t gone_turn;         /* of the broker, in which its content went from the disk for a recall */
 	uint32_t recall_seen;       /* bits: whose application read a recall of it */
 	uint32_t shut;              /* of these, at whom the content was looked for and is gone */
@@ -59,6 +60,7 @@ struct oracle {
 	uint32_t count, room;
 	uint32_t *index, index_room; /* by id: number + 1 */
 	uint64_t broker_turn;
+	bool behind;                /* the broker said that it is, and no new log epoch has begun */
 	uint32_t overtaken[WHO_NODES];
 	struct flight flights[WHO_NODES][KW_LANES];
 	struct lane_window said[WHO_NODES][KW_LANES];
@@ -206,6 +208,21 @@ oracle_recallable(const struct oracle *o, uint32_t nth, uint8_t id[KW_ID_LEN], i
 		return !n->recalled;
 	}
 	return false;
+}
+
+void
+oracle_restored(struct oracle *o)
+{
+	for (uint32_t i = 0; i < o->count; i++) {
+		struct note *n = &o->notes[i];
+
+		if (!n->said_stored || vault_has(house_vault(o->sim->house), papers_name(n->sender), n->id))
+			continue;
+		n->lost = true;
+		n->order = 0; /* [C-11] offered again, and then behind what came since */
+		n->gone_turn = 0;
+	}
+	o->behind = false;
 }
 
 void
@@ -371,7 +388,7 @@ flash_waits(struct oracle *o, int who, const struct note *lower)
 	for (uint32_t i = 0; i < o->count; i++) {
 		const struct note *n = &o->notes[i];
 
-		if (n->lane == LANE_FLASH && n->by_people && (n->audience & ~n->sent & BIT(who)) != 0 && n->said_stored && n->stored_turn < o->broker_turn) {
+		if (n->lane == LANE_FLASH && n->by_people && (n->audience & ~n->sent & BIT(who)) != 0 && n->said_stored && !n->lost && n->stored_turn < o->broker_turn) {
 			if (o->overtaken[who]++ < OVERTAKEN_MAX)
 				return;
 			sim_broken(o->sim, "the broker sends %s of lane %s to %s, and %s of lane flash, answered stored before, still waits", short_id(lower->id),
@@ -463,9 +480,10 @@ stored(struct oracle *o, int who, const struct wire_stored *s)
 			sim_broken(o->sim, "the broker answers stored for %s of %s, which is not on disk", short_id(n->id), papers_name(who));
 		if (!n->said_stored && (n->by_people || n->resealed))
 			o->sim->counts.stored++;
-		if (!n->said_stored)
+		if (!n->said_stored || n->lost)
 			n->stored_turn = o->broker_turn;
 		n->said_stored = true;
+		n->lost = false;
 	}
 }
 
@@ -476,6 +494,7 @@ refused(struct oracle *o, int who, const struct wire_refused *r)
 	struct note *n = r->has_id ? note_of(o, r->id) : NULL;
 
 	trace("refuses %s%s%s: %s, %s", papers_name(who), r->has_id ? " " : "", r->has_id ? short_id(r->id) : "", wire_code_name(r->code), r->text);
+	o->behind = o->behind || (r->code == CODE_BEHIND && o->sim->epoch_due);
 	if (n == NULL || who == WHO_LIAR)
 		return;
 	if (r->code == CODE_AGREEMENT_OLD) {
@@ -497,6 +516,9 @@ oracle_down(struct oracle *o, int who, struct span control, struct span frame)
 		sim_broken(o->sim, "the broker says to %s what cannot be read", papers_name(who));
 		return;
 	}
+	o->behind = o->behind && o->sim->epoch_due;
+	if (o->behind && (m.kind == WIRE_DELIVER || m.kind == WIRE_STORED))
+		sim_broken(o->sim, "the broker said that it is behind, and serves %s", papers_name(who));
 	if (m.kind == WIRE_DELIVER)
 		delivered(o, who, &m.deliver, frame);
 	else if (m.kind == WIRE_WELCOME && who < WHO_NODES)
@@ -700,6 +722,12 @@ note_settled(const struct oracle *o, struct note *n, char what[512])
 		(void)snprintf(what, 512, "%s of %s in lane %s was published and is not stored", short_id(n->id), papers_name(n->sender), lane_name(n->lane));
 		return false;
 	}
+	if (n->lost && missing != 0 && !n->recalled && (members & BIT(n->sender)) != 0 && !may_be_over(n) && !n->anew) {
+		(void)snprintf(what, 512, "%s of %s in lane %s was lost with the store and is not stored again", short_id(n->id), papers_name(n->sender), lane_name(n->lane));
+		return false;
+	}
+	if (n->lost) /* its sender has no content of what was recalled, and offers nothing of it again */
+		return true;
 	for (int who = 0; who < WHO_NODES; who++)
 		if ((missing & BIT(who)) != 0) {
 			(void)snprintf(what, 512, "%s of %s in lane %s was answered stored and is missing at %s", short_id(n->id), papers_name(n->sender),

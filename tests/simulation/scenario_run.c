@@ -32,6 +32,7 @@ struct play {
 	struct label labels[SCENARIO_LABELS_MAX];
 	bool held[SCENARIO_LINES_MAX]; /* of what must be so within a time: it was */
 	uint32_t next;                 /* sentence */
+	uint64_t copied;               /* batches of the broker's store */
 };
 
 static void
@@ -177,6 +178,18 @@ agree(struct play *p, const struct scenario_line *l)
 }
 
 static void
+come_back(struct play *p, const struct scenario_line *l)
+{
+	if (p->copied < p->sim->agreed_batches || p->copied == 0) {
+		wrong(p, l, "there is no copy, or it is from before the agreement in force");
+		return;
+	}
+	house_crash(p->sim->house, true);
+	house_back_to(p->sim->house, p->copied);
+	house_start(p->sim->house);
+}
+
+static void
 crash(struct play *p, const struct scenario_line *l, bool rude)
 {
 	int who = l->who[0];
@@ -224,6 +237,8 @@ happen(struct play *p, const struct scenario_line *l)
 	case DO_LEAVE_OUT:
 	case DO_TAKE_URGENT:
 	case DO_TURN: agree(p, l); break;
+	case DO_COPY: p->copied = vault_batches(disk); break;
+	case DO_COME_BACK: come_back(p, l); break;
 	case DO_CRASH: crash(p, l, false); break;
 	case DO_POWER: crash(p, l, true); break;
 	case DO_START: start(p, l); break;

@@ -171,6 +171,9 @@ take_event(struct sim *s, const struct event *e)
 	case EVENT_NODE_START:
 		post_start(s, who);
 		break;
+	case EVENT_OPERATOR:
+		house_new_epoch(s->house);
+		break;
 	case EVENT_LIAR:
 		liar_turn(s->liar);
 		break;
@@ -209,6 +212,10 @@ plan_steps(struct sim *s)
 static bool
 settled(struct sim *s, char what[512])
 {
+	if (s->epoch_due) {
+		(void)snprintf(what, 512, "the new log epoch does not begin");
+		return false;
+	}
 	if (!oracle_settled(s->oracle, what) || !books_settled(s->books, what))
 		return false;
 	if (!house_quiet(s->house)) {

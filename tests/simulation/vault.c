@@ -525,8 +525,11 @@ vault_back_to(struct vault *d, uint64_t batches)
 	*d = fresh;
 	begin(d);
 	journal_cut(d, batches);
-	for (uint64_t i = 0; i < d->batches; i++)
+	for (uint64_t i = 0; i < d->batches; i++) {
 		MUST(put_down(d, &d->journal[i].batch, NULL) == KW_OK);
+		if (d->logged != NULL)
+			d->logged(d->logged_self, &d->journal[i].batch);
+	}
 }
 
 bool

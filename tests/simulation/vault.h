@@ -24,6 +24,6 @@ void vault_full(struct vault *d, bool full);                /* nothing is append
 uint64_t vault_batches(const struct vault *d);
 /* Told of every batch that came to be on disk, as soon as it is there. */
 void vault_watch(struct vault *d, void (*logged)(void *self, const struct store_batch *b), void *self);
-void vault_back_to(struct vault *d, uint64_t batches);      /* an old copy: the first so many */
+void vault_back_to(struct vault *d, uint64_t batches);      /* an old copy: the first so many; whoever watches is told of these again */
 
 #endif
