@@ -320,7 +320,7 @@ housekeeping(struct node *n, struct kw_why *why)
 	}
 	if ((settled || n->change.outbox) && (err = node_late_over(n, why)) != KW_OK)
 		return err;
-	if ((err = node_release_step(n, why)) != KW_OK)
+	if ((err = node_release_step(n, why)) != KW_OK || (err = node_recalls_look(n, why)) != KW_OK)
 		return err;
 	if (n->mono_ms < n->sweep_ms)
 		return KW_OK;

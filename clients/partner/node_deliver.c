@@ -135,6 +135,7 @@ correct(struct node *n, uint64_t seq, enum notice_type type, struct kw_why *why)
 
 	n->change.inbox = true;
 	if (type == TYPE_RECALL) {
+		recalls_came(&n->recalls, seq);
 		err = pstore_in_erase(n->store, seq, "recalled", why);
 		return err == KW_OK ? node_release_erase(n, seq, why) : err;
 	}
@@ -277,7 +278,7 @@ no_reason_for_bare(const struct node *n, const struct header *h, enum wire_mark 
 		return !notice_type_is_receipt(h->type) && !subscribed(n, h->topic) ? "" : "not subscribed to, and it is";
 	case MARK_PURGED:
 		return h->expires_ms <= n->wall_ms ? "" : "read by all its readers, which this node is one of; if its store is no old copy, that is not so";
-	case MARK_RECALLED: /* the recall itself comes behind it */
+	case MARK_RECALLED: /* the recall itself comes behind it, and is missed where it does not: node_recalls_look */
 	case MARK_WHOLE:
 	case MARK_ENTRY:
 		break;
@@ -290,9 +291,9 @@ static const char *
 bare_mark(struct node *n, const struct header *h, enum wire_mark mark)
 {
 	const char *lie = no_reason_for_bare(n, h, mark);
-	bool was_here = n->up_since_ms != 0 && n->up_since_ms < h->created_ms;
+	bool was_here = n->up_since_ms != 0 && n->up_since_ms < h->created_ms, awaits = mark == MARK_RECALLED && !recalls_full(&n->recalls);
 
-	if (mark != MARK_NOT_SUBSCRIBED && mark != MARK_RECALLED && !notice_type_is_receipt(h->type) && was_here) {
+	if (mark != MARK_NOT_SUBSCRIBED && !awaits && !notice_type_is_receipt(h->type) && was_here) {
 		node_alarm(n, "held_back", "a notification of %s came without its content (%s) although this node was connected all the while: it was held back", h->sender,
 		           wire_mark_name(mark));
 		return "held back";
@@ -301,6 +302,39 @@ bare_mark(struct node *n, const struct header *h, enum wire_mark mark)
 		return wire_mark_name(mark);
 	node_alarm(n, "withheld", "the broker left out the content of a notification of %s on %.200s as %s", h->sender, h->topic, lie);
 	return "withheld";
+}
+
+/* One whose recall never came, though the link was up long enough: where this node may read its topic still, the recall was for it too. */
+static enum kw_err
+recall_missed(struct node *n, uint64_t seq, struct kw_why *why)
+{
+	struct in_stored row;
+	struct header h;
+	struct frame f;
+	enum kw_err err = pstore_in_get(&row, n->store, seq, why);
+
+	if (err != KW_OK)
+		return err == KW_ENOTFOUND ? KW_OK : err;
+	if (!row.bare || row.cancelled || frame_parse(&f, row.head, FRAME_EITHER, NULL) != KW_OK || header_decode(&h, f.header, NULL) != KW_OK ||
+	    !agreement_may_read(node_agreement(n), h.topic, agreement_node(node_agreement(n), n->id)))
+		return KW_OK;
+	node_alarm(n, "held_back", "the broker left out the content of a notification of %s as recalled, and no recall came within %u minutes: it was held back", h.sender,
+	           RECALLS_WAIT_MS / 60000);
+	if ((err = node_tx(n, why)) != KW_OK)
+		return err;
+	n->change.inbox = true;
+	return pstore_in_set_mark(n->store, seq, "held back", why);
+}
+
+enum kw_err
+node_recalls_look(struct node *n, struct kw_why *why)
+{
+	enum kw_err err = KW_OK;
+	uint64_t seq;
+
+	while (err == KW_OK && n->link.state == LINK_READY && (seq = recalls_missing(&n->recalls, n->mono_ms)) != 0)
+		err = recall_missed(n, seq, why);
+	return err;
 }
 
 /* What the row shows beside the text. */
@@ -386,6 +420,8 @@ put(struct node *n, const struct wire_deliver *d, const struct reading *r, const
 		goto free_sealed;
 	n->delivered++;
 	n->change.inbox = true;
+	if (d->mark == MARK_RECALLED)
+		recalls_await(&n->recalls, due.seq, n->mono_ms);
 	if ((err = correct_late(n, due.seq, h, r->frame_hash, why)) != KW_OK || (err = node_case_heard(n, h, r->frame_hash, r->frame.head, &d->at, why)) != KW_OK)
 		goto free_sealed;
 	if (row.receipt == RECEIPT_DUE) {

@@ -315,6 +315,7 @@ take_welcome(struct node *n, const struct wire_welcome *w, struct kw_why *why)
 	sending_start(n->sending, w->window);
 	n->up_since_ms = n->wall_ms;
 	n->up_since_mono_ms = n->mono_ms;
+	recalls_again(&n->recalls, n->mono_ms);
 	n->broker_version = w->agreement_version;
 	n->version_wanted = w->agreement_version > agreement_version(node_agreement(n));
 	log_event(LOG_NOTICE, "link.up", "endpoint=%s log_epoch=%u agreement=%u", n->endpoint, w->log_epoch, w->agreement_version);

@@ -7,6 +7,7 @@
 #include "clients/partner/core/catchup.h"
 #include "clients/partner/core/confirmations.h"
 #include "clients/partner/core/link.h"
+#include "clients/partner/core/recalls.h"
 #include "clients/partner/core/receipts.h"
 #include "clients/partner/core/sending.h"
 #include "clients/partner/net.h"
@@ -71,6 +72,7 @@ struct node {
 
 	struct lane_in lanes[KW_LANES];
 	struct catchup catchup;
+	struct recalls recalls;
 	uint64_t shown_seq;        /* of the inbox, while catchup lasts */
 	uint32_t broker_version;   /* of the agreement, as welcome said */
 	uint64_t asked_ms;         /* when a version was asked for; 0: none is awaited */
@@ -149,6 +151,8 @@ KW_MUST_USE bool node_commit_verify(const struct node *n, const uint8_t record[W
 KW_MUST_USE enum kw_err node_delivered(struct node *n, const struct wire_deliver *d, struct span bytes, struct kw_why *why);
 KW_MUST_USE enum kw_err node_held_again(struct node *n, struct kw_why *why); /* another agreement is here */
 void node_held_drop(struct node *n);
+/* [D-10] */
+KW_MUST_USE enum kw_err node_recalls_look(struct node *n, struct kw_why *why);
 
 /* node_out.c */
 void node_pump(struct node *n);
