@@ -69,7 +69,8 @@ def kinds(scale=1.0, mob=MOB):
         Kind("ten times the rate", "ten_times", 0, {"published": part(500)},
              lambda s, did, grew: did["published"] >= 9 * scale * s.said and grew["stored"] >= did["published"] // 2),
         Kind("frame counts and sizes", "sizes", 16, {"too large": part(30)}, lambda s, did, grew: grew["malformed"] + grew["dropped"] >= did["too large"]),
-        Kind("forged and replayed", "storm", 512, {"replayed": part(500)}, lambda s, did, grew: min(grew["stored"], grew["duplicates"]) >= did["replayed"] // 2),
+        Kind("forged and replayed", "storm", 512, {"replayed": part(500)},
+             lambda s, did, grew: grew["messages"] >= 2 * did["replayed"] and min(grew["stored"], grew["duplicates"]) > 0),  # of the rest many are put off
         Kind("garbage after login", "garbage", part(100), {"messages": part(2000)}, lambda s, did, grew: grew["malformed"] + grew["dropped"] >= did["messages"] // 2),
     ]
 
