@@ -43,12 +43,13 @@ def wait_until(condition, deadline=DEADLINE, what="the condition"):
     """condition() until it is true, and answers what it gave; fails when deadline seconds are over."""
     end = time.monotonic() + deadline
     while True:
+        asked = time.monotonic()
         got = condition()
         if got:
             return got
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not come true within {deadline:.0f} s")
-        time.sleep(0.02)
+        time.sleep(min(0.5, max(0.02, 2 * (time.monotonic() - asked))))  # asking takes no more than a third of the machine
 
 
 def plain(shown):
@@ -273,12 +274,14 @@ class Partnership:
         self.passphrase_file = self.folder / "passphrase"
         self.passphrase_file.write_text(PASSPHRASE + "\n")
         self.passphrase_file.chmod(0o600)
-        for node in self.nodes:
-            self.new_key(node)
-        self.new_key("haus", "--broker")
-        self.new_key("night-desk", "--operator")
-        for member in self.MEMBERS:
-            self.new_key(member, "--steering")
+        another = getattr(test, "has_partnership", False)  # of one test: with keys of its own
+        test.has_partnership = True
+        kinds = {**{node: () for node in self.nodes}, "haus": ("--broker",), "night-desk": ("--operator",), **{member: ("--steering",) for member in self.MEMBERS}}
+        for name, kind in kinds.items():
+            if another:
+                self.new_key(name, *kind)
+            else:
+                self.first_key(name, *kind)
 
     def copy(self, test, endpoint):
         """The same keys in that test's folder, so that not every test waits for new ones."""
@@ -287,6 +290,19 @@ class Partnership:
         other.test, other.folder, other.endpoint, other.lines = test, test.folder, endpoint, dict(self.lines)
         other.passphrase_file = test.folder / self.passphrase_file.name
         return other
+
+    made = {}  # by what was asked for: the line, and what the file holds
+
+    def first_key(self, name, *kind):
+        """Every test begins with keys of these names; they need not be made each time."""
+        asked = (name, kind, self.exercise and "--steering" not in kind)
+        if asked not in self.made:
+            path = self.new_key(name, *kind)
+            self.made[asked] = self.lines[name], path.read_bytes()
+            return
+        self.lines[name], content = self.made[asked]
+        self.key(name).touch(mode=0o600)
+        self.key(name).write_bytes(content)
 
     def new_key(self, name, *kind, file=None):
         """Makes a key and remembers its line under name."""

@@ -7,7 +7,7 @@ import unittest.mock
 import campaign
 import kurzweg_test
 
-CYCLES = 50
+CYCLES = 35
 
 
 def seed():
