@@ -345,8 +345,8 @@ core_publish(struct core *c, uint32_t conn, const struct core_publication *p, st
 		answer_known(c, s, p);
 		return;
 	}
-	if (!service_takes(c, &j) || !nothing_comes_first(&s->in[h->lane], h->lane, p->round, &j) || !sender_and_version(c, s, h, &j) || !times(h, now, &j) || !flow(c, s, h, bytes, &j) ||
-	    !rights(c, s, h, p->blob->wraps_len, &count, &topic, now, &j)) {
+	if (!service_takes(c, &j) || !nothing_comes_first(&s->in[h->lane], h->lane, p->round, &j) || !sender_and_version(c, s, h, &j) ||
+	    !times(h, now, &j) || !flow(c, s, h, bytes, &j) || !rights(c, s, h, p->blob->wraps_len, &count, &topic, now, &j)) {
 		if (s != NULL && !wire_code_for_good(j.code) && j.code != CODE_AGREEMENT_OLD)
 			session_put_off(s, h->lane, p->round);
 		effect_refuse(c, conn, j.code, h->id, j.wait_ms, "%s", j.why.text);

@@ -86,7 +86,7 @@ struct in_lane {
 	uint32_t messages;                     /* publishes without an answer */
 	uint64_t bytes;
 	bool put_off;                          /* one was refused for now: so is what comes of its round or an earlier one */
-	uint32_t round;
+	uint32_t round;                        /* the newest that something of was put off */
 };
 
 struct session {
@@ -125,7 +125,7 @@ struct known_version { const struct agreement *agreement; uint32_t *numbers; };
 struct pending {                           /* a publication or entry on its way into the log */
 	struct store_op op;
 	uint32_t conn, generation;             /* CORE_NO_CONN: the broker's own */
-	uint32_t round;
+	uint32_t round;                        /* [P-11] */
 	uint32_t bytes;
 	struct blob *blob;
 	struct case_note *note;                /* NULL: no case is concerned; the entry's own */

@@ -938,17 +938,15 @@ a_wall_clock_that_was_set_back_prolongs_no_turn_behind_the_one_that_ran(void **s
 	stands(w, id, CASE_ESCALATED, OFFICE, CAUSE_TIMEOUT);
 }
 
-/* [M-16] */
 static void
-a_wall_clock_that_was_set_ahead_takes_no_time_away_from_a_turn_that_another_agreement_gives(void **state)
+a_turn_that_another_agreement_gives_is_whole(struct world *w, int64_t clock_jumps_ms, uint64_t later_ms)
 {
-	struct world *w = *state;
 	uint8_t id[KW_ID_LEN];
 
 	w->agreement.topic.on_change = ON_CHANGE_MOVE;
 	ask(w, id);
-	w->now.wall_ms += 3600000;
-	world_pass(w, 10000);
+	w->now.wall_ms += (uint64_t)clock_jumps_ms;
+	world_pass(w, later_ms);
 	second = like_the_first(w, NODES, ids);
 	into_force(w, &second);
 	stands(w, id, CASE_OFFERED, ORDER, CAUSE_AGREEMENT);
@@ -960,22 +958,16 @@ a_wall_clock_that_was_set_ahead_takes_no_time_away_from_a_turn_that_another_agre
 
 /* [M-16] */
 static void
+a_wall_clock_that_was_set_ahead_takes_no_time_away_from_a_turn_that_another_agreement_gives(void **state)
+{
+	a_turn_that_another_agreement_gives_is_whole(*state, 3600000, 10000);
+}
+
+/* [M-16] */
+static void
 a_wall_clock_that_was_set_back_takes_no_time_away_from_a_turn_that_another_agreement_gives(void **state)
 {
-	struct world *w = *state;
-	uint8_t id[KW_ID_LEN];
-
-	w->agreement.topic.on_change = ON_CHANGE_MOVE;
-	ask(w, id);
-	w->now.wall_ms -= 3600000;
-	world_pass(w, 30000);
-	second = like_the_first(w, NODES, ids);
-	into_force(w, &second);
-	stands(w, id, CASE_OFFERED, ORDER, CAUSE_AGREEMENT);
-	world_pass(w, 50000);
-	stands(w, id, CASE_OFFERED, ORDER, CAUSE_AGREEMENT);
-	world_pass(w, 11000);
-	stands(w, id, CASE_OFFERED, NIGHT, CAUSE_TIMEOUT);
+	a_turn_that_another_agreement_gives_is_whole(*state, -3600000, 30000);
 }
 
 /* [M-17] */
