@@ -340,6 +340,19 @@ is_recalled(bool *recalled, struct node *n, const struct old *old, struct kw_why
 	return err == KW_ENOTFOUND ? KW_OK : err;
 }
 
+/* A void names all whose numbers it tells; one of them who may not read there any more must not keep it from the others. */
+static void
+leave_out_gone(struct header *h, const struct agreement *a)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < h->to_count; i++)
+		if (agreement_is_concerned(a, h->topic, agreement_node(a, h->to[i])))
+			memmove(h->to[kept++], h->to[i], sizeof h->to[i]);
+	if (kept > 0)
+		h->to_count = kept;
+}
+
 static enum kw_err
 seal_anew(struct node *n, const struct old *old, bool own, struct kw_why *why)
 {
@@ -372,6 +385,8 @@ seal_anew(struct node *n, const struct old *old, bool own, struct kw_why *why)
 		return close_row(n, old, OUTBOX_REFUSED, "it was recalled, so it is not sealed anew", NULL, true, why);
 	if ((err = follow_about(n, &h, why)) != KW_OK)
 		return err;
+	if (h.type == TYPE_VOID)
+		leave_out_gone(&h, in.agreement);
 	in.payload = buf_span(&old->payload);
 	in.own = own;
 	err = node_seal(&seq, n, &in, &said);

@@ -785,27 +785,78 @@ anew_settled(struct oracle *o, struct note *n, char what[512])
 	return n->followed;
 }
 
+/* Whoever was taken out is told nothing any more, and tells nothing. */
+static bool
+was_taken_out(const struct sim *s, int who)
+{
+	bool in = false;
+
+	for (uint32_t v = 1; v <= s->paper_count; v++) {
+		if (in && (sim_policy_of(s, v)->members & BIT(who)) == 0)
+			return true;
+		in = (sim_policy_of(s, v)->members & BIT(who)) != 0;
+	}
+	return false;
+}
+
+/* Not under each version all that somebody else publishes in this lane is for this one: of what it may not read it is told nothing, and it can say nothing. */
+static bool
+lost_rights(const struct sim *s, int who, enum lane lane)
+{
+	for (uint32_t v = 1; v <= s->paper_count; v++)
+		for (int subject = 0; subject < SUBJECT_COUNT && (sim_policy_of(s, v)->members & BIT(who)) != 0; subject++)
+			if (papers_lane((enum subject)subject) == lane &&
+			    ((papers_readers(sim_policy_of(s, v), (enum subject)subject, WHO_COUNT) ^ papers_readers(sim_policy(s), (enum subject)subject, WHO_COUNT)) & BIT(who)) != 0)
+				return true;
+	return false;
+}
+
+/* Whoever of the two was taken out or may not read there any more. */
+static bool
+may_stay_open(const struct sim *s, int who, enum lane lane)
+{
+	return was_taken_out(s, who) || lost_rights(s, who, lane);
+}
+
+static enum lane
+lane_called(const char *name)
+{
+	int lane = 0;
+
+	while (lane < KW_LANES && strcmp(lane_name((enum lane)lane), name) != 0)
+		lane++;
+	MUST(lane < KW_LANES);
+	return (enum lane)lane;
+}
+
 /* A number that nobody used for anything is voided, so in the end none is missing. */
 static bool
 gaps_closed(struct sim *s, char what[512])
 {
-	for (int who = 0; who < WHO_NODES; who++) {
-		json_t *status;
-		json_int_t missing;
+	bool closed = true;
+
+	for (int who = 0; who < WHO_NODES && closed; who++) {
+		json_t *status, *gap;
+		size_t i;
 
 		if (s->posts[who].node == NULL)
 			continue;
 		clocks_run_as(who);
 		status = desk_status(s->posts[who].node);
 		MUST(status != NULL);
-		missing = json_integer_value(json_object_get(status, "missing_numbers"));
-		json_decref(status);
-		if (missing > 0) {
-			(void)snprintf(what, 512, "%s still misses %lld numbers", papers_name(who), (long long)missing);
-			return false;
+		json_array_foreach(json_object_get(status, "gaps"), i, gap) {
+			const char *sender = json_string_value(json_object_get(gap, "sender"));
+			enum lane lane = lane_called(json_string_value(json_object_get(gap, "lane")));
+
+			if (may_stay_open(s, papers_who(sender), lane) || may_stay_open(s, who, lane))
+				continue;
+			closed = false;
+			(void)snprintf(what, 512, "%s still misses numbers %lld to %lld of %s in lane %s", papers_name(who), (long long)json_integer_value(json_object_get(gap, "first")),
+			               (long long)json_integer_value(json_object_get(gap, "last")), sender, lane_name(lane));
 		}
+		json_decref(status);
 	}
-	return true;
+	return closed;
 }
 
 bool
@@ -819,5 +870,5 @@ oracle_settled(struct oracle *o, char what[512])
 		if (!note_settled(o, n, what) || (n->anew && !anew_settled(o, n, what)))
 			return false;
 	}
-	return o->sim->paper_count > 1 || gaps_closed(o->sim, what);
+	return gaps_closed(o->sim, what);
 }

@@ -476,6 +476,47 @@ what_is_refused_for_good_says_why_and_voids_its_numbers(void **state)
 }
 
 static void
+next_header(struct header *h, struct world *w)
+{
+	struct frame f;
+
+	(void)world_expect(w, WIRE_PUBLISH);
+	assert_int_equal(frame_parse(&f, buf_span(&w->frame), FRAME_WHOLE, NULL), KW_OK);
+	assert_int_equal(header_decode(h, f.header, NULL), KW_OK);
+}
+
+/* [P-9] Whoever may not read there any more is told nothing; the others still miss their numbers. */
+static void
+a_void_under_a_newer_agreement_goes_to_those_who_still_read_there(void **state)
+{
+	struct world *w = *state;
+	uint8_t id[KW_ID_LEN];
+	struct header h;
+	struct kw_why why;
+
+	world_up(w);
+	assert_int_equal(world_publish(w, "alert/flood", id, &why), KW_OK);
+	(void)world_expect(w, WIRE_PUBLISH);
+	refuse(w, id, CODE_DENIED);
+	next_header(&h, w);
+	assert_int_equal(h.type, TYPE_VOID);
+	assert_int_equal(h.to_count, 3);
+	world_next_version(w, "publish: [police, city], receive: [police, city, civil]", "publish: [police, city], receive: [police, city]");
+	world_send_entry(w, LANE_FLASH);
+	world_send_agreement(w);
+	world_steps(w, 20);
+	refuse(w, h.id, CODE_AGREEMENT_OLD);
+	do
+		next_header(&h, w);
+	while (memcmp(h.about.id, id, KW_ID_LEN) != 0); /* the first void's own number is voided too */
+	assert_int_equal(h.type, TYPE_VOID);
+	assert_int_equal(h.agreement_version, 2);
+	assert_int_equal(h.to_count, 2);
+	assert_string_equal(h.to[0], "city/crime-prevention");
+	assert_string_equal(h.to[1], "city/public-order");
+}
+
+static void
 two_commits_of_one_number_stop_publishing_with_evidence(void **state)
 {
 	struct wire_msg beat = {.kind = WIRE_BEAT, .beat = {.has_commit = true}};
@@ -986,6 +1027,7 @@ main(void)
 		T(under_a_newer_agreement_it_is_sealed_anew_and_the_old_numbers_are_voided),
 		T(what_is_refused_as_old_before_the_newer_agreement_is_here_waits_for_it),
 		T(what_is_refused_for_good_says_why_and_voids_its_numbers),
+		T(a_void_under_a_newer_agreement_goes_to_those_who_still_read_there),
 		T(two_commits_of_one_number_stop_publishing_with_evidence),
 		T(a_partner_that_saw_another_commit_shows_the_fork),
 		T(a_broker_from_an_old_backup_is_not_worked_with),
