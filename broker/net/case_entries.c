@@ -5,9 +5,8 @@
 
 #include "base/log.h"
 #include "broker/net/carrier.h"
+#include "broker/net/log_entry.h"
 #include "proto/entry.h"
-#include "proto/frame.h"
-#include "proto/seal.h"
 
 #define PAGE 256u
 
@@ -35,24 +34,11 @@ case_entries_state(const struct relay_parts *parts, const uint8_t id[KW_ID_LEN])
 static enum kw_err
 replay_one(const struct relay_parts *parts, const struct store_entry *s, struct kw_why *why)
 {
-	struct core_log_entry e = {.at = s->at, .set = s->set, .sender = s->sender};
-	uint8_t hash[KW_HASH_LEN];
-	struct broker_entry own;
-	struct header h;
-	struct frame f;
+	struct log_entry read;
 
-	if (s->entry && entry_decode(&own, s->head, why) != KW_OK)
+	if (log_entry_read(&read, s, why) != KW_OK)
 		return KW_ECORRUPT;
-	if (!s->entry && (frame_parse(&f, s->head, FRAME_EITHER, why) != KW_OK || header_decode(&h, f.header, why) != KW_OK))
-		return KW_ECORRUPT;
-	if (s->entry) {
-		e.entry = &own;
-	} else {
-		seal_frame_hash(hash, &f);
-		e.header = &h;
-		e.frame_hash = hash;
-	}
-	core_replay(parts->core, &e, relay_now());
+	core_replay(parts->core, &read.e, relay_now());
 	return KW_OK;
 }
 

@@ -12,10 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "broker/net/log_entry.h"
 #include "broker/store/store_lmdb_parts.h"
 #include "fuzz.h"
-#include "proto/frame.h"
-#include "proto/seal.h"
 #include "tests/unit/core_world.h"
 
 #define PAGE 16u
@@ -173,23 +172,14 @@ load(struct store_lmdb *s, struct core *core)
 static bool
 fold_one(struct core *core, const struct store_entry *s, struct core_time now)
 {
-	struct core_log_entry e = {.at = s->at, .set = s->set, .sender = s->sender};
-	uint8_t hash[KW_HASH_LEN];
-	struct broker_entry own;
-	struct header h;
-	struct frame f;
+	struct log_entry read;
+	struct kw_why why = {""};
 
-	if (s->entry ? entry_decode(&own, s->head, NULL) != KW_OK
-	             : frame_parse(&f, s->head, FRAME_EITHER, NULL) != KW_OK || header_decode(&h, f.header, NULL) != KW_OK)
+	if (log_entry_read(&read, s, &why) != KW_OK) {
+		HOLDS(why.text[0] != '\0', "refused without a sentence");
 		return false;
-	if (s->entry) {
-		e.entry = &own;
-	} else {
-		seal_frame_hash(hash, &f);
-		e.header = &h;
-		e.frame_hash = hash;
 	}
-	core_replay(core, &e, now);
+	core_replay(core, &read.e, now);
 	return true;
 }
 
