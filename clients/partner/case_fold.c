@@ -162,90 +162,208 @@ gather(void *self, const struct pstore_case_entry *row)
 
 /* The case as a statement says it stands, for the moves behind what it was made from. */
 static void
-stand(struct kw_case *c, const struct case_statement *s)
+stand(struct kw_case *c, const struct case_statement *s, uint64_t number)
 {
 	c->state = (uint8_t)s->state;
 	c->owner = s->owner;
 	c->next = s->next;
 	c->version = s->version;
 	c->in_force = s->in_force;
-	c->upto = c->changed = s->upto;
+	c->upto = c->changed = s->upto < number ? s->upto : number; /* whatever a broker claims */
 }
 
-/* Whoever took it, by what is seen from here, and does not have it by the statement that covers the move, came too late. */
+static bool
+is_closed(uint8_t state)
+{
+	return state == CASE_DONE || state == CASE_RECALLED || state == CASE_LAPSED;
+}
+
+static bool
+counts(const struct fold_entry *e)
+{
+	return e->verdict == CASE_V_OK || e->verdict == CASE_V_ALREADY_YOURS;
+}
+
+/* Where by the moves that came here somebody has it, or had it when it was closed, and by the statement another one does: that one came too late. */
+static enum case_verdict
+too_late(const struct kw_case *c, const struct case_statement *s)
+{
+	if (s->cause == CAUSE_AGREEMENT || (c->state != CASE_TAKEN && !is_closed(c->state)))
+		return CASE_V_OK;
+	if (s->owner == c->owner && (s->state == CASE_TAKEN || is_closed((uint8_t)s->state)))
+		return CASE_V_OK;
+	return s->state == CASE_TAKEN || is_closed(c->state) ? CASE_V_TAKEN_BY : is_closed((uint8_t)s->state) ? CASE_V_CLOSED : CASE_V_NOT_YOURS;
+}
+
+/* c is how it stood there by the moves that came here; the statement covers those of [from, to) up to its own. */
 static void
 correct(struct case_fold *f, const struct case_log_entry *log, uint32_t from, uint32_t to, const struct kw_case *c)
 {
 	const struct case_statement *s = &log[to].statement;
-	bool closed = s->state == CASE_DONE || s->state == CASE_RECALLED || s->state == CASE_LAPSED;
+	enum case_verdict late = too_late(c, s);
 
-	if (c->state != CASE_TAKEN || s->cause == CAUSE_AGREEMENT || (s->owner == c->owner && (closed || s->state == CASE_TAKEN)))
-		return;
 	for (uint32_t i = from; i < to; i++) {
 		struct fold_entry *e = &f->entries[i];
-		bool counted = e->verdict == CASE_V_OK || e->verdict == CASE_V_ALREADY_YOURS;
 
-		if (e->type == TYPE_TAKEN && log[i].move.actor == c->owner && log[i].number <= s->upto && counted)
-			e->verdict = s->state == CASE_TAKEN ? CASE_V_TAKEN_BY : closed ? CASE_V_CLOSED : CASE_V_NOT_YOURS;
+		if (log[i].is_statement || log[i].number > s->upto || !counts(e))
+			continue;
+		if (late != CASE_V_OK && e->type == TYPE_TAKEN && log[i].move.actor == c->owner)
+			e->verdict = late;
+		else if (s->cause == CAUSE_VOID && e->verdict == CASE_V_OK) /* [M-11] nothing before it did anything */
+			e->verdict = CASE_V_NOT_YOURS;
 	}
+}
+
+/* By what came here: it had its turn since the last opening, or said no. */
+static bool
+was_tried(const struct case_fold *f, const struct case_log_entry *log, uint32_t before, uint32_t actor)
+{
+	bool tried = false, turn = false;
+
+	for (uint32_t i = 0; i < before; i++) {
+		const struct fold_entry *e = &f->entries[i];
+
+		if (log[i].is_statement) {
+			tried = tried || (turn && log[i].statement.owner != actor && log[i].statement.state < CASE_TAKEN);
+			turn = log[i].statement.state == CASE_OFFERED && log[i].statement.owner == actor;
+		} else if (counts(e) && e->type == TYPE_REOPENED) {
+			tried = turn = false;
+		} else if (counts(e) && (e->type == TYPE_DECLINED || e->type == TYPE_RETURNED) && log[i].move.actor == actor) {
+			tried = true;
+		}
+	}
+	return tried;
+}
+
+static bool
+in_line(const struct case_fold *f, uint32_t version, uint32_t actor)
+{
+	struct case_terms t;
+
+	if (!f->rules.terms(&t, f->rules.ctx, version))
+		return true; /* not known here */
+	for (uint32_t i = 0; i < t.member_count && i < CASE_PARTIES_MAX; i++)
+		if (t.members[i] == actor)
+			return true;
+	return false;
+}
+
+static void
+set(struct kw_case *c, enum case_state state, uint32_t owner, uint32_t next)
+{
+	c->state = (uint8_t)state;
+	c->owner = owner;
+	c->next = next;
+}
+
+static enum case_verdict
+take_perhaps(struct kw_case *c, uint32_t actor)
+{
+	if (c->state == CASE_TAKEN && c->next != actor)
+		return c->owner == actor ? CASE_V_ALREADY_YOURS : CASE_V_TAKEN_BY;
+	set(c, CASE_TAKEN, actor, CASE_NOBODY);
+	return CASE_V_OK;
+}
+
+static enum case_verdict
+decline_perhaps(const struct case_fold *f, struct kw_case *c, const struct case_log_entry *log, uint32_t i)
+{
+	uint32_t actor = log[i].move.actor;
+
+	if (c->state == CASE_TAKEN && c->next != actor)
+		return c->owner == actor ? CASE_V_USE_RETURN : CASE_V_TAKEN_BY;
+	if (c->state == CASE_TAKEN) {
+		c->next = CASE_NOBODY;
+		return CASE_V_OK;
+	}
+	if (c->state == CASE_OFFERED && c->owner == actor) {
+		set(c, CASE_WAITING, CASE_NOBODY, CASE_NOBODY);
+		return CASE_V_OK;
+	}
+	if (was_tried(f, log, i, actor))
+		return CASE_V_ALREADY_DECLINED;
+	return in_line(f, c->version, actor) ? CASE_V_OK : CASE_V_NOT_YOURS;
+}
+
+static enum case_verdict
+owners_perhaps(struct kw_case *c, const struct case_move *m)
+{
+	if (c->state != CASE_TAKEN)
+		return CASE_V_NOT_TAKEN;
+	if (c->owner != m->actor)
+		return CASE_V_TAKEN_BY;
+	if (m->kind == MOVE_HAND_OVER)
+		c->next = m->to;
+	else if (m->kind == MOVE_RETURN)
+		set(c, CASE_WAITING, CASE_NOBODY, CASE_NOBODY);
+	else
+		set(c, CASE_DONE, m->actor, CASE_NOBODY);
+	return CASE_V_OK;
 }
 
 /* A move where it is not known who may make it: by the opening's agreement, which counts no more, or which is not here. */
 static enum case_verdict
-move_perhaps(struct kw_case *c, enum notice_type type, uint32_t actor)
+move_perhaps(const struct case_fold *f, struct kw_case *c, const struct case_log_entry *log, uint32_t i)
 {
-	bool closed = c->state == CASE_DONE || c->state == CASE_RECALLED || c->state == CASE_LAPSED, taken = c->state == CASE_TAKEN;
+	const struct case_move *m = &log[i].move;
 
-	if (type == TYPE_REOPENED)
-		return c->state == CASE_DONE ? CASE_V_OK : closed ? CASE_V_CLOSED : CASE_V_STILL_OPEN;
-	if (type == TYPE_RECALL || type == TYPE_CANCEL)
-		return CASE_V_OK;
-	if (closed)
+	if (m->kind == MOVE_REOPEN && !is_closed(c->state))
+		return CASE_V_STILL_OPEN;
+	if (c->state == CASE_RECALLED || c->state == CASE_LAPSED || (c->state == CASE_DONE && m->kind != MOVE_REOPEN && m->kind != MOVE_RECALL))
 		return CASE_V_CLOSED;
-	if (type == TYPE_TAKEN || type == TYPE_DECLINED) {
-		if (taken && c->next != actor)
-			return c->owner != actor ? CASE_V_TAKEN_BY : type == TYPE_TAKEN ? CASE_V_ALREADY_YOURS : CASE_V_USE_RETURN;
-	} else if (!taken || c->owner != actor) {
-		return taken ? CASE_V_TAKEN_BY : CASE_V_NOT_TAKEN;
+	switch (m->kind) {
+	case MOVE_TAKE:
+		return take_perhaps(c, m->actor);
+	case MOVE_DECLINE:
+		return decline_perhaps(f, c, log, i);
+	case MOVE_REOPEN:
+		set(c, CASE_WAITING, CASE_NOBODY, CASE_NOBODY);
+		return CASE_V_OK;
+	case MOVE_RECALL:
+		c->state = CASE_RECALLED;
+		return CASE_V_OK;
+	default:
+		return owners_perhaps(c, m);
 	}
-	if (type == TYPE_TAKEN) {
-		c->state = CASE_TAKEN;
-		c->owner = actor;
-		c->next = CASE_NOBODY;
-	}
-	return CASE_V_OK;
 }
 
+/* The moves of [from, to) up to that number, in order. */
 static void
-judge(struct case_fold *f, struct kw_case *c, const struct case_log_entry *log, uint32_t i, bool opened)
+judge(struct case_fold *f, struct kw_case *c, const struct case_log_entry *log, uint32_t from, uint32_t to, uint64_t upto, bool opened)
 {
-	struct fold_entry *e = &f->entries[i];
+	for (uint32_t i = from; i < to; i++) {
+		struct fold_entry *e = &f->entries[i];
 
-	if (opened && c->version == f->header.agreement_version)
-		e->verdict = case_move(c, &log[i].move, &f->rules);
-	else
-		e->verdict = move_perhaps(c, e->type, log[i].move.actor);
+		if (log[i].is_statement || log[i].number > upto)
+			continue;
+		if (opened && c->version == f->header.agreement_version)
+			e->verdict = case_move(c, &log[i].move, &f->rules);
+		else
+			e->verdict = move_perhaps(f, c, log, i);
+	}
 }
 
-/* What each move did, by the statement before it, the moves since then that came here, and the statement that covers it. */
+/*
+ * What each move did: by the statement before it, the moves since then that came here, and the statement that covers it. A statement says how the
+ * case stood behind the entry that it was made from, so what came in between is judged from there.
+ */
 static void
 judge_moves(struct case_fold *f, const struct case_log_entry *log, struct kw_case c, bool opened)
 {
 	uint32_t since = 0;
 
 	for (uint32_t i = 0; i < f->count; i++) {
-		if (!log[i].is_statement) {
-			judge(f, &c, log, i, opened);
+		const struct case_statement *s = &log[i].statement;
+
+		if (!log[i].is_statement)
 			continue;
-		}
+		judge(f, &c, log, since, i, s->upto, opened);
 		correct(f, log, since, i, &c);
-		stand(&c, &log[i].statement);
-		for (uint32_t k = since; k < i; k++)
-			if (log[k].number > log[i].statement.upto)
-				judge(f, &c, log, k, opened);
-		c.upto = log[i].number;
-		since = i + 1;
+		stand(&c, s, log[i].number);
+		while (since < i && log[since].number <= s->upto)
+			since++;
 	}
+	judge(f, &c, log, since, f->count, UINT64_MAX, opened);
 }
 
 static void
@@ -265,6 +383,7 @@ believe(struct case_fold *f, const struct case_log_entry *log)
 		c->state = (uint8_t)s->state;
 		c->owner = s->owner;
 		c->next = s->next;
+		c->version = s->version;
 		c->until_ms = s->until_ms;
 		c->rule = s->rule;
 		c->alarms = s->alarms;
@@ -274,11 +393,25 @@ believe(struct case_fold *f, const struct case_log_entry *log)
 	}
 }
 
+/*
+ * How many of them nothing can be missing before. What others did comes in the log's order, but an own move is known as soon as it is answered,
+ * while what stands before it may still be on its way; what comes behind it says that it is not.
+ */
+static uint32_t
+sure_entries(const struct case_fold *f, const struct case_log_entry *log, uint32_t me)
+{
+	uint32_t count = f->count;
+
+	while (count > 0 && !log[count - 1].is_statement && log[count - 1].move.actor == me)
+		count--;
+	return count;
+}
+
 /* Where the log of a party stops, and whether it parted. */
 static void
-find_stop(struct case_fold *f, struct case_log *l, const struct case_log_entry *log)
+find_stop(struct case_fold *f, struct case_log *l, const struct case_log_entry *log, uint32_t count)
 {
-	for (uint32_t i = 0; i < f->count; i++)
+	for (uint32_t i = 0; i < count; i++)
 		MUST(case_log_add(l, &log[i], &f->rules) == CASE_LOG_ADDED); /* they come in order */
 	f->stopped = l->stopped;
 	f->parted = l->parted;
@@ -286,9 +419,9 @@ find_stop(struct case_fold *f, struct case_log *l, const struct case_log_entry *
 
 /* In order, up to there; what each did is kept. */
 static void
-walk(struct case_fold *f, const struct case_log_entry *log, uint64_t stop)
+walk(struct case_fold *f, const struct case_log_entry *log, uint32_t count, uint64_t stop)
 {
-	for (uint32_t i = 0; i < f->count && log[i].number < stop; i++) {
+	for (uint32_t i = 0; i < count && log[i].number < stop; i++) {
 		struct fold_entry *e = &f->entries[i];
 
 		e->folded = true;
@@ -310,22 +443,23 @@ fold_all(struct case_fold *f, const struct fold_with *with, const struct case_lo
 {
 	struct case_opening o = {.lane = f->at.lane, .number = f->at.number, .version = f->header.agreement_version, .expires_ms = f->header.expires_ms};
 	struct case_log *l = calloc(1, sizeof *l);
+	uint32_t me = actors_number(f->actors, with->node), sure = sure_entries(f, log, me);
 
 	if (l == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for a case");
 	o.sender = actors_number(f->actors, f->header.sender);
 	memcpy(o.id, f->id, KW_ID_LEN);
 	memcpy(o.frame_hash, f->now.frame_hash, KW_HASH_LEN);
-	if (case_log_open(l, &o, &f->rules) != CASE_V_OK || !case_is_party(&l->now, actors_number(f->actors, with->node))) {
+	if (case_log_open(l, &o, &f->rules) != CASE_V_OK || !case_is_party(&l->now, me)) {
 		f->now = l->now;
 		judge_moves(f, log, l->base, l->base.state != 0);
 		if (f->now.state == 0) /* of a version from before this node's agreement */
-			f->now = (struct kw_case){.state = CASE_WAITING, .owner = CASE_NOBODY, .next = CASE_NOBODY, .sender = o.sender, .rule = ENTRY_NO_RULE};
+			f->now = (struct kw_case){.state = CASE_WAITING, .owner = CASE_NOBODY, .next = CASE_NOBODY, .sender = o.sender, .version = o.version, .rule = ENTRY_NO_RULE};
 		believe(f, log);
 	} else {
 		f->now = l->now;
-		find_stop(f, l, log);
-		walk(f, log, l->stopped == CASE_V_OK ? UINT64_MAX : l->stopped_at);
+		find_stop(f, l, log, sure);
+		walk(f, log, sure, l->stopped == CASE_V_OK ? UINT64_MAX : l->stopped_at);
 	}
 	free(l);
 	return KW_OK;

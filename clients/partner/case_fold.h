@@ -35,7 +35,7 @@ struct case_fold {
 	struct header header;           /* of its notification */
 	bool sent;                      /* by this node */
 	struct position at;
-	struct kw_case now;             /* where believed: state, owner, next, until_ms, rule, alarms alone, and nobody as party */
+	struct kw_case now;             /* where believed: state, owner, next, version, until_ms, rule, alarms alone, and nobody as party */
 	bool believed;
 	enum case_verdict stopped;      /* OK, or why what came last is not folded yet */
 	struct case_parted parted;

@@ -166,19 +166,38 @@ free_about:
 
 /* ---- a move of a case ---- */
 
-/* Whether it may take what nobody has: by the version that the newest statement named. */
+/* Whether it may take what nobody has: by the version that it stands under. */
 static bool
 may_take(const struct case_fold *f, uint32_t me)
 {
-	uint32_t version = f->count > 0 ? f->entries[f->count - 1].version : f->header.agreement_version;
 	struct case_terms t;
 
-	if (!f->rules.terms(&t, f->rules.ctx, version) || me == t.coordinator)
+	if (!f->rules.terms(&t, f->rules.ctx, f->now.version) || me == t.coordinator)
 		return true; /* the log says it */
 	for (uint32_t i = 0; i < t.member_count && i < CASE_PARTIES_MAX; i++)
 		if (t.members[i] == me)
 			return true;
 	return t.open_to_readers && f->rules.reads(f->rules.ctx, me);
+}
+
+static bool
+is_coordinator(const struct case_fold *f, uint32_t actor)
+{
+	struct case_terms t;
+
+	return f->rules.terms(&t, f->rules.ctx, f->now.version) && t.coordinator == actor;
+}
+
+static enum kw_err
+reopen_believed(const struct case_fold *f, bool may, struct kw_why *why)
+{
+	const char *owner = fold_id(f, f->now.owner);
+
+	if (case_is_open(&f->now))
+		return case_refuse(why, CASE_V_STILL_OPEN, &f->now, owner);
+	if (f->now.state != CASE_DONE)
+		return case_refuse(why, CASE_V_CLOSED, &f->now, owner);
+	return may ? KW_OK : case_refuse(why, CASE_V_NOT_YOURS, &f->now, owner);
 }
 
 /* Without the log of what was before, the node knows only who has it. */
@@ -187,15 +206,22 @@ would_believed(const struct case_fold *f, enum notice_type type, const struct no
 {
 	const char *owner = fold_id(f, f->now.owner);
 	bool mine = strcmp(owner, n->id) == 0, next = strcmp(fold_id(f, f->now.next), n->id) == 0, offered = mine && f->now.state == CASE_OFFERED;
+	bool owners = type == TYPE_DONE || type == TYPE_RETURNED || type == TYPE_HANDED_OVER;
 
-	if (!case_is_open(&f->now) && type != TYPE_REOPENED)
+	if (type == TYPE_REOPENED)
+		return reopen_believed(f, mine || is_coordinator(f, actors_number(f->actors, n->id)), why);
+	if (!case_is_open(&f->now))
 		return case_refuse(why, CASE_V_CLOSED, &f->now, owner);
 	if (type == TYPE_TAKEN && f->now.state == CASE_TAKEN && mine)
 		return KW_EEXISTS;
-	if (type == TYPE_TAKEN && f->now.state == CASE_TAKEN && !next)
+	if (f->now.state == CASE_TAKEN && !mine && !next)
 		return case_refuse(why, CASE_V_TAKEN_BY, &f->now, owner);
-	if ((type == TYPE_DONE || type == TYPE_RETURNED || type == TYPE_HANDED_OVER || type == TYPE_REOPENED) && !mine)
-		return case_refuse(why, CASE_V_NOT_YOURS, &f->now, owner);
+	if (owners && f->now.state != CASE_TAKEN)
+		return case_refuse(why, CASE_V_NOT_TAKEN, &f->now, owner);
+	if (owners && !mine)
+		return case_refuse(why, CASE_V_TAKEN_BY, &f->now, owner);
+	if (type == TYPE_DECLINED && mine && f->now.state == CASE_TAKEN)
+		return case_refuse(why, CASE_V_USE_RETURN, &f->now, owner);
 	if ((type == TYPE_DECLINED && !next && !offered) || (type == TYPE_TAKEN && !next && !offered && !may_take(f, actors_number(f->actors, n->id))))
 		return case_refuse(why, CASE_V_NOT_YOURS, &f->now, owner);
 	return KW_OK;

@@ -20,7 +20,7 @@
 static_assert(CASE_VERSIONS >= PAPERS_MAX, "a world knows every version");
 
 struct entry { /* of a case, and how the case stands behind it */
-	uint64_t number;
+	uint64_t number, upto;         /* upto: what a statement was made from */
 	uint8_t id[KW_ID_LEN];         /* a move's own; of a statement the first bytes of its hash */
 	bool statement;
 	int actor;
@@ -39,7 +39,7 @@ struct matter {
 	enum lane lane;
 	uint32_t asked_ms, readers, senders; /* bits: its audience; the nodes of its sender's partner */
 	uint32_t parties, first;       /* bits: who gets every statement ([M-5]); of these, who has from the beginning, and folds it from there */
-	struct case_oracle now, before; /* before its newest entry */
+	struct case_oracle now;
 	struct entry *entries;
 	uint32_t count, room;
 	struct copy { uint8_t id[KW_ID_LEN]; } *copies; /* of alarms, in lane flash */
@@ -48,7 +48,8 @@ struct matter {
 };
 
 struct made { int who; enum notice_type type; uint8_t about[KW_ID_LEN], id[KW_ID_LEN]; bool settled; }; /* a move that people made */
-struct on_way { uint8_t id[KW_ID_LEN], about[KW_ID_LEN]; struct case_move move; };
+/* void_once: by some state of its case since it was first offered it would have been void. */
+struct on_way { uint8_t id[KW_ID_LEN], about[KW_ID_LEN]; struct case_move move; bool void_once; };
 
 struct case_books {
 	struct sim *sim;
@@ -197,6 +198,19 @@ entry_add(struct case_books *c, struct matter *m, uint64_t number, const uint8_t
 	return e;
 }
 
+/* [M-19] The broker judges a move at some moment between its offer and the answer, by what was committed then. */
+static void
+judge_on_way(struct case_books *c, const struct matter *m)
+{
+	for (uint32_t i = 0; i < c->on_way_count; i++) {
+		struct on_way *w = &c->on_way[i];
+		struct case_oracle now = m->now;
+
+		if (!w->void_once && memcmp(w->about, m->id, KW_ID_LEN) == 0)
+			w->void_once = case_oracle_move(&now, world_for(c, m), &w->move) != CASE_V_OK;
+	}
+}
+
 static uint32_t
 partner_of(int who)
 {
@@ -232,7 +246,7 @@ opened(struct case_books *c, const struct header *h, const struct store_op *op)
 	if (to != 0)
 		m->readers &= to | papers_concerned(p, m->subject);
 	m->senders = partner_of(sender);
-	m->now = m->before = case_oracle_open(world_for(c, m), &o);
+	m->now = case_oracle_open(world_for(c, m), &o);
 	m->parties = m->first = BIT(sender) | BIT(PAPERS_COORDINATOR) | m->now.line;
 	(void)entry_add(c, m, op->at.number, m->id);
 	trace("case %s of %s at number %llu", short_id(m->id), h->sender, (unsigned long long)op->at.number);
@@ -275,7 +289,6 @@ moved(struct case_books *c, const struct header *h, const struct store_op *op)
 	if (!read_move(&mv, &m, c, h))
 		return;
 	mv.number = op->at.number;
-	m->before = m->now;
 	v = case_oracle_move(&m->now, world_for(c, m), &mv);
 	if (v == CASE_V_OK || ((v == CASE_V_TAKEN_BY || v == CASE_V_CLOSED) && mv.kind == MOVE_TAKE && may_take(m, mv.actor)))
 		m->parties |= mv.kind == MOVE_HAND_OVER ? BIT(mv.to) : mv.kind == MOVE_TAKE ? BIT(mv.actor) : 0;
@@ -283,6 +296,7 @@ moved(struct case_books *c, const struct header *h, const struct store_op *op)
 	e->actor = (int)mv.actor;
 	e->type = h->type;
 	e->verdict = v;
+	judge_on_way(c, m);
 	trace("case %s, number %llu: %s by %s%s%s: %s, with %s", short_id(m->id), (unsigned long long)mv.number, case_move_name(mv.kind), h->sender,
 	      h->next_owner[0] != '\0' ? " to " : "", h->next_owner, case_verdict_name(v), who_name(m->now.owner));
 }
@@ -359,7 +373,7 @@ stated(struct case_books *c, const struct store_op *op)
 		return;
 	}
 	s = statement_of(&b);
-	m->before = stood = m->now;
+	stood = m->now;
 	v = case_oracle_statement(&m->now, world_for(c, m), &s, op->at.number);
 	if (v != CASE_V_OK && v != CASE_V_STALE)
 		does_not_follow(c, m, &s, &stood);
@@ -370,7 +384,9 @@ stated(struct case_books *c, const struct store_op *op)
 	e = entry_add(c, m, op->at.number, op->append.frame_hash);
 	e->statement = true;
 	e->cause = s.cause;
+	e->upto = s.upto;
 	e->verdict = v;
+	judge_on_way(c, m);
 	trace("case %s, number %llu: stated %s, %s: %s, with %s", short_id(m->id), (unsigned long long)op->at.number, case_cause_name(s.cause), case_verdict_name(v),
 	      case_state_name(m->now.state), who_name(m->now.owner));
 }
@@ -409,6 +425,7 @@ books_moved(struct case_books *c, const struct books_move *m)
 	*n = (struct made){.who = m->who, .type = m->type};
 	memcpy(n->about, m->about, KW_ID_LEN);
 	memcpy(n->id, m->id, KW_ID_LEN);
+	trace("moves the case %s with %s: %s", short_id(m->about), short_id(m->id), notice_type_name(m->type));
 }
 
 void
@@ -426,24 +443,20 @@ books_offered(struct case_books *c, int who, const struct header *h)
 	*w = (struct on_way){.move = move};
 	memcpy(w->id, h->id, KW_ID_LEN);
 	memcpy(w->about, m->id, KW_ID_LEN);
+	judge_on_way(c, m);
 }
 
-/* [M-19] void by what is committed; the broker may have judged before the newest entry was. */
 bool
 books_explain(struct case_books *c, const uint8_t id[KW_ID_LEN], enum wire_code code)
 {
 	for (uint32_t i = 0; i < c->on_way_count; i++) {
 		const struct on_way *w = &c->on_way[i];
-		const struct matter *of = matter_of(c, w->about);
-		struct case_oracle now, before;
 
 		if (memcmp(w->id, id, KW_ID_LEN) != 0 || code != CODE_DENIED)
 			continue;
-		if (of == NULL)
+		if (matter_of(c, w->about) == NULL)
 			return c->restored; /* [M-19] about no case: the log lost it */
-		now = of->now;
-		before = of->before;
-		return case_oracle_move(&now, world_for(c, of), &w->move) != CASE_V_OK || case_oracle_move(&before, &c->world, &w->move) != CASE_V_OK;
+		return w->void_once;
 	}
 	return c->restored && code == CODE_DENIED; /* a note, say, about a case that the log lost */
 }
@@ -482,6 +495,16 @@ is_copy(const struct matter *m, const uint8_t id[KW_ID_LEN])
 	return false;
 }
 
+/* [M-13] A node may not know yet that a move of its own stands before the statement: the answer is on its way. */
+static bool
+overtaken_by_own(const struct matter *m, const struct entry *statement, int who)
+{
+	for (const struct entry *e = m->entries; e < statement; e++)
+		if (!e->statement && e->number > statement->upto && e->actor == who)
+			return true;
+	return false;
+}
+
 void
 books_row(struct case_books *c, int who, const struct inbox_row *row)
 {
@@ -492,6 +515,8 @@ books_row(struct case_books *c, int who, const struct inbox_row *row)
 		return; /* a move may still overtake the alarm in the case's own lane */
 	if (e != NULL && e->statement && e->verdict == CASE_V_STALE && (m->first & BIT(who)) == 0)
 		return; /* who came later believes each statement: whether a move went before it need not be seen from there */
+	if (e != NULL && e->statement && e->verdict == CASE_V_STALE && overtaken_by_own(m, e, who))
+		return;
 	if (e == NULL && c->restored)
 		return; /* [M-15] the log lost it behind that */
 	if (e == NULL || !e->statement || e->verdict != CASE_V_OK) {
