@@ -764,6 +764,7 @@ anew_settled(struct oracle *o, struct note *n, char what[512])
 	uint8_t id[KW_ID_LEN];
 	struct kw_why why;
 	json_t *t = NULL;
+	bool recalled;
 
 	if (n->said_stored || n->followed || node == NULL || (sim_policy(o->sim)->members & BIT(n->sender)) == 0)
 		return true;
@@ -777,7 +778,10 @@ anew_settled(struct oracle *o, struct note *n, char what[512])
 	reason = json_string_value(json_object_get(t, "reason"));
 	if (as != NULL && sodium_hex2bin(id, sizeof id, as, strlen(as), "-", NULL, NULL) == 0)
 		next = note_of(o, id);
-	n->followed = next != NULL || n->recalled || (state != NULL && strcmp(state, "refused") == 0 && n->to != 0 && lost_readers(o->sim, n));
+	if (next != NULL && next->resealed && next->origin == 0)
+		next->origin = n->origin != 0 ? n->origin : (uint32_t)(n - o->notes) + 1;
+	recalled = n->recalled || (n->origin != 0 && o->notes[n->origin - 1].recalled);
+	n->followed = next != NULL || recalled || (state != NULL && strcmp(state, "refused") == 0 && n->to != 0 && lost_readers(o->sim, n));
 	if (!n->followed)
 		(void)snprintf(what, 512, "%s of %s in lane %s was to be sealed anew: %s, %s", short_id(n->id), papers_name(n->sender), lane_name(n->lane),
 		               state != NULL ? state : "?", reason != NULL ? reason : "");

@@ -33,6 +33,42 @@ mark_begun(const struct sim *s, const struct post *p)
 		(void)fclose(f);
 }
 
+/* What stands there is written once more, so that a sync which failed before is made good. */
+static enum kw_err
+write_again(struct sim_disk *d, const char *path)
+{
+	struct sim_file *f;
+	enum kw_err err = sim_disk_open(&f, d, path, false);
+	uint8_t bytes[4096];
+	size_t got = 0;
+
+	if (err != KW_OK)
+		return err == KW_ENOTFOUND ? KW_OK : err;
+	for (uint64_t at = 0; (err = sim_file_read(f, at, bytes, sizeof bytes, &got)) == KW_OK && got > 0; at += got)
+		if ((err = sim_file_write(f, at, bytes, got)) != KW_OK)
+			break;
+	if (err == KW_OK || err == KW_EFULL)
+		err = sim_file_sync(f);
+	sim_file_close(&f);
+	return err;
+}
+
+/* On the pretend disk what the node's store does on a real one before SQLite opens it. */
+static enum kw_err
+settle(struct sim_disk *d, const char *state)
+{
+	static const char *const again[] = {"partner.db-journal", "partner.db-wal"};
+	char path[512];
+	enum kw_err err = KW_OK;
+
+	for (size_t i = 0; err == KW_OK && i < sizeof again / sizeof again[0]; i++) {
+		(void)snprintf(path, sizeof path, "%s/%s", state, again[i]);
+		err = write_again(d, path);
+	}
+	(void)snprintf(path, sizeof path, "%s/partner.db", state);
+	return err == KW_OK ? sim_disk_sync_folder(d, path) : err;
+}
+
 static char *
 path_of(const struct sim *s, int who, const char *name)
 {
@@ -91,7 +127,10 @@ post_start(struct sim *s, int who)
 	s->counts.node_starts++;
 	p->turn_at = UINT64_MAX;
 	mark_begun(s, p);
-	err = node_open(&p->node, &p->config, &why);
+	if ((err = settle(s->disk, p->config.state)) != KW_OK)
+		(void)kw_refuse(&why, err, "what stands there cannot be written again");
+	else
+		err = node_open(&p->node, &p->config, &why);
 	if (!s->calm && (err == KW_EIO || err == KW_EFULL)) { /* its disk fails: started again, as systemd does */
 		trace("node does not start: %s", why.text);
 		sim_disk_crash(s->disk, p->config.state, SIM_KILLED);
