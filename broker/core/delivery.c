@@ -338,18 +338,23 @@ ask_page(struct core *c, struct session *s, enum lane lane, struct core_effect *
 	link_remove(&o->behind);
 }
 
-/* The first of the lane's list: its turn, for whatever of its own goes first [D-2]. */
+/* The first of the lane's list: its turn, for whatever of its own goes first [D-2], also where the log is to be read for that. */
 static void
-deliver_first(struct core *c, enum lane lane, struct core_effect *out, struct core_time now)
+serve_first(struct core *c, enum lane lane, struct core_effect *out, struct core_time now)
 {
 	struct session *s = LINK_OF(c->ready[lane].next, struct session, out[lane].ready);
 
 	link_append(&c->ready[lane], &s->out[lane].ready);
-	for (int higher = 0; higher < (int)lane; higher++)
+	for (int higher = 0; higher < (int)lane; higher++) {
 		if (!link_alone(&s->out[higher].ready)) {
-			lane = (enum lane)higher;
-			break;
+			deliver(c, s, (enum lane)higher, out, now);
+			return;
 		}
+		if (!link_alone(&s->out[higher].behind)) {
+			ask_page(c, s, (enum lane)higher, out);
+			return;
+		}
+	}
 	deliver(c, s, lane, out, now);
 }
 
@@ -368,7 +373,7 @@ core_deliver(struct core *c, struct core_effect *out, struct core_time now)
 		enum lane lane = (enum lane)(list / 2);
 
 		if (list % 2 == 0 && !link_alone(&c->ready[lane])) {
-			deliver_first(c, lane, out, now);
+			serve_first(c, lane, out, now);
 			return true;
 		}
 		if (list % 2 == 1 && !link_alone(&c->behind[lane])) {

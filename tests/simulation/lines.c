@@ -708,6 +708,8 @@ hand_on(struct gate *g, struct line *l, struct packet *p, uint64_t mono_ms, cons
 		memcpy(zmq_msg_data(&frame), p->frame.p, p->frame.len);
 		m.frame = &frame;
 	}
+	if (all.watch.arrived != NULL)
+		all.watch.arrived(all.watch.self, l->who, l, buf_span(&p->control));
 	m.conn = c->number;
 	m.peer = peer_of(g, c);
 	m.control = buf_span(&p->control);
@@ -760,7 +762,7 @@ gate_send(struct gate *g, uint32_t conn, struct span control, zmq_msg_t *frame)
 	if (frame != NULL)
 		f = span_of(zmq_msg_data(frame), zmq_msg_size(frame));
 	if (all.watch.down != NULL)
-		all.watch.down(all.watch.self, l->who, control, f);
+		all.watch.down(all.watch.self, l->who, l, control, f);
 	if (l->near_open) {
 		pipe_put(&l->down, &all.roads[l->who], control, f, frame != NULL);
 		if (l->down.count > all.queued_most)

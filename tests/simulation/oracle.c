@@ -17,7 +17,6 @@
 #define BIT(who) (1u << (who))
 #define CLOCK_ERROR_MS 300000u /* more than any clock here is wrong by */
 #define FLIGHT_MAX 1024u
-#define OVERTAKEN_MAX 2u
 
 struct note {
 	uint8_t id[KW_ID_LEN];
@@ -51,7 +50,7 @@ struct note {
 	uint32_t shut;              /* of these, at whom the content was looked for and is gone */
 };
 
-/* What a reader has in flight in a lane, from the broker's side; an acknowledgement counts from when it is sent, which is too early. */
+/* What a reader has in flight in a lane, as the broker sees it. */
 struct flight { uint32_t window, bytes_window, count; uint64_t bytes; struct { uint64_t number; size_t bytes; } at[FLIGHT_MAX]; };
 
 struct oracle {
@@ -61,9 +60,9 @@ struct oracle {
 	uint32_t *index, index_room; /* by id: number + 1 */
 	uint64_t broker_turn;
 	bool behind;                /* the broker said that it is, and no new log epoch has begun */
-	uint32_t overtaken[WHO_NODES];
 	struct flight flights[WHO_NODES][KW_LANES];
 	struct lane_window said[WHO_NODES][KW_LANES];
+	const void *line[WHO_NODES];    /* on which it was welcomed last */
 	uint64_t orders[WHO_COUNT][KW_LANES];
 	uint64_t last[WHO_COUNT][WHO_COUNT][KW_LANES]; /* reader, sender: the order that was read last */
 };
@@ -328,8 +327,9 @@ least(uint32_t a, uint32_t b)
 }
 
 static void
-welcomed(struct oracle *o, int who)
+welcomed(struct oracle *o, int who, const void *line)
 {
+	o->line[who] = line;
 	for (int i = 0; i < KW_LANES; i++) {
 		struct flight *f = &o->flights[who][i];
 
@@ -373,10 +373,9 @@ in_flight(struct oracle *o, int who, const struct wire_deliver *d, size_t bytes)
 }
 
 /*
- * Flash waits for nothing: what was answered stored in an earlier turn of the broker is on its way before anything of a lower lane is. Two exceptions:
- * a broker that cannot read its store any more and ends in this turn, and the rare turn that the core gives to a lower lane while a page of
- * flash is still to be read, so that nobody waits for ever. Receipts and voids of the lane are not looked
- * at, nor a broker of little windows, where flash waits for acknowledgements.
+ * [D-2] Flash waits for nothing: what was answered stored in an earlier turn of the broker is on its way before anything of a lower lane is. But
+ * for a broker that cannot read its store any more and ends in this turn. Receipts and voids of the lane are not looked at, nor a broker of
+ * little windows, where flash waits for acknowledgements.
  */
 static void
 flash_waits(struct oracle *o, int who, const struct note *lower)
@@ -389,14 +388,11 @@ flash_waits(struct oracle *o, int who, const struct note *lower)
 		const struct note *n = &o->notes[i];
 
 		if (n->lane == LANE_FLASH && n->by_people && (n->audience & ~n->sent & BIT(who)) != 0 && n->said_stored && !n->lost && n->stored_turn < o->broker_turn) {
-			if (o->overtaken[who]++ < OVERTAKEN_MAX)
-				return;
 			sim_broken(o->sim, "the broker sends %s of lane %s to %s, and %s of lane flash, answered stored before, still waits", short_id(lower->id),
 			           lane_name(lower->lane), papers_name(who), short_id(n->id));
 			return;
 		}
 	}
-	o->overtaken[who] = 0;
 }
 
 void
@@ -408,10 +404,20 @@ oracle_up(struct oracle *o, int who, struct span control, struct span frame)
 		return;
 	if (m.kind == WIRE_PUBLISH && who != WHO_LIAR)
 		offered(o, who, m.publish.wraps, frame);
-	else if (m.kind == WIRE_ACK && who < WHO_NODES)
-		acknowledged(o, who, &m.ack);
 	else if (m.kind == WIRE_HELLO && who < WHO_NODES)
 		hello_said(o, who, &m.hello);
+	wire_msg_clear(&m);
+}
+
+void
+oracle_arrived(struct oracle *o, int who, const void *line, struct span control)
+{
+	struct wire_msg m;
+
+	if (who >= WHO_NODES || line != o->line[who] || wire_decode(&m, control, NULL) != KW_OK)
+		return;
+	if (m.kind == WIRE_ACK)
+		acknowledged(o, who, &m.ack);
 	wire_msg_clear(&m);
 }
 
@@ -508,7 +514,7 @@ refused(struct oracle *o, int who, const struct wire_refused *r)
 }
 
 void
-oracle_down(struct oracle *o, int who, struct span control, struct span frame)
+oracle_down(struct oracle *o, int who, const void *line, struct span control, struct span frame)
 {
 	struct wire_msg m;
 
@@ -522,7 +528,7 @@ oracle_down(struct oracle *o, int who, struct span control, struct span frame)
 	if (m.kind == WIRE_DELIVER)
 		delivered(o, who, &m.deliver, frame);
 	else if (m.kind == WIRE_WELCOME && who < WHO_NODES)
-		welcomed(o, who);
+		welcomed(o, who, line);
 	else if (m.kind == WIRE_STORED)
 		stored(o, who, &m.stored);
 	else if (m.kind == WIRE_REFUSED)

@@ -117,7 +117,13 @@ sim_broken(struct sim *s, const char *fmt, ...)
 }
 
 static void watch_up(void *self, int who, struct span c, struct span f) { oracle_up(((struct sim *)self)->oracle, who, c, f); }
-static void watch_down(void *self, int who, struct span c, struct span f) { oracle_down(((struct sim *)self)->oracle, who, c, f); }
+static void watch_arrived(void *self, int who, const void *line, struct span c) { oracle_arrived(((struct sim *)self)->oracle, who, line, c); }
+
+static void
+watch_down(void *self, int who, const void *line, struct span c, struct span f)
+{
+	oracle_down(((struct sim *)self)->oracle, who, line, c, f);
+}
 
 static void
 watch_log(void *self, const struct store_batch *b)
@@ -251,7 +257,7 @@ sector_dice(void *self, uint64_t n)
 void
 sim_begin(struct sim *s)
 {
-	struct lines_watch watch = {s, watch_up, watch_down, wake_broker, wake_node};
+	struct lines_watch watch = {s, watch_up, watch_arrived, watch_down, wake_broker, wake_node};
 
 	clocks_begin();
 	trace_names(papers_name);
