@@ -1193,6 +1193,39 @@ d2_a_reader_that_was_away_reads_the_log_in_pages_and_becomes_live(void **state)
 	assert_int_equal(w->reads, reads); /* straight from memory */
 }
 
+/* Also in the turns that are for what would wait behind the rest. */
+static void
+d2_what_is_read_from_the_log_in_pages_goes_in_the_order_of_lanes(void **state)
+{
+	struct world *w = *state;
+	struct core_limits limits = core_limits_default;
+	struct wire_hello h = world_plain_hello();
+	uint32_t n = 800, flash = 0, routine = 0;
+
+	limits.page_entries = 4; /* many pages, so that their ends and those turns meet */
+	for (int i = 0; i < KW_LANES; i++)
+		limits.deliver[i].messages = h.window[i].messages = 2 * n;
+	world_end(w);
+	world_begin_with(w, 4, four, &limits);
+	world_hello(w, 1, CITY);
+	for (uint32_t i = 0; i < n; i++) {
+		publish_in(w, 1, CITY, LANE_FLASH);
+		publish_in(w, 1, CITY, LANE_ROUTINE);
+		(void)world_commit(w);
+	}
+	world_forget(w);
+	world_hello_as(w, 2, POLICE, &h, SEEN_NONE);
+	world_settle(w);
+	for (uint32_t k = 0; k < w->said_count; k++) {
+		if (w->said[k].kind != EFFECT_DELIVER || w->said[k].conn != 2)
+			continue;
+		flash += w->said[k].deliver.at.lane == LANE_FLASH;
+		routine += w->said[k].deliver.at.lane == LANE_ROUTINE;
+		assert_true(w->said[k].deliver.at.lane == LANE_FLASH || flash >= n);
+	}
+	assert_true(routine >= n);
+}
+
 static void
 d2_a_reader_that_acknowledges_late_or_singly_is_served_all_the_same(void **state)
 {
@@ -1692,6 +1725,7 @@ main(void)
 		T(d2_a_stream_of_flash_for_one_reader_holds_up_nobody_else),
 		T(a_page_that_cannot_be_made_ends_the_session),
 		T(d2_a_reader_that_was_away_reads_the_log_in_pages_and_becomes_live),
+		T(d2_what_is_read_from_the_log_in_pages_goes_in_the_order_of_lanes),
 		T(d2_a_reader_that_acknowledges_late_or_singly_is_served_all_the_same),
 		T(d2_a_slow_reader_stops_only_itself),
 		T(d2_nothing_is_lost_between_a_page_and_a_commit),
