@@ -279,6 +279,50 @@ every_list_has_its_limit(void **state)
 	}
 }
 
+/* Partners beside the police and the city, each with a node of its own. */
+static void
+put_partners(struct buf *out, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct secret_keys *keys = NULL;
+		struct kw_why why = {{0}};
+		char name[32];
+
+		(void)snprintf(name, sizeof name, "p%u/desk", i);
+		if (secret_keys_new(&keys, KEY_NODE, MODE_LIVE, name, &why) != KW_OK)
+			fail_msg("%s", why.text);
+		buf_printf(out, "  - {id: p%u, kind: justice, nodes: [{id: desk, key: \"%s\"}]}\n", i, secret_keys_line(keys));
+		secret_keys_free(&keys);
+	}
+}
+
+static void
+at_most_64_partners_approve(void **state)
+{
+	(void)state;
+	for (unsigned count = 64; count <= 65; count++) {
+		struct buf partners = BUF_INIT(1u << 18), more, text = BUF_INIT(1u << 19);
+		struct agreement *a = NULL;
+		struct kw_why why = {{0}};
+		const char *topics;
+
+		put_partners(&partners, count - 1);
+		buf_put_str(&partners, "topics:\n");
+		fixture_expand(&more, fixture_text, "release: {approve: [police, city]}", "release: {approve: [police, justice]}");
+		topics = strstr(buf_text(&more), "topics:\n");
+		assert_non_null(topics);
+		buf_put(&text, more.p, (size_t)(topics - buf_text(&more)));
+		buf_put_span(&text, buf_span(&partners));
+		buf_put_str(&text, topics + strlen("topics:\n"));
+		assert_int_equal(agreement_parse(&a, buf_span(&text), NULL, &why), count == 64 ? KW_OK : KW_ELIMIT);
+		assert_string_equal(why.text, count == 64 ? "" : "line 91: 65 partners are to approve on topic statement/#, at most 64 may be");
+		agreement_free(&a);
+		buf_free(&partners);
+		buf_free(&more);
+		buf_free(&text);
+	}
+}
+
 static void
 a_text_over_the_limit_is_refused(void **state)
 {
@@ -1314,6 +1358,7 @@ main(void)
 		cmocka_unit_test(a_key_that_stands_twice_is_refused_whatever_it_is_for),
 		cmocka_unit_test(nobody_stands_twice),
 		cmocka_unit_test(every_list_has_its_limit),
+		cmocka_unit_test(at_most_64_partners_approve),
 		cmocka_unit_test(a_text_over_the_limit_is_refused),
 		cmocka_unit_test(proof_is_never_kept_shorter_than_content),
 		cmocka_unit_test(warnings_tell_what_is_allowed_and_odd),

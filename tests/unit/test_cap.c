@@ -410,7 +410,7 @@ an_alerts_references_can_be_asked_for(void **state)
 		free(changed_xml);
 	}
 	assert_int_equal(cap_references(refs, buf_span(&bytes), &why), KW_ELIMIT);
-	assert_non_null(strstr(why.text, "more than 64"));
+	assert_string_equal(why.text, "Alert.references: more than 64 alerts are referred to");
 	buf_reset(&bytes);
 	assert_int_equal(cap_import(&bytes, NULL, span_str(simple), &why), KW_OK);
 	assert_int_equal(cap_references(refs, buf_span(&bytes), &why), KW_OK);
@@ -418,6 +418,33 @@ an_alerts_references_can_be_asked_for(void **state)
 	buf_free(&bytes);
 	buf_free(&many);
 	buf_free(&xml);
+	free(refs);
+}
+
+/* A reference that no alert's own name could be. */
+static void
+a_reference_has_at_most_255_bytes(void **state)
+{
+	struct cap_references *refs = calloc(1, sizeof *refs);
+
+	(void)state;
+	assert_non_null(refs);
+	for (int len = 255; len <= 256; len++) {
+		static const char time[] = ",2026-01-01T00:00:00+01:00";
+		int id = len - 2 - (int)strlen(time);
+		struct buf bytes = BUF_INIT(ROOM), about = BUF_INIT(ROOM);
+		struct kw_why why = {""};
+		char *xml;
+
+		buf_printf(&about, "<msgType>Cancel</msgType><references>a,%0*d%s</references>", id, 0, time);
+		xml = changed("<msgType>Alert</msgType>", buf_text(&about));
+		assert_int_equal(cap_import(&bytes, NULL, span_str(xml), &why), KW_OK);
+		assert_int_equal(cap_references(refs, buf_span(&bytes), &why), len == 255 ? KW_OK : KW_ELIMIT);
+		assert_string_equal(why.text, len == 255 ? "" : "Alert.references: \"a,00000000000000000000000000000000000000000000000000000000000000…\" has 256 bytes, at most 255 are allowed");
+		free(xml);
+		buf_free(&bytes);
+		buf_free(&about);
+	}
 	free(refs);
 }
 
@@ -562,6 +589,7 @@ main(void)
 		cmocka_unit_test(what_has_no_clear_meaning_is_refused_with_line_and_element),
 		cmocka_unit_test(lines_are_counted_from_the_files_first_one),
 		cmocka_unit_test(an_alerts_references_can_be_asked_for),
+		cmocka_unit_test(a_reference_has_at_most_255_bytes),
 		cmocka_unit_test(latin_1_keeps_its_umlauts_and_its_quotes),
 		cmocka_unit_test(a_file_that_asks_for_others_opens_none),
 		cmocka_unit_test(a_file_that_would_grow_is_refused_before_it_does),

@@ -642,6 +642,28 @@ every_wrong_value_has_its_sentence(void **state)
 	}
 }
 
+static void
+an_area_has_at_most_256_names(void **state)
+{
+	(void)state;
+	for (unsigned count = 256; count <= 257; count++) {
+		struct buf area = BUF_INIT(1u << 14), text;
+		struct agreement *a = NULL;
+		struct kw_why why = {{0}};
+
+		buf_put_str(&area, "take_within: 5m, area: {level: 3, is: [");
+		for (unsigned i = 0; i < count; i++)
+			buf_printf(&area, "%sn%u", i == 0 ? "" : ", ", i);
+		buf_put_str(&area, "]}");
+		fixture_expand(&text, fixture_text, "take_within: 5m", buf_text(&area));
+		assert_int_equal(agreement_parse(&a, buf_span(&text), NULL, &why), count == 256 ? KW_OK : KW_ELIMIT);
+		assert_string_equal(why.text, count == 256 ? "" : "line 26: 257 names in area, at most 256 are allowed; make two lines of responsible of it");
+		agreement_free(&a);
+		buf_free(&text);
+		buf_free(&area);
+	}
+}
+
 /* ---- what is told ---- */
 
 struct told {
@@ -855,6 +877,7 @@ main(void)
 		cmocka_unit_test(what_happens_at_a_change_and_who_may_get_it_onward_is_said),
 		cmocka_unit_test(a_holiday_that_goes_is_told_as_one_that_comes),
 		cmocka_unit_test(every_wrong_value_has_its_sentence),
+		cmocka_unit_test(an_area_has_at_most_256_names),
 		cmocka_unit_test(what_is_allowed_and_probably_not_meant_is_told_with_its_smallest_example),
 		cmocka_unit_test(a_topic_before_that_takes_some_away_is_told),
 		cmocka_unit_test(the_lines_of_a_topic_name_so_many_nodes_and_no_more),

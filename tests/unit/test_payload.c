@@ -295,6 +295,27 @@ statements_and_notes_are_complete(void **state)
 	follow(PAYLOAD_NOTE, note, COUNT(note));
 }
 
+static void
+a_statement_has_at_most_64_languages(void **state)
+{
+	(void)state;
+	for (unsigned count = 64; count <= 65; count++) {
+		struct buf json = BUF_INIT(1u << 16), bytes = BUF_INIT(1u << 16);
+		struct kw_why why = {""};
+		enum kw_err err;
+
+		buf_put_str(&json, "{\"issuer\":\"I\",\"text\":[");
+		for (unsigned i = 0; i < count; i++)
+			buf_printf(&json, "%s{\"language\":\"%c%c\",\"headline\":\"h\",\"body\":\"b\"}", i == 0 ? "" : ",", 'a' + i / 26, 'a' + i % 26);
+		buf_put_str(&json, "]}");
+		err = payload_from_json(&bytes, PAYLOAD_STATEMENT, buf_span(&json), &why);
+		assert_int_equal(err, count == 64 ? KW_OK : KW_EINVAL);
+		assert_string_equal(why.text, count == 64 ? "" : "Statement.text: has 65 languages, at most 64 are allowed");
+		buf_free(&json);
+		buf_free(&bytes);
+	}
+}
+
 /* ---- bytes that cheat ---- */
 
 static void
@@ -669,6 +690,7 @@ main(void)
 		cmocka_unit_test(requests_reports_and_documents_say_how_to_judge_and_handle_them),
 		cmocka_unit_test(feedback_is_three_answers_and_nothing_else),
 		cmocka_unit_test(statements_and_notes_are_complete),
+		cmocka_unit_test(a_statement_has_at_most_64_languages),
 		cmocka_unit_test(bytes_that_cheat_are_refused),
 		cmocka_unit_test(size_and_number_of_fields_have_limits),
 		cmocka_unit_test(every_truncation_and_every_flipped_bit_of_an_alert_does_no_harm),
