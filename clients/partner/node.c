@@ -54,6 +54,8 @@ load(struct node *n, struct kw_why *why)
 	if ((err = pstore_out_waiting(&n->waiting, n->store, why)) != KW_OK)
 		return err;
 	n->release_due = true;
+	if ((err = node_recalls_load(n, why)) != KW_OK)
+		return err;
 	return node_receipts_load(n, why);
 }
 

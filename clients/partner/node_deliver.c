@@ -311,19 +311,34 @@ recall_missed(struct node *n, uint64_t seq, struct kw_why *why)
 	struct in_stored row;
 	struct header h;
 	struct frame f;
-	enum kw_err err = pstore_in_get(&row, n->store, seq, why);
+	enum kw_err err;
 
-	if (err != KW_OK)
+	if ((err = node_tx(n, why)) != KW_OK || (err = pstore_in_awaits_no_recall(n->store, seq, why)) != KW_OK)
+		return err;
+	if ((err = pstore_in_get(&row, n->store, seq, why)) != KW_OK)
 		return err == KW_ENOTFOUND ? KW_OK : err;
 	if (!row.bare || row.cancelled || frame_parse(&f, row.head, FRAME_EITHER, NULL) != KW_OK || header_decode(&h, f.header, NULL) != KW_OK ||
 	    !agreement_may_read(node_agreement(n), h.topic, agreement_node(node_agreement(n), n->id)))
 		return KW_OK;
 	node_alarm(n, "held_back", "the broker left out the content of a notification of %s as recalled, and no recall came within %u minutes: it was held back", h.sender,
 	           RECALLS_WAIT_MS / 60000);
-	if ((err = node_tx(n, why)) != KW_OK)
-		return err;
 	n->change.inbox = true;
 	return pstore_in_set_mark(n->store, seq, "held back", why);
+}
+
+static void
+await_one(void *self, uint64_t seq)
+{
+	struct node *n = self;
+
+	recalls_await(&n->recalls, seq, n->mono_ms);
+}
+
+enum kw_err
+node_recalls_load(struct node *n, struct kw_why *why)
+{
+	recalls_forget(&n->recalls);
+	return pstore_in_awaiting_recall(n->store, RECALLS_MOST, await_one, n, why);
 }
 
 enum kw_err
@@ -399,6 +414,7 @@ put(struct node *n, const struct wire_deliver *d, const struct reading *r, const
 		.received_ms = n->wall_ms, .bare = !r->whole, .outdated = r->outdated, .mark = mark, .at = d->at,
 		.receipt = r->whole && confirmation_awaited(h->type) ? RECEIPT_DUE : RECEIPT_NONE, .receipt_at_once = h->confirm_at_once,
 		.content_until_ms = t.content_until, .proof_until_ms = t.proof_until,
+		.awaits_recall = d->mark == MARK_RECALLED && !recalls_full(&n->recalls),
 	};
 	enum kw_err err;
 
@@ -420,7 +436,7 @@ put(struct node *n, const struct wire_deliver *d, const struct reading *r, const
 		goto free_sealed;
 	n->delivered++;
 	n->change.inbox = true;
-	if (d->mark == MARK_RECALLED)
+	if (row.awaits_recall)
 		recalls_await(&n->recalls, due.seq, n->mono_ms);
 	if ((err = correct_late(n, due.seq, h, r->frame_hash, why)) != KW_OK || (err = node_case_heard(n, h, r->frame_hash, r->frame.head, &d->at, why)) != KW_OK)
 		goto free_sealed;

@@ -152,6 +152,7 @@ KW_MUST_USE enum kw_err node_delivered(struct node *n, const struct wire_deliver
 KW_MUST_USE enum kw_err node_held_again(struct node *n, struct kw_why *why); /* another agreement is here */
 void node_held_drop(struct node *n);
 /* [D-10] */
+KW_MUST_USE enum kw_err node_recalls_load(struct node *n, struct kw_why *why); /* what the store says is awaited; the wait begins anew */
 KW_MUST_USE enum kw_err node_recalls_look(struct node *n, struct kw_why *why);
 
 /* node_out.c */

@@ -8,7 +8,7 @@
 
 #include "base/fs.h"
 
-#define SCHEMA_VERSION 7
+#define SCHEMA_VERSION 8
 #define CHECKED_PAGES 65536u /* a file of up to 256 MiB is looked through at every start; it takes well under a second */
 
 static const char schema[] =
@@ -95,6 +95,8 @@ static const char *const steps[SCHEMA_VERSION - 1] = {
 	"CREATE INDEX released_corrects ON released(corrects) WHERE corrects IS NOT NULL;"
 	"CREATE INDEX released_proof ON released(proof_until_ms);",
 	"ALTER TABLE owner ADD COLUMN lock BLOB;",
+	"ALTER TABLE inbox ADD COLUMN awaits_recall INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX inbox_awaits_recall ON inbox(seq) WHERE awaits_recall = 1;",
 };
 
 enum kw_err

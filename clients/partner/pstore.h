@@ -224,6 +224,7 @@ struct in_new {
 	struct span proof;              /* of a receipt, sealed by L: its content key and its body, for who is to be shown what it said */
 	const uint8_t *cap_hash;
 	bool rejected, bare, outdated;
+	bool awaits_recall;             /* left out as recalled, and the recall is not here yet */
 	const char *mark, *reason;
 	enum receipt_state receipt;
 	bool receipt_at_once;
@@ -273,7 +274,10 @@ KW_MUST_USE enum kw_err pstore_by_cap(struct about *out, struct pstore *s, const
 
 /* Somebody's word about it came before: rows of these types about id, newest first; KW_ENOTFOUND: none (behind before_seq). */
 KW_MUST_USE enum kw_err pstore_in_about(struct in_stored *out, struct pstore *s, const uint8_t id[KW_ID_LEN], uint64_t before_seq, struct kw_why *why);
-/* Recalled: what it said is gone from the file, its head stays. */
+/* The oldest rows that await their recall, at most limit. */
+KW_MUST_USE enum kw_err pstore_in_awaiting_recall(struct pstore *s, uint32_t limit, void (*each)(void *self, uint64_t seq), void *self, struct kw_why *why);
+KW_MUST_USE enum kw_err pstore_in_awaits_no_recall(struct pstore *s, uint64_t seq, struct kw_why *why);
+/* Recalled: what it said is gone from the file, its head stays; it awaits no recall any more. */
 KW_MUST_USE enum kw_err pstore_in_erase(struct pstore *s, uint64_t seq, const char *mark, struct kw_why *why);
 KW_MUST_USE enum kw_err pstore_out_erase(struct pstore *s, uint64_t seq, struct kw_why *why); /* not of one that waits */
 

@@ -9,8 +9,8 @@ enum kw_err
 pstore_in_add(uint64_t *seq, struct pstore *s, const struct in_new *i, struct kw_why *why)
 {
 	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO inbox(id, sender, topic, type, lane, epoch, number, at_epoch, at_number, received_ms, frame_hash, cap_hash,"
-	                                " rejected, bare, outdated, mark, reason, receipt, at_once, content_until_ms, proof_until_ms, head, payload, about, proof)"
-	                                " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", why);
+	                                " rejected, bare, outdated, mark, reason, receipt, at_once, content_until_ms, proof_until_ms, head, payload, about, proof, awaits_recall)"
+	                                " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", why);
 	const struct header *h = i->header;
 	enum kw_err err;
 
@@ -44,6 +44,7 @@ pstore_in_add(uint64_t *seq, struct pstore *s, const struct in_new *i, struct kw
 	pstore_blob(q, 23, i->payload);
 	pstore_blob(q, 24, span_of(h != NULL ? h->about.id : NULL, h != NULL && h->about.set ? KW_ID_LEN : 0));
 	pstore_blob(q, 25, i->proof);
+	pstore_u64(q, 26, i->awaits_recall);
 	if ((err = pstore_run(s, q, why)) != KW_OK)
 		return err;
 	*seq = (uint64_t)sqlite3_last_insert_rowid(s->db);
@@ -230,13 +231,39 @@ pstore_in_about(struct in_stored *out, struct pstore *s, const uint8_t id[KW_ID_
 enum kw_err
 pstore_in_erase(struct pstore *s, uint64_t seq, const char *mark, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "UPDATE inbox SET payload = NULL, cap_hash = NULL, bare = 1, cancelled = 1, mark = ? WHERE seq = ?", why);
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE inbox SET payload = NULL, cap_hash = NULL, bare = 1, cancelled = 1, awaits_recall = 0, mark = ? WHERE seq = ?", why);
 
 	MUST(s->open_transaction);
 	if (q == NULL)
 		return KW_EIO;
 	pstore_text(q, 1, mark);
 	pstore_u64(q, 2, seq);
+	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_in_awaiting_recall(struct pstore *s, uint32_t limit, void (*each)(void *self, uint64_t seq), void *self, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT seq FROM inbox WHERE awaits_recall = 1 ORDER BY seq LIMIT ?", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, limit);
+	while ((err = pstore_row(s, q, why)) == KW_OK)
+		each(self, pstore_col_u64(q, 0));
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
+enum kw_err
+pstore_in_awaits_no_recall(struct pstore *s, uint64_t seq, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE inbox SET awaits_recall = 0 WHERE seq = ?", why);
+
+	MUST(s->open_transaction);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, seq);
 	return pstore_run(s, q, why);
 }
 

@@ -16,6 +16,34 @@
 #include "partner_world.h"
 #include "proto/payload.h"
 
+/* ---- a clock that goes on when a test says so (the linker's --wrap) ---- */
+
+static uint64_t ahead_ms;
+
+uint64_t __real_clock_mono_ms(void);
+uint64_t __wrap_clock_mono_ms(void);
+
+uint64_t
+__wrap_clock_mono_ms(void)
+{
+	return __real_clock_mono_ms() + ahead_ms;
+}
+
+/* With a sign of life as often as the broker gives one, so that the connection holds. */
+static void
+pass(struct world *w, uint64_t ms)
+{
+	struct wire_msg beat = {.kind = WIRE_BEAT};
+
+	for (uint64_t step; ms > 0; ms -= step) {
+		step = ms < KW_BEAT_MS ? ms : KW_BEAT_MS;
+		world_send(w, &beat, span_of(NULL, 0));
+		world_steps(w, 3);
+		ahead_ms += step;
+		world_steps(w, 3);
+	}
+}
+
 static enum outbox_state
 state_of(struct world *w, const uint8_t id[KW_ID_LEN])
 {
@@ -321,6 +349,108 @@ what_was_recalled_before_it_came_is_no_alarm(void **state)
 	assert_string_equal(mark, "recalled");
 	world_steps(w, 20);
 	assert_false(world_alarm(w, "held_back"));
+	given_free(&g);
+}
+
+#define A_RECALL_MAY_TAKE_MS 300000u
+
+/* One of city/public-order's that the broker left out as recalled. */
+static void
+left_out(struct given *g, struct world *w)
+{
+	char mark[512];
+
+	world_steps(w, 20);
+	world_seal(g, w, LANE_FLASH, NULL);
+	world_deliver(w, g, MARK_RECALLED);
+	(void)world_expect(w, WIRE_ACK);
+	assert_int_equal(world_inbox(w, false, NULL, mark), 1);
+	assert_string_equal(mark, "recalled");
+}
+
+static void
+is_missed(struct world *w)
+{
+	char mark[512];
+
+	pass(w, A_RECALL_MAY_TAKE_MS - 30000);
+	assert_false(world_alarm(w, "held_back"));
+	pass(w, 60000);
+	assert_true(world_alarm(w, "held_back"));
+	assert_int_equal(world_inbox(w, false, NULL, mark), 1);
+	assert_string_equal(mark, "held back");
+}
+
+static void
+recall(struct world *w, const struct given *original)
+{
+	struct given g;
+	struct header h;
+
+	world_header(&h, w, LANE_FLASH);
+	h.type = TYPE_RECALL;
+	h.payload_type = PAYLOAD_NONE;
+	h.about.set = true;
+	memcpy(h.about.id, original->header.id, KW_ID_LEN);
+	memcpy(h.about.frame_hash, original->frame_hash, KW_HASH_LEN);
+	world_seal_as(&g, w, "city/public-order", "city/public-order", ++w->numbers[LANE_FLASH], &h, span_of(NULL, 0));
+	world_deliver(w, &g, MARK_WHOLE);
+	(void)world_expect(w, WIRE_ACK);
+	given_free(&g);
+}
+
+/* [D-10] */
+static void
+a_recall_that_never_comes_is_an_alarm(void **state)
+{
+	struct world *w = *state;
+	struct given g;
+
+	world_up(w);
+	left_out(&g, w);
+	is_missed(w);
+	given_free(&g);
+}
+
+/* [D-10] */
+static void
+a_recall_that_never_comes_is_an_alarm_after_a_new_start_too(void **state)
+{
+	struct world *w = *state;
+	struct given g;
+
+	world_up(w);
+	left_out(&g, w);
+	pass(w, A_RECALL_MAY_TAKE_MS / 2);
+	world_stop(w);
+	world_up(w);
+	is_missed(w);
+	world_stop(w); /* it was told, and is not told at each start */
+	world_up(w);
+	pass(w, A_RECALL_MAY_TAKE_MS + 30000);
+	assert_false(world_alarm(w, "held_back"));
+	given_free(&g);
+}
+
+/* [D-10] */
+static void
+a_recall_that_comes_is_awaited_no_more_whatever_was_started_anew(void **state)
+{
+	struct world *w = *state;
+	struct given g;
+	char mark[512];
+
+	world_up(w);
+	left_out(&g, w);
+	world_stop(w);
+	world_up(w);
+	recall(w, &g);
+	pass(w, A_RECALL_MAY_TAKE_MS + 30000);
+	world_stop(w);
+	world_up(w);
+	pass(w, A_RECALL_MAY_TAKE_MS + 30000);
+	assert_false(world_alarm(w, "held_back"));
+	assert_int_equal(world_inbox(w, false, NULL, mark), 2);
 	given_free(&g);
 }
 
@@ -1022,6 +1152,9 @@ main(void)
 		T(a_lower_sender_epoch_is_refused_by_name),
 		T(what_the_broker_held_back_until_it_expired_is_an_alarm),
 		T(what_was_recalled_before_it_came_is_no_alarm),
+		T(a_recall_that_never_comes_is_an_alarm),
+		T(a_recall_that_never_comes_is_an_alarm_after_a_new_start_too),
+		T(a_recall_that_comes_is_awaited_no_more_whatever_was_started_anew),
 		T(a_lane_waits_for_the_agreement_and_is_never_rejected_meanwhile),
 		T(an_agreement_without_its_signatures_changes_nothing),
 		T(under_a_newer_agreement_it_is_sealed_anew_and_the_old_numbers_are_voided),

@@ -68,6 +68,9 @@ what_finds_no_place_is_said_to_whoever_asks(void **state)
 	while (recalls_missing(&r, RECALLS_WAIT_MS) != 0)
 		;
 	assert_int_equal(r.count, 0);
+	recalls_await(&r, 7, 0);
+	recalls_forget(&r);
+	assert_int_equal(recalls_missing(&r, UINT32_MAX), 0);
 }
 
 int

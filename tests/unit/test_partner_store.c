@@ -84,6 +84,26 @@ header_of(uint64_t n)
 	return h;
 }
 
+struct awaited { uint64_t seq[4]; uint32_t count; };
+
+static void
+one_awaited(void *self, uint64_t seq)
+{
+	struct awaited *a = self;
+
+	assert_true(a->count < 4);
+	a->seq[a->count++] = seq;
+}
+
+static struct awaited
+awaited(struct pstore *s, uint32_t limit)
+{
+	struct awaited a = {.count = 0};
+
+	assert_int_equal(pstore_in_awaiting_recall(s, limit, one_awaited, &a, NULL), KW_OK);
+	return a;
+}
+
 static enum kw_err
 add_in(struct pstore *s, uint64_t n, struct span payload, uint64_t *seq)
 {
@@ -459,7 +479,7 @@ make_it_version_1(const char *folder)
 	(void)snprintf(path, sizeof path, "%s/partner.db", folder);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "DROP TABLE handler; CREATE TABLE handler(name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;"
-	                                  "INSERT INTO handler VALUES('mail', 12); DROP TABLE spool; DROP INDEX inbox_about; ALTER TABLE inbox DROP COLUMN about; ALTER TABLE inbox DROP COLUMN proof;"
+	                                  "INSERT INTO handler VALUES('mail', 12); DROP TABLE spool; DROP INDEX inbox_about; DROP INDEX inbox_awaits_recall; ALTER TABLE inbox DROP COLUMN awaits_recall; ALTER TABLE inbox DROP COLUMN about; ALTER TABLE inbox DROP COLUMN proof;"
 	                                  "ALTER TABLE inbox DROP COLUMN opened; ALTER TABLE outbox DROP COLUMN proof; ALTER TABLE out_reader DROP COLUMN opened_ms;"
 	                                  "ALTER TABLE out_reader DROP COLUMN opened_receipt; DROP INDEX outbox_answer; DROP INDEX outbox_forwarded;"
 	                                  "ALTER TABLE outbox DROP COLUMN answer_by_ms; ALTER TABLE outbox DROP COLUMN late;"
@@ -489,6 +509,47 @@ a_store_of_the_first_version_is_brought_up_and_keeps_what_it_has(void **state)
 		if (i == 0)
 			pstore_close(&p->s);
 	}
+}
+
+static void
+add_left_out(struct pstore *s, uint64_t n, uint64_t *seq)
+{
+	struct header h = header_of(n);
+	uint8_t hash[KW_HASH_LEN] = {(uint8_t)n};
+	struct in_new row = {.header = &h, .frame_hash = hash, .head = span_str("head"), .lane = h.lane, .number = n, .received_ms = 2000, .bare = true,
+	                     .awaits_recall = true, .mark = "recalled", .content_until_ms = 50000, .proof_until_ms = 90000};
+
+	assert_int_equal(pstore_in_add(seq, s, &row, NULL), KW_OK);
+}
+
+static void
+what_awaits_its_recall_is_known_after_a_new_start(void **state)
+{
+	struct place *p = *state;
+	struct awaited a;
+	uint64_t seq[4];
+
+	begin(p->s);
+	assert_int_equal(add_in(p->s, 1, span_str("x"), &seq[0]), KW_OK);
+	for (uint64_t i = 1; i < 4; i++)
+		add_left_out(p->s, i + 1, &seq[i]);
+	commit(p->s);
+	pstore_close(&p->s);
+	p->s = open_store(p->folder, 0);
+	a = awaited(p->s, 64);
+	assert_true(a.count == 3 && a.seq[0] == seq[1] && a.seq[1] == seq[2] && a.seq[2] == seq[3]);
+	assert_int_equal(awaited(p->s, 2).count, 2);
+	begin(p->s);
+	assert_int_equal(pstore_in_erase(p->s, seq[1], "recalled", NULL), KW_OK); /* it came */
+	assert_int_equal(pstore_in_awaits_no_recall(p->s, seq[3], NULL), KW_OK);
+	pstore_rollback(p->s);
+	assert_int_equal(awaited(p->s, 64).count, 3);
+	begin(p->s);
+	assert_int_equal(pstore_in_erase(p->s, seq[1], "recalled", NULL), KW_OK);
+	assert_int_equal(pstore_in_awaits_no_recall(p->s, seq[3], NULL), KW_OK);
+	commit(p->s);
+	a = awaited(p->s, 64);
+	assert_true(a.count == 1 && a.seq[0] == seq[2]);
 }
 
 static void
@@ -634,6 +695,8 @@ ask_inbox(struct pstore *s)
 	assert_int_equal(pstore_in_get(&row, s, seq, NULL), KW_OK);
 	assert_int_equal(pstore_in_due(s, no_in, NULL, NULL), KW_OK);
 	assert_int_equal(pstore_in_receipt_said(s, seq, NULL), KW_OK);
+	assert_int_equal(pstore_in_awaits_no_recall(s, seq, NULL), KW_OK);
+	assert_int_equal(awaited(s, 4).count, 0);
 	assert_int_equal(pstore_in_newest(&other, s, NULL), KW_OK);
 	assert_int_equal(pstore_by_cap(&about, s, hash, NULL), KW_ENOTFOUND);
 }
@@ -698,6 +761,7 @@ main(void)
 		T(commits_are_kept_by_log_epoch_and_hearsay_gives_way),
 		T(a_handler_never_goes_back_and_an_unknown_one_has_no_place),
 		T(a_store_of_the_first_version_is_brought_up_and_keeps_what_it_has),
+		T(what_awaits_its_recall_is_known_after_a_new_start),
 		T(a_store_remembers_its_lock),
 		T(a_store_of_a_later_version_is_left_alone),
 		T(everything_can_be_asked_of_one_store),

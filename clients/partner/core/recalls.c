@@ -8,6 +8,12 @@ recalls_full(const struct recalls *r)
 }
 
 void
+recalls_forget(struct recalls *r)
+{
+	r->count = 0;
+}
+
+void
 recalls_await(struct recalls *r, uint64_t seq, uint64_t now_ms)
 {
 	if (recalls_full(r))

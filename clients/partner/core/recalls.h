@@ -17,6 +17,7 @@ struct recalls {
 };
 
 bool recalls_full(const struct recalls *r);
+void recalls_forget(struct recalls *r);
 void recalls_await(struct recalls *r, uint64_t seq, uint64_t now_ms); /* nothing where it is full */
 void recalls_came(struct recalls *r, uint64_t seq);
 void recalls_again(struct recalls *r, uint64_t now_ms);               /* another connection: the wait begins anew */
