@@ -95,8 +95,7 @@ static const char *const steps[SCHEMA_VERSION - 1] = {
 	"CREATE INDEX released_corrects ON released(corrects) WHERE corrects IS NOT NULL;"
 	"CREATE INDEX released_proof ON released(proof_until_ms);",
 	"ALTER TABLE owner ADD COLUMN lock BLOB;",
-	"ALTER TABLE inbox ADD COLUMN awaits_recall INTEGER NOT NULL DEFAULT 0;"
-	"CREATE INDEX inbox_awaits_recall ON inbox(seq) WHERE awaits_recall = 1;",
+	"ALTER TABLE inbox ADD COLUMN awaits_recall INTEGER NOT NULL DEFAULT 0; CREATE INDEX inbox_awaits_recall ON inbox(seq) WHERE awaits_recall = 1;",
 };
 
 enum kw_err
