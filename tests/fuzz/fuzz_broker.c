@@ -410,13 +410,13 @@ do_publish(struct run *r, uint32_t conn)
 	if (h.type != TYPE_NOTICE && h.type != TYPE_REQUEST && h.type != TYPE_VOID)
 		about_some(r, &h, cursor_u8(&r->in));
 	spoil(r, &h, how >> 4);
-	mask = members(a) & ~(1u << node);
+	mask = members(a) & ~(1u << index_of(h.sender)); /* whoever it says it is may offer it again, and then it counts */
 	if (how & 8 && may_be_narrow(r, &h)) {
 		mask &= pick(r, 1u << NODES);
 		for (uint32_t k = 0; k < NODES; k++)
 			if (mask >> k & 1)
 				(void)snprintf(h.to[h.to_count++], sizeof h.to[0], "%s", all_ids[k]);
-		mask = h.to_count > 0 ? mask : members(a) & ~(1u << node);
+		mask = h.to_count > 0 ? mask : members(a) & ~(1u << index_of(h.sender));
 	}
 	for (uint32_t k = 0; k < NODES; k++)
 		wraps += mask >> k & 1;

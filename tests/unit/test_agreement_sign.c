@@ -143,6 +143,11 @@ no_damaged_signature_counts(void **state)
 	buf_put_str(&sigs, "\n\nkwnode1:AAAA AAAA\n");
 	assert_int_not_equal(agreement_count_signatures(&check, a, a, buf_span(&sigs), &why), KW_OK);
 	assert_memory_equal(why.text, "line 3 of the signatures: ", 26);
+	buf_reset(&sigs);
+	for (int i = 0; i < 5000; i++)
+		buf_put_u8(&sigs, 'x');
+	assert_int_equal(agreement_count_signatures(&check, a, a, buf_span(&sigs), &why), KW_EPROTO);
+	assert_memory_equal(why.text, "line 1 of the signatures has 5000 bytes, at most ", 49);
 	buf_free(&sigs);
 	agreement_free(&a);
 }

@@ -16,12 +16,10 @@ static const char *const ids[NODES] = {"a/police", "b/order", "c/night", "d/offi
 #define MINUTE 60000u
 #define BODY 300u
 
-static int
-begin(void **state)
+static void
+begin_with(struct world *w, const struct core_limits *limits)
 {
-	struct world *w = calloc(1, sizeof *w);
-
-	world_begin(w, NODES, ids);
+	world_begin_with(w, NODES, ids, limits);
 	w->agreement.topic.has_responsible = true;
 	w->agreement.line[0] = ORDER;
 	w->agreement.line[1] = NIGHT;
@@ -30,6 +28,15 @@ begin(void **state)
 	for (uint32_t i = 0; i < NODES; i++)
 		world_hello(w, i, i);
 	world_forget(w);
+}
+
+static int
+begin(void **state)
+{
+	struct world *w = calloc(1, sizeof *w);
+
+	assert_non_null(w);
+	begin_with(w, &core_limits_default);
 	*state = w;
 	return 0;
 }
@@ -1048,12 +1055,37 @@ a_case_is_not_forgotten_before_its_end_is_stated(void **state)
 	assert_int_equal(n.by_state[CASE_DONE], 0);
 }
 
+static void
+no_more_cases_are_opened_than_are_kept_until_one_is_done(void **state)
+{
+	struct world *w = *state;
+	struct core_limits limits = core_limits_default;
+	uint8_t one[KW_ID_LEN], other[KW_ID_LEN], more[KW_ID_LEN];
+	uint32_t before;
+
+	world_end(w);
+	limits.cases_open = 2;
+	begin_with(w, &limits);
+	ask(w, one);
+	ask(w, other);
+	before = w->log_count;
+	ask(w, more);
+	assert_true(world_refused(w, POLICE, CODE_DENIED));
+	assert_string_equal(refusal(w, POLICE), "2 cases are open, no more are kept; have some of them done first");
+	assert_int_equal(w->log_count, before);
+	move(w, ORDER, TYPE_TAKEN, one, NULL);
+	move(w, ORDER, TYPE_DONE, one, NULL);
+	ask(w, more);
+	stands(w, more, CASE_OFFERED, ORDER, CAUSE_OPENED);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(no_more_cases_are_opened_than_are_kept_until_one_is_done),
 		TEST(a_request_is_offered_to_the_first_of_the_line_with_a_time),
 		TEST(what_is_no_request_on_a_topic_without_a_line_opens_nothing),
 		TEST(a_take_is_stated_and_a_second_one_is_void_and_told_so),

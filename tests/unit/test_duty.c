@@ -643,6 +643,28 @@ every_wrong_value_has_its_sentence(void **state)
 }
 
 static void
+a_calendar_has_at_most_1000_holidays(void **state)
+{
+	(void)state;
+	for (unsigned count = 1000; count <= 1001; count++) {
+		struct buf days = BUF_INIT(1u << 16), text;
+		struct agreement *a = NULL;
+		struct kw_why why = {{0}};
+
+		buf_put_str(&days, "holidays: [");
+		for (unsigned i = 0; i < count; i++) /* of months with 28 days, so that each is one */
+			buf_printf(&days, "%s%u-%02u-%02u", i == 0 ? "" : ", ", 2026 + i / 336, 1 + i / 28 % 12, 1 + i % 28);
+		buf_put_str(&days, "]\ntopics:\n");
+		fixture_expand(&text, fixture_text, "topics:\n", buf_text(&days));
+		assert_int_equal(agreement_parse(&a, buf_span(&text), NULL, &why), count == 1000 ? KW_OK : KW_ELIMIT);
+		assert_string_equal(why.text, count == 1000 ? "" : "line 16: 1001 holidays, at most 1000 are allowed; those of the time in which the agreement is valid are enough");
+		agreement_free(&a);
+		buf_free(&text);
+		buf_free(&days);
+	}
+}
+
+static void
 an_area_has_at_most_256_names(void **state)
 {
 	(void)state;
@@ -877,6 +899,7 @@ main(void)
 		cmocka_unit_test(what_happens_at_a_change_and_who_may_get_it_onward_is_said),
 		cmocka_unit_test(a_holiday_that_goes_is_told_as_one_that_comes),
 		cmocka_unit_test(every_wrong_value_has_its_sentence),
+		cmocka_unit_test(a_calendar_has_at_most_1000_holidays),
 		cmocka_unit_test(an_area_has_at_most_256_names),
 		cmocka_unit_test(what_is_allowed_and_probably_not_meant_is_told_with_its_smallest_example),
 		cmocka_unit_test(a_topic_before_that_takes_some_away_is_told),

@@ -36,6 +36,26 @@ over_the_wire(struct header *out, const struct header *h, struct kw_why *why)
 	return err;
 }
 
+static void
+one_with_more_readers_named_than_it_has_room_for_is_refused(void **state)
+{
+	struct header h = header_of(TYPE_NOTICE);
+	struct buf bytes = BUF_INIT(2 * KW_HEADER_MAX);
+	struct kw_why why = {""};
+
+	(void)state;
+	h.to_count = KW_TO_MAX;
+	for (uint32_t i = 0; i < KW_TO_MAX; i++)
+		(void)snprintf(h.to[i], sizeof h.to[i], "partner/%0*u", KW_NODE_MAX - 8, i);
+	assert_int_equal(header_encode(&bytes, &h, &why), KW_ELIMIT);
+	assert_non_null(strstr(why.text, "bytes with 64 readers named, at most 4096 are allowed; name fewer, or send to all who may read the topic"));
+	assert_int_equal(bytes.len, 0);
+	for (uint32_t i = 0; i < KW_TO_MAX; i++) /* a number of them that fits by names of any length */
+		h.to[i][30] = '\0';
+	assert_int_equal(header_encode(&bytes, &h, &why), KW_OK);
+	buf_free(&bytes);
+}
+
 static bool
 same_bytes(const struct header *x, const struct header *y)
 {
@@ -129,6 +149,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_type_comes_over_as_it_was_sent),
 		cmocka_unit_test(unknown_types_are_refused),
+		cmocka_unit_test(one_with_more_readers_named_than_it_has_room_for_is_refused),
 		cmocka_unit_test(what_is_about_another_says_which),
 		cmocka_unit_test(a_receipt_says_what_became_of_another),
 	};

@@ -161,6 +161,8 @@ resources_and_areas_follow_cap_section_3(void **state)
 		{"\"resourceDesc\":\"Karte\",", "", "Alert.info[0].resource[0].resourceDesc: is missing"},
 		{"\"image/png\"", "\"png\"", "Alert.info[0].resource[0].mimeType"},
 		{"\"image/png\"", "\"image/\"", "Alert.info[0].resource[0].mimeType"},
+		{"\"size\":\"3\"", "\"size\":\"9223372036854775807\"", "ok"},
+		{"\"size\":\"3\"", "\"size\":\"9223372036854775808\"", "Alert.info[0].resource[0].size: is over the limit of 9223372036854775807"},
 		{",\"derefUri\":\"AAEC\"", "", "Alert.info[0].resource[0].uri"},
 		{"\"uri\":\"karte.png\",\"derefUri\":\"AAEC\"", "\"uri\":\"https://a.example/karte.png\"", "ok"},
 		{"\"AAEC\"", "\"AAE\"", "ok"},
@@ -225,6 +227,8 @@ requests_reports_and_documents_say_how_to_judge_and_handle_them(void **state)
 		{PLACE, "\"place\":{}", "Report.place: says nothing"},
 		{PLACE ",", "", "ok"},
 		{"\"observedAt\":\"2026-12-01T10:00:00+01:00\"", "\"observedAt\":\"gestern\"", "Report.observedAt"},
+		{"\"language\":\"de\"", "\"language\":\"-\"", "Report.language"},
+		{"\"onward\":\"WithConsent\",", "", "Report.handling.onward: is missing"},
 	};
 	static const struct rule request[] = {
 		{"\"kind\":\"Presence\",", "", "Request.kind: is missing"},
@@ -232,6 +236,7 @@ requests_reports_and_documents_say_how_to_judge_and_handle_them(void **state)
 		{"," GRADING, "", "ok"},
 		{"," HANDLING, "", "Request.handling: is missing"},
 		{"\"neededBy\":\"2026-12-01T11:00:00+01:00\"", "\"neededBy\":\"gleich\"", "Request.neededBy"},
+		{"\"language\":\"de\"", "\"language\":\"-\"", "Request.language"},
 	};
 	static const struct rule document[] = {
 		{"\"title\":\"Plan\",", "", "Document.title: is missing"},
@@ -240,6 +245,7 @@ requests_reports_and_documents_say_how_to_judge_and_handle_them(void **state)
 		{"\"plan.pdf\"", "\"a\\\\b\"", "Document.fileName"},
 		{"\"plan.pdf\"", "\"\"", "ok"},
 		{"\"application/pdf\"", "\"pdf\"", "Document.mediaType"},
+		{"\"language\":\"de\"", "\"language\":\"-\"", "Document.language"},
 		{",\"content\":\"JVBERi0=\"", "", "Document.content: is missing"},
 		{"," GRADING, "", "Document.grading: is missing"},
 		{"," HANDLING, "", "Document.handling: is missing"},
@@ -371,6 +377,11 @@ size_and_number_of_fields_have_limits(void **state)
 		buf_put(&many, "\x72", 2); /* info, empty */
 	bytes_refused(PAYLOAD_ALERT, many.p, many.len, "more than 65536 fields");
 	bytes_refused(PAYLOAD_ALERT, many.p, many.len - 2, "Alert.identifier");
+	buf_reset(&many);
+	buf_put(&many, "\x72\x84\x80\x04\x12\x80\x80\x04", 8); /* an info of 65,536 categories in one list */
+	for (uint32_t i = 0; i < PAYLOAD_FIELDS_MAX; i++)
+		buf_put_u8(&many, 1);
+	bytes_refused(PAYLOAD_ALERT, many.p, many.len, "Alert.info[0].category: more than 65536 fields in all");
 	buf_free(&many);
 	free(large);
 }

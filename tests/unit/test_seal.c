@@ -788,6 +788,12 @@ a_body_of_the_largest_size_goes_and_one_more_is_refused(void **state)
 	                                   &why), KW_ELIMIT);
 	assert_non_null(strstr(why.text, "262144"));
 	free(noise);
+	noise = calloc(1, KW_OPENED_MAX + 1); /* which would compress to next to nothing */
+	assert_non_null(noise);
+	assert_int_equal(seal_notification(&s, w.sender, w.local, random, span_str("h"), span_of(noise, KW_OPENED_MAX + 1), true, w.sign_sk, w.readers, 2,
+	                                   &why), KW_ELIMIT);
+	assert_string_equal(why.text, "the payload has 8388609 bytes, at most 8388608 are allowed");
+	free(noise);
 }
 
 /* [S-7], [S-8] Contents of every size and texture come back as they were. */
