@@ -6,6 +6,7 @@
 
 #include "clients/partner/desk_cases.h"
 #include "clients/partner/desk_parts.h"
+#include "clients/partner/json_memory.h"
 #include "proto/base64.h"
 
 #define RECEIPTS_MAX 4096u /* in one bundle */
@@ -78,6 +79,8 @@ base64_json(struct span bytes)
 	json_t *v;
 
 	base64_encode(&out, bytes);
+	if (!buf_ok(&out))
+		json_memory_note();
 	v = buf_ok(&out) ? json_stringn((const char *)out.p, out.len) : NULL;
 	buf_free(&out);
 	return v;
@@ -219,7 +222,11 @@ desk_bundle(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], struct kw
 		head = head_json(came.head);
 	}
 	if (head == NULL) {
-		err = err == KW_OK || err == KW_ENOTFOUND ? kw_refuse(why, KW_ENOTFOUND, "%s is neither in the inbox nor in the outbox of this node", text) : err;
+		if (json_memory_was_short())
+			err = kw_refuse(why, KW_ENOMEM, "out of memory for a bundle");
+		else if (err == KW_OK || err == KW_ENOTFOUND)
+			err = kw_refuse(why, KW_ENOTFOUND, "%s is neither in the inbox nor in the outbox of this node", text);
+		json_decref(stored);
 		goto free_ids;
 	}
 	if ((seq != 0 && (err = pstore_out_readers(n->store, seq, add_confirm, &l, why)) != KW_OK) || (err = pstore_case_entries(n->store, now, add_entry, &l, why)) != KW_OK) {

@@ -12,6 +12,7 @@
 #include "base/fs.h"
 #include "base/language.h"
 #include "base/log.h"
+#include "clients/partner/json_memory.h"
 #include "clients/partner/local_serve.h"
 #include "clients/partner/node.h"
 
@@ -57,14 +58,29 @@ send_answer(struct local *l, const struct peer *to, struct span answer)
 	(void)zmq_send(l->socket, answer.p, answer.len, ZMQ_DONTWAIT);
 }
 
+/* Without a byte that must be found first. */
+static void
+say_no_memory(struct local *l, const struct peer *to, uint64_t request)
+{
+	char text[128];
+	int len = snprintf(text, sizeof text, "{\"request\":%llu,\"ok\":false,\"error\":\"%s\",\"text\":\"out of memory\"}", (unsigned long long)request,
+	                   kw_err_name(KW_ENOMEM));
+
+	send_answer(l, to, span_of(text, (size_t)len));
+}
+
 static void
 refuse_as(struct local *l, const struct peer *to, uint64_t request, const char *error, const char *text)
 {
 	json_t *v = json_pack("{s:I, s:b, s:s, s:s}", "request", (json_int_t)request, "ok", 0, "error", error, "text", text);
-	char *dump = v != NULL ? json_dumps(v, JSON_COMPACT) : NULL;
+	char *dump;
 
-	if (dump != NULL)
+	json_memory_begin();
+	dump = v != NULL ? json_dumps(v, JSON_COMPACT) : NULL;
+	if (dump != NULL && !json_memory_was_short())
 		send_answer(l, to, span_str(dump));
+	else
+		say_no_memory(l, to, request);
 	free(dump);
 	json_decref(v);
 }

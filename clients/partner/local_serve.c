@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clients/partner/desk_receipts.h"
+#include "clients/partner/json_memory.h"
 #include "clients/partner/local_rows.h"
 #include "clients/partner/node.h"
 #include "proto/seal.h"
@@ -13,18 +14,34 @@
 #define WARNINGS_MAX (64u * 1024u)
 #define NAMES_MAX 4096 /* bytes of nodes and their reasons; what does not go into a sentence is cut there */
 
-/* Takes v. */
+/* Takes v. Jansson leaves out keys for which json_dumps finds no memory, and says nothing. */
 static enum kw_err
 put_json(struct buf *out, json_t *v, struct kw_why *why)
 {
-	char *dump = v != NULL ? json_dumps(v, JSON_COMPACT) : NULL;
+	char *dump;
 
+	json_memory_begin();
+	dump = v != NULL ? json_dumps(v, JSON_COMPACT) : NULL;
 	json_decref(v);
+	if (dump != NULL && json_memory_was_short()) {
+		free(dump);
+		dump = NULL;
+	}
 	if (dump == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for an answer");
 	buf_put_str(out, dump);
 	free(dump);
 	return KW_OK;
+}
+
+/* The same for what tells how things stand: whole, or not at all. What was done is told by put_json, however little memory was left on the way. */
+static enum kw_err
+put_whole(struct buf *out, json_t *v, struct kw_why *why)
+{
+	if (!json_memory_was_short())
+		return put_json(out, v, why);
+	json_decref(v);
+	return put_json(out, NULL, why);
 }
 
 static enum kw_err
@@ -151,7 +168,7 @@ serve_trace(struct buf *out, struct node *n, const struct ask *a, struct kw_why 
 	json_t *trace = NULL;
 	enum kw_err err = desk_trace(&trace, n, a->id, a->language, why);
 
-	return err == KW_OK ? put_json(out, trace, why) : err;
+	return err == KW_OK ? put_whole(out, trace, why) : err;
 }
 
 static enum kw_err
@@ -160,7 +177,7 @@ serve_agreement(struct buf *out, struct node *n, const struct ask *a, struct kw_
 	json_t *agreement = NULL;
 	enum kw_err err = desk_agreement(&agreement, n, a->version, why);
 
-	return err == KW_OK ? put_json(out, agreement, why) : err;
+	return err == KW_OK ? put_whole(out, agreement, why) : err;
 }
 
 /* ---- cases ---- */
@@ -171,7 +188,7 @@ serve_cases(struct buf *out, struct node *n, const struct ask *a, struct kw_why 
 	json_t *list = NULL;
 	enum kw_err err = desk_cases(&list, n, !a->all, a->query.limit, a->language, why);
 
-	return err == KW_OK ? put_json(out, json_pack("{s:s, s:o}", "node", node_id(n), "cases", list), why) : err;
+	return err == KW_OK ? put_whole(out, json_pack("{s:s, s:o}", "node", node_id(n), "cases", list), why) : err;
 }
 
 static enum kw_err
@@ -180,7 +197,7 @@ serve_case(struct buf *out, struct node *n, const struct ask *a, struct kw_why *
 	json_t *one = NULL;
 	enum kw_err err = desk_case(&one, n, a->id, true, a->language, why);
 
-	return err == KW_OK ? put_json(out, one, why) : err;
+	return err == KW_OK ? put_whole(out, one, why) : err;
 }
 
 static enum kw_err
@@ -217,7 +234,7 @@ serve_recalls(struct buf *out, struct node *n, const struct ask *a, struct kw_wh
 	json_t *list = NULL;
 	enum kw_err err = desk_recalls(&list, n, a->id, why);
 
-	return err == KW_OK ? put_json(out, json_pack("{s:o}", "recalls", list), why) : err;
+	return err == KW_OK ? put_whole(out, json_pack("{s:o}", "recalls", list), why) : err;
 }
 
 static enum kw_err
@@ -234,7 +251,7 @@ serve_receipts(struct buf *out, struct node *n, const struct ask *a, struct kw_w
 	json_t *bundle = NULL;
 	enum kw_err err = desk_bundle(&bundle, n, a->id, why);
 
-	return err == KW_OK ? put_json(out, bundle, why) : err;
+	return err == KW_OK ? put_whole(out, bundle, why) : err;
 }
 
 /* ---- release ---- */
@@ -262,13 +279,14 @@ serve_releases(struct buf *out, struct node *n, const struct ask *a, struct kw_w
 	json_t *list = NULL;
 	enum kw_err err = desk_releases(&list, n, !a->all, a->query.limit, a->language, why);
 
-	return err == KW_OK ? put_json(out, json_pack("{s:s, s:o}", "node", node_id(n), "drafts", list), why) : err;
+	return err == KW_OK ? put_whole(out, json_pack("{s:s, s:o}", "node", node_id(n), "drafts", list), why) : err;
 }
 
 enum kw_err
 serve(struct buf *out, struct node *n, struct ask *a, bool over, bool *again, struct kw_why *why)
 {
 	*again = false;
+	json_memory_begin();
 	switch (a->verb) {
 	case ASK_PUBLISH:
 		return serve_publish(out, n, a, why);
@@ -277,7 +295,7 @@ serve(struct buf *out, struct node *n, struct ask *a, bool over, bool *again, st
 	case ASK_STATE:
 		return serve_state(out, n, a, over, why);
 	case ASK_STATUS:
-		return put_json(out, desk_status(n), why);
+		return put_whole(out, desk_status(n), why);
 	case ASK_TRACE:
 		return serve_trace(out, n, a, why);
 	case ASK_AGREEMENT:

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "clients/partner/config.h"
 #include "clients/partner/handlers.h"
+#include "clients/partner/json_memory.h"
 #include "clients/partner/local.h"
 #include "clients/partner/node.h"
 #include "clients/partner/spool.h"
@@ -182,6 +183,7 @@ main(int argc, char **argv)
 	(void)umask(0077);
 	if (sodium_init() < 0)
 		return EXIT_FAILURE;
+	json_memory_watch(malloc);
 	language_start();
 	if (o.verbose)
 		log_set_level(LOG_INFO);

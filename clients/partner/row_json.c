@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/language.h"
+#include "clients/partner/json_memory.h"
 #include "clients/partner/release.h"
 #include "proto/payload.h"
 #include "proto/seal.h"
@@ -161,6 +162,7 @@ row_json_put(struct buf *out, const struct inbox_row *row, enum row_content cont
 	json_t *head;
 	char *dump;
 
+	json_memory_begin();
 	if (row->payload.len > 0 && payload_brief(&brief, row->header.payload_type, row->payload, language, NULL) != KW_OK)
 		memset(&brief, 0, sizeof brief);
 	head = head_json(row, &brief);
@@ -175,4 +177,6 @@ row_json_put(struct buf *out, const struct inbox_row *row, enum row_content cont
 	if (content != CONTENT_NONE && row->payload.len > 0)
 		put_content(out, row, content, language);
 	buf_put_str(out, "}");
+	if (json_memory_was_short())
+		out->failed = true;
 }

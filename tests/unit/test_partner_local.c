@@ -17,7 +17,9 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/language.h"
+#include "clients/partner/json_memory.h"
 #include "clients/partner/local.h"
+#include "clients/partner/local_serve.h"
 #include "partner_world.h"
 #include "proto/payload.h"
 
@@ -606,6 +608,158 @@ a_path_that_another_daemon_has_or_that_is_no_socket_is_left_alone(void **state)
 	buf_free(&text);
 }
 
+/* ---- short of memory ---- */
+
+static struct { bool counts, for_good, fired; unsigned left; } shortage;
+
+/* What Jansson takes its memory from here: one call after so many others finds none, or all from then on. */
+static void *
+take(size_t size)
+{
+	if (shortage.counts && (shortage.left == 0 || shortage.left-- == 0) && (shortage.for_good || !shortage.fired)) {
+		shortage.fired = true;
+		return NULL;
+	}
+	return malloc(size);
+}
+
+static enum kw_err
+answer_now(struct buf *out, struct desk *d, const char *request, struct kw_why *why)
+{
+	struct ask a;
+	bool again, counts = shortage.counts;
+	enum kw_err err;
+
+	shortage.counts = false;
+	assert_int_equal(ask_open(&a, span_str(request), why), KW_OK);
+	assert_int_equal(ask_read(&a, why), KW_OK);
+	shortage.counts = counts;
+	err = serve(out, d->w->node, &a, true, &again, why);
+	shortage.counts = false;
+	ask_free(&a);
+	return err;
+}
+
+/* The same keys, lengths and kinds all the way down; times and counters may differ. */
+static bool
+same_shape(const json_t *a, const json_t *b)
+{
+	const char *key;
+	json_t *v;
+
+	if (json_typeof(a) != json_typeof(b) || json_object_size(a) != json_object_size(b) || json_array_size(a) != json_array_size(b))
+		return false;
+	json_object_foreach((json_t *)(uintptr_t)a, key, v)
+		if (json_object_get(b, key) == NULL || !same_shape(v, json_object_get(b, key)))
+			return false;
+	for (size_t i = 0; i < json_array_size(a); i++)
+		if (!same_shape(json_array_get(a, i), json_array_get(b, i)))
+			return false;
+	return true;
+}
+
+static void
+whole_or_refused(struct desk *d, const char *request, bool for_good)
+{
+	struct buf out = BUF_INIT(1u << 20);
+	struct kw_why why = {{0}};
+	json_t *whole, *got;
+
+	if (answer_now(&out, d, request, &why) != KW_OK)
+		fail_msg("%s: %s", request, why.text);
+	whole = json_loadb((const char *)out.p, out.len, 0, NULL);
+	assert_non_null(whole);
+	shortage.for_good = for_good;
+	for (unsigned n = 0; n == 0 || shortage.fired; n++) {
+		enum kw_err err;
+
+		buf_reset(&out);
+		shortage.fired = false;
+		shortage.left = n;
+		shortage.counts = true;
+		err = answer_now(&out, d, request, &why);
+		if (err == KW_ENOMEM)
+			continue;
+		if (err != KW_OK)
+			fail_msg("allocation %u of %s: %s", n, request, why.text);
+		got = json_loadb((const char *)out.p, out.len, 0, NULL);
+		if (got == NULL || !same_shape(whole, got))
+			fail_msg("allocation %u of %s: %.*s", n, request, (int)out.len, (const char *)out.p);
+		json_decref(got);
+	}
+	json_decref(whole);
+	buf_free(&out);
+}
+
+/* One that is sent and stored, two with one number, a number that is missing, and one that was put aside. */
+static void
+live_a_little(struct desk *d, char id[37])
+{
+	struct given a, b;
+	struct header h;
+	uint8_t sent[KW_ID_LEN];
+	struct kw_why why;
+
+	assert_int_equal(world_publish(d->w, "alert/flood/mitte", sent, &why), KW_OK);
+	(void)world_expect(d->w, WIRE_PUBLISH);
+	world_store(d->w, NULL);
+	kw_id_text(id, sent);
+	deliver(d, 2);
+	d->w->numbers[LANE_FLASH] += 2;
+	world_seal(&a, d->w, LANE_FLASH, NULL);
+	world_header(&h, d->w, LANE_FLASH);
+	world_seal_as(&b, d->w, "city/public-order", "city/public-order", d->w->numbers[LANE_FLASH], &h, buf_span(&d->w->alert));
+	world_deliver(d->w, &a, MARK_WHOLE);
+	world_deliver(d->w, &b, MARK_WHOLE);
+	given_free(&a);
+	given_free(&b);
+	world_steps(d->w, 30);
+	assert_true(world_alarm_comes(d->w, "equivocation"));
+}
+
+static void
+an_answer_is_whole_or_says_that_memory_is_short(void **state)
+{
+	static const char *const requests[] = {
+		"{\"request\":1,\"verb\":\"status\"}", "{\"request\":1,\"verb\":\"inbox\",\"receipts\":true,\"content\":\"json\"}",
+		"{\"request\":1,\"verb\":\"inbox\",\"limit\":1,\"content\":\"text\"}", "{\"request\":1,\"verb\":\"inbox\",\"limit\":1,\"content\":\"cap\"}",
+		"{\"request\":1,\"verb\":\"agreement\"}", "{\"request\":1,\"verb\":\"cases\",\"all\":true}", "{\"request\":1,\"verb\":\"releases\",\"all\":true}",
+	};
+	struct desk *d = *state;
+	char id[37], request[128];
+
+	live_a_little(d, id);
+	for (int for_good = 0; for_good < 2; for_good++) {
+		for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++)
+			whole_or_refused(d, requests[i], for_good != 0);
+		(void)snprintf(request, sizeof request, "{\"request\":1,\"verb\":\"trace\",\"id\":\"%s\"}", id);
+		whole_or_refused(d, request, for_good != 0);
+		(void)snprintf(request, sizeof request, "{\"request\":1,\"verb\":\"receipts\",\"id\":\"%s\"}", id);
+		whole_or_refused(d, request, for_good != 0);
+	}
+}
+
+static void
+who_asks_hears_of_a_shortage_even_if_there_is_no_memory_to_say_so(void **state)
+{
+	struct desk *d = *state;
+	json_t *v;
+
+	d->dealer = dial(d);
+	world_steps(d->w, 5);
+	for (unsigned n = 30; n < 40; n++) { /* behind what it takes to read the request */
+		send_to(d->dealer, span_str("{\"request\":7,\"verb\":\"status\"}"), NULL);
+		shortage.for_good = true;
+		shortage.left = n;
+		shortage.counts = true;
+		world_steps(d->w, 10);
+		shortage.counts = false;
+		v = answer(d, d->dealer);
+		assert_int_equal(json_integer_value(json_object_get(v, "request")), 7);
+		assert_refused(v, "ENOMEM", "out of memory");
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -624,9 +778,12 @@ main(void)
 		T(who_goes_away_or_does_not_read_is_no_harm),
 		T(who_waits_for_stored_and_delivered_hears_it_when_it_is_so),
 		T(that_it_never_will_be_is_told_with_the_reason),
+		T(an_answer_is_whole_or_says_that_memory_is_short),
+		T(who_asks_hears_of_a_shortage_even_if_there_is_no_memory_to_say_so),
 		T(the_file_is_for_user_and_group_and_its_folder_is_made),
 		T(a_path_that_another_daemon_has_or_that_is_no_socket_is_left_alone),
 	};
 
+	json_memory_watch(take);
 	return cmocka_run_group_tests(tests, fixture_make_keys, fixture_free_keys);
 }
