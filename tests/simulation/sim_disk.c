@@ -1,25 +1,35 @@
-/* sim_disk: files as an image in the kernel's cache, an image on the disk, and the changes between the two in their order. */
+/* sim_disk: files as an image in the kernel's cache, and what would turn it back into what stands on the disk. */
 #include "tests/simulation/sim_disk.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PATH_LEN 256u
+#define PIECE 65536u /* of an image: so a file grows without being copied */
 
-struct image { uint8_t *p; size_t size, cap; };
+struct image { uint8_t **pieces; size_t piece_count, size; };
 
 struct change { /* not synced yet */
 	bool truncate;
 	uint64_t at; /* or the new size */
 	size_t len;
-	uint8_t *bytes;
+	size_t size_before;
+	size_t before; /* where among the inode's bytes of before those begin that it replaced */
+	uint8_t *bytes; /* once somebody asks what it wrote */
 };
 
+/*
+ * As long as all syncs succeed, the disk is the cache with the changes taken back, the newest first; so a sync has only to forget
+ * them. An image of its own the disk has once it differs for another reason: a sync failed.
+ */
 struct inode {
 	struct inode *next;
 	struct image cache, disk;
+	bool apart; /* disk counts, and each change has its bytes */
 	struct change *changes;
 	size_t count, cap;
+	uint8_t *before;
+	size_t before_len, before_cap;
 	uint32_t opened;
 	bool marked; /* while the unused are looked for */
 };
@@ -96,67 +106,154 @@ below(const char *path, const char *above)
 static void
 image_room(struct image *m, size_t size)
 {
-	if (size <= m->cap)
+	size_t count = (size + PIECE - 1) / PIECE;
+
+	if (count <= m->piece_count)
 		return;
-	m->cap = size * 2 + 16 * SIM_PAGE;
-	m->p = must_have(realloc(m->p, m->cap));
+	m->pieces = must_have(realloc(m->pieces, count * sizeof *m->pieces));
+	while (m->piece_count < count)
+		m->pieces[m->piece_count++] = must_have(malloc(PIECE));
+}
+
+static void
+image_free(struct image *m)
+{
+	for (size_t i = 0; i < m->piece_count; i++)
+		free(m->pieces[i]);
+	free(m->pieces);
+	*m = (struct image){0};
+}
+
+static uint8_t *
+image_at(const struct image *m, size_t at)
+{
+	return m->pieces[at / PIECE] + at % PIECE;
+}
+
+/* How many of the bytes from at to end lie in at's piece. */
+static size_t
+piece_left(size_t at, size_t end)
+{
+	return PIECE - at % PIECE < end - at ? PIECE - at % PIECE : end - at;
 }
 
 static void
 image_resize(struct image *m, size_t size)
 {
+	size_t len;
+
 	image_room(m, size);
-	if (size > m->size)
-		memset(m->p + m->size, 0, size - m->size);
+	for (size_t at = m->size; at < size; at += len) {
+		len = piece_left(at, size);
+		memset(image_at(m, at), 0, len);
+	}
 	m->size = size;
 }
 
 static void
-image_put(struct image *m, uint64_t at, const uint8_t *bytes, size_t len)
+image_put(struct image *m, uint64_t from, const uint8_t *bytes, size_t count)
 {
-	if (len == 0)
+	size_t end = (size_t)from + count, len;
+
+	if (count == 0)
 		return;
-	if (at > m->size)
-		image_resize(m, (size_t)at);
-	image_room(m, (size_t)at + len);
-	if (at + len > m->size)
-		m->size = (size_t)at + len;
-	memcpy(m->p + at, bytes, len);
+	if (from > m->size)
+		image_resize(m, (size_t)from);
+	image_room(m, end);
+	if (end > m->size)
+		m->size = end;
+	for (size_t at = (size_t)from; at < end; at += len, bytes += len) {
+		len = piece_left(at, end);
+		memcpy(image_at(m, at), bytes, len);
+	}
+}
+
+/* All of them are there. */
+static void
+image_get(const struct image *m, size_t from, uint8_t *out, size_t count)
+{
+	size_t end = from + count, len;
+
+	for (size_t at = from; at < end; at += len, out += len) {
+		len = piece_left(at, end);
+		memcpy(out, image_at(m, at), len);
+	}
 }
 
 static void
 image_copy(struct image *to, const struct image *from)
 {
+	size_t len;
+
 	image_room(to, from->size);
 	to->size = from->size;
-	if (from->size > 0)
-		memcpy(to->p, from->p, from->size);
+	for (size_t at = 0; at < from->size; at += len) {
+		len = piece_left(at, from->size);
+		memcpy(image_at(to, at), image_at(from, at), len);
+	}
 }
 
 static void
-image_apply(struct image *m, const struct change *c)
+image_apply(struct image *m, const struct change *c, const void *bytes)
 {
 	if (c->truncate)
 		image_resize(m, (size_t)c->at);
 	else
-		image_put(m, c->at, c->bytes, c->len);
+		image_put(m, c->at, bytes, c->len);
 }
 
 /* ---- changes that are not synced ---- */
 
-static void
-note(struct inode *i, const struct change *c, const void *bytes)
+/* What the change is about to replace or to cut off. */
+static size_t
+replaces(const struct change *c)
 {
+	if (c->at >= c->size_before)
+		return 0;
+	return c->truncate || c->size_before - c->at < c->len ? c->size_before - (size_t)c->at : c->len;
+}
+
+static void
+keep_before(struct inode *i, struct change *c)
+{
+	size_t len = replaces(c);
+
+	c->before = i->before_len;
+	if (len == 0)
+		return;
+	if (i->before_len + len > i->before_cap) {
+		i->before_cap = (i->before_len + len) * 2;
+		i->before = must_have(realloc(i->before, i->before_cap));
+	}
+	image_get(&i->cache, (size_t)c->at, i->before + i->before_len, len);
+	i->before_len += len;
+}
+
+static void
+keep_bytes(struct change *c, const void *bytes)
+{
+	c->bytes = must_have(malloc(c->len + 1));
+	if (bytes != NULL)
+		memcpy(c->bytes, bytes, c->len);
+}
+
+static void
+note(struct inode *i, const struct change *what, const void *bytes)
+{
+	struct change *c;
+
 	if (i->count == i->cap) {
 		i->cap = i->cap * 2 + 16;
 		i->changes = must_have(realloc(i->changes, i->cap * sizeof *i->changes));
 	}
-	i->changes[i->count] = *c;
-	if (!c->truncate) {
-		i->changes[i->count].bytes = must_have(malloc(c->len + 1));
-		memcpy(i->changes[i->count].bytes, bytes, c->len);
-	}
-	image_apply(&i->cache, &i->changes[i->count++]);
+	c = &i->changes[i->count++];
+	*c = *what;
+	c->size_before = i->cache.size;
+	if (!i->apart)
+		keep_before(i, c);
+	else if (!c->truncate)
+		keep_bytes(c, bytes);
+	image_apply(&i->cache, c, bytes);
 }
 
 static void
@@ -165,14 +262,35 @@ forget_changes(struct inode *i)
 	for (size_t k = 0; k < i->count; k++)
 		free(i->changes[k].bytes);
 	i->count = 0;
+	i->before_len = 0;
 }
 
 static void
 settle(struct inode *i)
 {
-	for (size_t k = 0; k < i->count; k++)
-		image_apply(&i->disk, &i->changes[k]);
+	for (size_t k = 0; i->apart && k < i->count; k++)
+		image_apply(&i->disk, &i->changes[k], i->changes[k].bytes);
 	forget_changes(i);
+}
+
+/* Gives the disk an image of its own: the cache's, with the changes taken back, of which each gets what it wrote. */
+static void
+set_apart(struct inode *i)
+{
+	if (i->apart)
+		return;
+	i->apart = true;
+	image_copy(&i->disk, &i->cache);
+	for (size_t k = i->count; k-- > 0;) {
+		struct change *c = &i->changes[k];
+
+		if (!c->truncate) {
+			keep_bytes(c, NULL);
+			image_get(&i->disk, (size_t)c->at, c->bytes, c->len);
+		}
+		image_resize(&i->disk, c->size_before);
+		image_put(&i->disk, c->at, i->before + c->before, replaces(c));
+	}
 }
 
 /* Up to the next boundary of a sector. */
@@ -195,7 +313,7 @@ survive(struct sim_disk *d, struct inode *i, const struct change *c, enum surviv
 	if (how == SOME && c->truncate)
 		how = dice(d, 2) == 0 ? ALL : NONE;
 	if (how == ALL)
-		image_apply(&i->disk, c);
+		image_apply(&i->disk, c, c->bytes);
 	if (how != SOME) {
 		*(how == ALL ? &d->counts.kept : &d->counts.lost) += 1;
 		return;
@@ -222,6 +340,7 @@ cut_content(struct sim_disk *d, struct inode *i)
 	uint64_t how, upto;
 
 	if (i->count > 0) {
+		set_apart(i);
 		how = dice(d, 5);
 		upto = how == 0 ? 0 : how == 1 ? i->count : dice(d, i->count);
 		for (size_t k = 0; k < i->count; k++) {
@@ -235,7 +354,12 @@ cut_content(struct sim_disk *d, struct inode *i)
 		}
 		forget_changes(i);
 	}
-	image_copy(&i->cache, &i->disk);
+	if (!i->apart)
+		return;
+	image_free(&i->cache);
+	i->cache = i->disk;
+	i->disk = (struct image){0};
+	i->apart = false;
 }
 
 /* Clean and undefined, as Linux has it: what stands on the disk is by chance, and some pages are read from there again. */
@@ -245,17 +369,19 @@ sync_failed(struct sim_disk *d, struct inode *i)
 	struct change *c = i->changes;
 	size_t count = i->count;
 
+	set_apart(i);
 	for (size_t k = 0; k < count; k++)
 		survive(d, i, &c[k], (enum survival)dice(d, 3));
 	for (size_t k = 0; k < count; k++) {
 		for (uint64_t page = c[k].at / SIM_PAGE; !c[k].truncate && page * SIM_PAGE < c[k].at + c[k].len; page++) {
 			size_t at = (size_t)page * SIM_PAGE, end = at + SIM_PAGE < i->cache.size ? at + SIM_PAGE : i->cache.size;
+			uint8_t old[SIM_PAGE] = {0};
 
 			if (at >= end || dice(d, 4) != 0)
 				continue;
-			memset(i->cache.p + at, 0, end - at);
 			if (at < i->disk.size)
-				memcpy(i->cache.p + at, i->disk.p + at, (end < i->disk.size ? end : i->disk.size) - at);
+				image_get(&i->disk, at, old, (end < i->disk.size ? end : i->disk.size) - at);
+			image_put(&i->cache, at, old, end - at);
 		}
 	}
 	forget_changes(i);
@@ -318,8 +444,9 @@ inode_free(struct inode *i)
 {
 	forget_changes(i);
 	free(i->changes);
-	free(i->cache.p);
-	free(i->disk.p);
+	free(i->before);
+	image_free(&i->cache);
+	image_free(&i->disk);
 	free(i);
 }
 
@@ -603,8 +730,7 @@ sim_file_read(const struct sim_file *f, uint64_t at, void *out, size_t len, size
 	if (err != KW_OK)
 		return err;
 	*got = at >= m->size ? 0 : m->size - at < len ? (size_t)(m->size - at) : len;
-	if (*got > 0)
-		memcpy(out, m->p + at, *got);
+	image_get(m, (size_t)at, out, *got);
 	return KW_OK;
 }
 
