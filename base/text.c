@@ -320,6 +320,16 @@ may_be_shown(uint32_t c, enum text_kind kind)
 	return (c & 0xFFFE) != 0xFFFE;
 }
 
+/* Eight characters from 0x20 to 0x7E. With no bit 7 set an addition carries nothing over, and what borrows is out of range itself. */
+static bool
+eight_plain(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof v);
+	return ((v | (v + 0x0101010101010101ull) | (v - 0x2020202020202020ull)) & 0x8080808080808080ull) == 0;
+}
+
 size_t
 text_unclean_at(struct span text, enum text_kind kind)
 {
@@ -329,6 +339,10 @@ text_unclean_at(struct span text, enum text_kind kind)
 		uint32_t c;
 		size_t n;
 
+		if (text.len - at >= 8 && eight_plain(text.p + at)) {
+			at += 8;
+			continue;
+		}
 		if (text.p[at] >= 0x20 && text.p[at] < 0x7F) { /* by far the most */
 			at++;
 			continue;

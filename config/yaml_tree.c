@@ -131,9 +131,16 @@ hidden_at(struct span text, enum text_kind kind)
 
 	while (at < end) {
 		uint32_t c;
-		size_t n = character(&c, text.p + at);
+		size_t n;
 
-		if (c == '\t' || c == '\r' || looks_like_something_else(c))
+		if (text.p[at] == '\t' || text.p[at] == '\r')
+			return at;
+		if (text.p[at] < 0x80) { /* by far the most */
+			at++;
+			continue;
+		}
+		n = character(&c, text.p + at);
+		if (looks_like_something_else(c))
 			return at;
 		at += n;
 	}

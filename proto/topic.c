@@ -5,11 +5,15 @@
 
 #include "base/text.h"
 
-/* The level that begins at text; its length. */
+/* The level that begins at text; its length. Levels are short: to call strcspn costs more than to look. */
 static size_t
 level_len(const char *text)
 {
-	return strcspn(text, "/");
+	size_t len = 0;
+
+	while (text[len] != '\0' && text[len] != '/')
+		len++;
+	return len;
 }
 
 enum kind { TOPIC, FILTER };
@@ -60,18 +64,21 @@ check_levels(const char *text, enum kind kind, struct kw_why *why)
 
 	for (;;) {
 		size_t len = level_len(at);
+		bool plus, hash;
 
 		if ((err = check_level(text, at, len, kind, why)) != KW_OK)
 			return err;
 		if (++levels > KW_LEVELS_MAX)
 			return kw_refuse(why, KW_ELIMIT, "%s \"%s\" has more than %d levels", title(kind), text, KW_LEVELS_MAX);
-		if (kind == TOPIC && memchr(at, '+', len) != NULL)
+		plus = memchr(at, '+', len) != NULL;
+		hash = memchr(at, '#', len) != NULL;
+		if (kind == TOPIC && plus)
 			return kw_refuse(why, KW_EINVAL, "%s \"%s\" holds the wildcard +; name one topic", title(kind), text);
-		if (kind == TOPIC && memchr(at, '#', len) != NULL)
+		if (kind == TOPIC && hash)
 			return kw_refuse(why, KW_EINVAL, "%s \"%s\" holds the wildcard #; name one topic", title(kind), text);
-		if (memchr(at, '+', len) != NULL && len != 1)
+		if (plus && len != 1)
 			return kw_refuse(why, KW_EINVAL, "%s \"%s\": + stands for a whole level and must stand alone in it", title(kind), text);
-		if (memchr(at, '#', len) != NULL && (len != 1 || at[len] != '\0'))
+		if (hash && (len != 1 || at[len] != '\0'))
 			return kw_refuse(why, KW_EINVAL, "%s \"%s\": # must be the whole last level", title(kind), text);
 		if (at[len] == '\0')
 			return KW_OK;

@@ -9,8 +9,29 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
 #include "proto/header.h"
 #include "proto/wire.h"
+
+/* ---- text ---- */
+
+/* Eight characters are looked at together, so every byte in every place among them. */
+static void
+a_byte_that_may_not_be_shown_is_found_where_it_stands(void **state)
+{
+	(void)state;
+	for (size_t len = 1; len <= 18; len++)
+		for (size_t at = 0; at < len; at++)
+			for (unsigned byte = 0; byte < 256; byte++) {
+				bool shown = (byte >= 0x20 && byte < 0x7F) || byte == '\t', breaks = byte == '\n' || byte == '\r';
+				uint8_t text[18];
+
+				memset(text, at % 2 == 0 ? '~' : ' ', sizeof text); /* the last and the first that may */
+				text[at] = (uint8_t)byte;
+				assert_int_equal(text_unclean_at(span_of(text, len), TEXT_LINE), shown ? SIZE_MAX : at);
+				assert_int_equal(text_unclean_at(span_of(text, len), TEXT_MULTILINE), shown || breaks ? SIZE_MAX : at);
+			}
+}
 
 /* ---- topics and filters ---- */
 
@@ -490,6 +511,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_byte_that_may_not_be_shown_is_found_where_it_stands),
 		cmocka_unit_test(a_topic_is_clean_levels_and_nothing_else),
 		cmocka_unit_test(wildcards_stand_for_whole_levels),
 		cmocka_unit_test(filters_match_as_mqtt_says),
