@@ -122,7 +122,7 @@ uint64_t agreement_coordinator_within_ms(const struct agreement *a);
  * How long a turn lasts, and the line at at_ms with all its turns, where the notification asks for take_within_s: what is asked
  * for goes for everyone but the coordinator as the last resort of a topic with responsible. 0: it asks for nothing.
  */
-uint64_t agreement_turn_ms(const struct agreement *a, const char *topic, const struct agreement_turn *turn, uint32_t take_within_s);
+uint64_t agreement_turn_ms(const struct agreement_topic *topic, const struct agreement_turn *turn, uint32_t take_within_s); /* NULL: no topic takes it in */
 uint64_t agreement_line_ms(const struct agreement *a, const char *topic, uint32_t take_within_s, uint64_t at_ms);
 /* Up to when, from at_ms on, the line stays the same: the first moment of another. UINT64_MAX: for 400 days at least. */
 uint64_t agreement_line_until(const struct agreement *a, const char *topic, uint64_t at_ms);

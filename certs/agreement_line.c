@@ -82,32 +82,24 @@ agreement_coordinator_within_ms(const struct agreement *a)
 	return a->coordinator_within_ms;
 }
 
-static uint64_t
-turn_ms(const struct topic_rule *t, const struct agreement_turn *turn, uint32_t take_within_s)
+uint64_t
+agreement_turn_ms(const struct agreement_topic *topic, const struct agreement_turn *turn, uint32_t take_within_s)
 {
-	if (take_within_s == 0 || (t->view.has_responsible && turn->last_resort))
+	if (topic == NULL || take_within_s == 0 || (topic->has_responsible && turn->last_resort))
 		return turn->take_within_ms;
 	return (uint64_t)take_within_s * 1000;
 }
 
 uint64_t
-agreement_turn_ms(const struct agreement *a, const char *topic, const struct agreement_turn *turn, uint32_t take_within_s)
-{
-	const struct topic_rule *t = agreement_rule(a, topic);
-
-	return t != NULL ? turn_ms(t, turn, take_within_s) : turn->take_within_ms;
-}
-
-uint64_t
 agreement_line_ms(const struct agreement *a, const char *topic, uint32_t take_within_s, uint64_t at_ms)
 {
-	const struct topic_rule *t = agreement_rule(a, topic);
+	const struct agreement_topic *t = agreement_topic(a, topic);
 	struct agreement_turn turns[AGREEMENT_LINE_MAX];
 	uint32_t n = agreement_line(turns, a, topic, at_ms);
 	uint64_t sum_ms = 0;
 
 	for (uint32_t i = 0; i < n; i++)
-		sum_ms += turn_ms(t, &turns[i], take_within_s);
+		sum_ms += agreement_turn_ms(t, &turns[i], take_within_s);
 	return sum_ms;
 }
 

@@ -83,10 +83,9 @@ agreement_coordinator_within_ms(const struct agreement *a)
 }
 
 uint64_t
-agreement_turn_ms(const struct agreement *a, const char *topic, const struct agreement_turn *turn, uint32_t take_within_s)
+agreement_turn_ms(const struct agreement_topic *topic, const struct agreement_turn *turn, uint32_t take_within_s)
 {
-	(void)topic;
-	return take_within_s == 0 || (a->topic.has_responsible && turn->last_resort) ? turn->take_within_ms : (uint64_t)take_within_s * 1000;
+	return topic == NULL || take_within_s == 0 || (topic->has_responsible && turn->last_resort) ? turn->take_within_ms : (uint64_t)take_within_s * 1000;
 }
 
 uint64_t
@@ -97,7 +96,7 @@ agreement_line_ms(const struct agreement *a, const char *topic, uint32_t take_wi
 	uint64_t sum = 0;
 
 	for (uint32_t i = 0; i < n; i++)
-		sum += agreement_turn_ms(a, topic, &turns[i], take_within_s);
+		sum += agreement_turn_ms(&a->topic, &turns[i], take_within_s);
 	return sum;
 }
 
