@@ -114,7 +114,7 @@ tell_parted(struct node *n, const struct case_fold *f, struct kw_why *why)
 static enum kw_err
 look_for_overdue(struct node *n, const struct case_fold *f, struct kw_why *why)
 {
-	struct case_counts counts;
+	bool overdue;
 	char id[37];
 	enum kw_err err;
 
@@ -124,7 +124,7 @@ look_for_overdue(struct node *n, const struct case_fold *f, struct kw_why *why)
 		           f->now.alarms);
 		return KW_OK;
 	}
-	if ((err = pstore_case_counts(&counts, n->store, n->id, why)) == KW_OK && counts.overdue == 0)
+	if ((err = pstore_cases_overdue(&overdue, n->store, why)) == KW_OK && !overdue)
 		node_alarm_clear(n, "case_overdue");
 	return err;
 }

@@ -307,6 +307,7 @@ KW_MUST_USE enum kw_err pstore_cases(struct pstore *s, bool open, uint32_t limit
 /* open: all that are; mine: this node's turn, or taken by it; overdue: with alarms. */
 struct case_counts { uint64_t open, mine, overdue; };
 KW_MUST_USE enum kw_err pstore_case_counts(struct case_counts *out, struct pstore *s, const char *node, struct kw_why *why);
+KW_MUST_USE enum kw_err pstore_cases_overdue(bool *out, struct pstore *s, struct kw_why *why); /* whether any is: case_counts looks at every open case */
 
 struct pstore_case_entry {
 	uint8_t id[KW_ID_LEN];          /* of the case */

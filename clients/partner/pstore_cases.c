@@ -123,6 +123,21 @@ pstore_case_counts(struct case_counts *out, struct pstore *s, const char *node, 
 	return KW_OK;
 }
 
+enum kw_err
+pstore_cases_overdue(bool *out, struct pstore *s, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT 1 FROM cases WHERE state = 3 AND alarms > 0 LIMIT 1", why);
+	enum kw_err err;
+
+	_Static_assert(CASE_ESCALATED == 3, "the number in the statement");
+	if (q == NULL)
+		return KW_EIO;
+	err = pstore_row(s, q, why);
+	*out = err == KW_OK;
+	(void)sqlite3_reset(q);
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
 /* ---- entries ---- */
 
 static enum kw_err

@@ -1,19 +1,26 @@
 /* pstore_numbers: running numbers, our own and others', and what is missing of them. */
 #include "clients/partner/pstore_parts.h"
 
+/* RETURNING would collect the rows in a table of their own first. */
 enum kw_err
 pstore_take_number(uint64_t *out, struct pstore *s, const char *reader, enum lane lane, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO reader VALUES(?, ?, 2) ON CONFLICT(node, lane) DO UPDATE SET next = next + 1 RETURNING next - 1", why);
+	static const char *const steps[] = {
+		"INSERT INTO reader VALUES(?, ?, 2) ON CONFLICT(node, lane) DO UPDATE SET next = next + 1",
+		"SELECT next - 1 FROM reader WHERE node = ? AND lane = ?",
+	};
+	sqlite3_stmt *q = NULL;
 	enum kw_err err;
 
 	MUST(s->open_transaction);
-	if (q == NULL)
-		return KW_EIO;
-	pstore_text(q, 1, reader);
-	pstore_u64(q, 2, (uint64_t)lane);
-	if ((err = pstore_row(s, q, why)) != KW_OK)
-		return err;
+	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+		if ((q = pstore_sql(s, steps[i], why)) == NULL)
+			return KW_EIO;
+		pstore_text(q, 1, reader);
+		pstore_u64(q, 2, (uint64_t)lane);
+		if ((err = i == 0 ? pstore_run(s, q, why) : pstore_row(s, q, why)) != KW_OK)
+			return err;
+	}
 	*out = pstore_col_u64(q, 0);
 	(void)sqlite3_reset(q);
 	return KW_OK;

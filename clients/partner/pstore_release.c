@@ -232,7 +232,7 @@ pstore_released_add(struct pstore *s, const uint8_t draft[KW_ID_LEN], const uint
 enum kw_err
 pstore_released_correcting(uint8_t id[KW_ID_LEN], struct pstore *s, const uint8_t corrects[KW_ID_LEN], struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "SELECT id FROM released WHERE corrects = ? ORDER BY id DESC LIMIT 1", why);
+	sqlite3_stmt *q = pstore_sql(s, "SELECT max(id) FROM released WHERE corrects = ?", why); /* ORDER BY would set up a sorter, even for none */
 	enum kw_err err;
 
 	if (q == NULL)
@@ -240,7 +240,7 @@ pstore_released_correcting(uint8_t id[KW_ID_LEN], struct pstore *s, const uint8_
 	pstore_blob(q, 1, span_of(corrects, KW_ID_LEN));
 	if ((err = pstore_row(s, q, why)) != KW_OK)
 		return err;
-	err = pstore_col_exact(id, KW_ID_LEN, q, 0, why);
+	err = sqlite3_column_type(q, 0) == SQLITE_NULL ? KW_ENOTFOUND : pstore_col_exact(id, KW_ID_LEN, q, 0, why);
 	(void)sqlite3_reset(q);
 	return err;
 }
