@@ -114,31 +114,42 @@ pstore_failed(struct pstore *s, int rc, struct kw_why *why)
 	}
 }
 
-sqlite3_stmt *
-pstore_sql(struct pstore *s, const char *sql, struct kw_why *why)
+/* The place of sql in the cache, or the free one for it. */
+static struct pstore_statement *
+place_of(struct pstore *s, const char *sql)
 {
-	for (size_t i = 0; i < PSTORE_STATEMENTS; i++) {
-		int rc;
+	size_t i = (size_t)((uintptr_t)sql * 0x9E3779B97F4A7C15ull >> 32);
 
-		if (s->cache[i].sql == sql) {
-			(void)sqlite3_reset(s->cache[i].stmt);
-			(void)sqlite3_clear_bindings(s->cache[i].stmt);
-			return s->cache[i].stmt;
-		}
-		if (s->cache[i].sql != NULL)
-			continue;
-		rc = sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->cache[i].stmt, NULL);
-		if (rc != SQLITE_OK) {
-			enum kw_err err = pstore_failed(s, rc, why);
+	for (size_t tries = 0; tries < PSTORE_STATEMENTS; tries++, i++) {
+		struct pstore_statement *c = &s->cache[i % PSTORE_STATEMENTS];
 
-			MUST(err != KW_OK);
-			return NULL;
-		}
-		s->cache[i].sql = sql;
-		return s->cache[i].stmt;
+		if (c->sql == sql || c->sql == NULL)
+			return c;
 	}
 	MUST(false && "more statements than PSTORE_STATEMENTS");
 	return NULL;
+}
+
+sqlite3_stmt *
+pstore_sql(struct pstore *s, const char *sql, struct kw_why *why)
+{
+	struct pstore_statement *c = place_of(s, sql);
+	int rc;
+
+	if (c->sql != NULL) {
+		(void)sqlite3_reset(c->stmt);
+		(void)sqlite3_clear_bindings(c->stmt);
+		return c->stmt;
+	}
+	rc = sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &c->stmt, NULL);
+	if (rc != SQLITE_OK) {
+		enum kw_err err = pstore_failed(s, rc, why);
+
+		MUST(err != KW_OK);
+		return NULL;
+	}
+	c->sql = sql;
+	return c->stmt;
 }
 
 /* After some errors SQLite ends a transaction by itself; what follows must not count alone. */
@@ -238,12 +249,27 @@ simple(struct pstore *s, const char *sql, struct kw_why *why)
 	return rc == SQLITE_OK ? KW_OK : pstore_failed(s, rc, why);
 }
 
+/* What is run again and again, without being compiled each time. */
+static enum kw_err
+step(struct pstore *s, const char *sql, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, sql, why);
+	int rc;
+
+	if (q == NULL)
+		return KW_EIO;
+	rc = sqlite3_step(q);
+	(void)sqlite3_reset(q);
+	return rc == SQLITE_DONE ? KW_OK : pstore_failed(s, rc, why);
+}
+
 /* A row that is still open would keep the old snapshot. */
 static void
 reset_all(struct pstore *s)
 {
-	for (size_t i = 0; i < PSTORE_STATEMENTS && s->cache[i].sql != NULL; i++)
-		(void)sqlite3_reset(s->cache[i].stmt);
+	for (size_t i = 0; i < PSTORE_STATEMENTS; i++)
+		if (s->cache[i].sql != NULL && sqlite3_stmt_busy(s->cache[i].stmt))
+			(void)sqlite3_reset(s->cache[i].stmt);
 }
 
 enum kw_err
@@ -252,7 +278,7 @@ pstore_begin(struct pstore *s, struct kw_why *why)
 	enum kw_err err;
 
 	MUST(!s->open_transaction);
-	if ((err = simple(s, "BEGIN IMMEDIATE", why)) != KW_OK)
+	if ((err = step(s, "BEGIN IMMEDIATE", why)) != KW_OK)
 		return err;
 	s->open_transaction = true;
 	return KW_OK;
@@ -267,7 +293,7 @@ pstore_commit(struct pstore *s, struct kw_why *why)
 	reset_all(s);
 	if (sqlite3_get_autocommit(s->db))
 		return refuse_ended(why);
-	if ((err = simple(s, "COMMIT", why)) != KW_OK)
+	if ((err = step(s, "COMMIT", why)) != KW_OK)
 		return err;
 	s->open_transaction = false;
 	return KW_OK;
@@ -305,13 +331,13 @@ pstore_mark(struct pstore *s, struct kw_why *why)
 	MUST(s->open_transaction);
 	if (sqlite3_get_autocommit(s->db))
 		return refuse_ended(why);
-	return simple(s, "SAVEPOINT mark", why);
+	return step(s, "SAVEPOINT mark", why);
 }
 
 enum kw_err
 pstore_mark_keep(struct pstore *s, struct kw_why *why)
 {
-	return simple(s, "RELEASE mark", why);
+	return step(s, "RELEASE mark", why);
 }
 
 void
@@ -531,7 +557,7 @@ pstore_close(struct pstore **s)
 	if (s == NULL || *s == NULL)
 		return;
 	pstore_rollback(*s);
-	for (size_t i = 0; i < PSTORE_STATEMENTS && (*s)->cache[i].sql != NULL; i++)
+	for (size_t i = 0; i < PSTORE_STATEMENTS; i++)
 		(void)sqlite3_finalize((*s)->cache[i].stmt);
 	if ((*s)->db != NULL)
 		(void)sqlite3_close((*s)->db);

@@ -6,13 +6,15 @@
 
 #include "clients/partner/pstore.h"
 
-#define PSTORE_STATEMENTS 192 /* a test asks everything of one store */
+#define PSTORE_STATEMENTS 256 /* a test asks everything of one store */
+
+struct pstore_statement { const char *sql; sqlite3_stmt *stmt; };
 
 struct pstore {
 	sqlite3 *db;
 	int lock;
 	bool open_transaction;
-	struct { const char *sql; sqlite3_stmt *stmt; } cache[PSTORE_STATEMENTS]; /* by the address of the text */
+	struct pstore_statement cache[PSTORE_STATEMENTS]; /* by the address of the text, with open addressing */
 };
 
 /* The statement for sql (a literal, its address is its name), reset and without values; NULL: why is filled. */
