@@ -608,19 +608,12 @@ shows(const json_t *shown, enum case_state state, uint32_t owner, uint32_t next)
 	       (state != CASE_TAKEN || who_of(text_in(shown, "next")) == next);
 }
 
-void
-books_look(struct case_books *c, int who, const uint8_t id[KW_ID_LEN])
+static void
+look_at(struct case_books *c, int who, const struct matter *m, const json_t *shown)
 {
-	const struct matter *m = matter_of(c, id);
-	const struct entry *at;
-	struct kw_why why;
-	json_t *shown;
-	bool believed;
+	bool believed = json_is_true(json_object_get(shown, "believed"));
+	const struct entry *at = folded_last(c, who, m, shown, believed);
 
-	if (m == NULL || (c->restored && c->calm_ms == 0) || desk_case(&shown, c->sim->posts[who].node, id, true, "en", &why) != KW_OK)
-		return;
-	believed = json_is_true(json_object_get(shown, "believed"));
-	at = folded_last(c, who, m, shown, believed);
 	if (at == NULL)
 		at = &m->entries[0];
 	if (json_is_true(json_object_get(shown, "parted")))
@@ -628,6 +621,18 @@ books_look(struct case_books *c, int who, const uint8_t id[KW_ID_LEN])
 	if (!believed && !shows(shown, at->state, at->owner, at->next))
 		sim_broken(c->sim, "%s shows the case %s as %s with %s at number %llu, and there it is %s with %s", papers_name(who), short_id(m->id), text_in(shown, "state"),
 		           text_in(shown, "owner"), (unsigned long long)at->number, case_state_name(at->state), who_name(at->owner));
+}
+
+void
+books_look(struct case_books *c, int who, const uint8_t id[KW_ID_LEN])
+{
+	const struct matter *m = matter_of(c, id);
+	struct kw_why why;
+	json_t *shown;
+
+	if (m == NULL || (c->restored && c->calm_ms == 0) || desk_case(&shown, c->sim->posts[who].node, id, true, "en", &why) != KW_OK)
+		return;
+	look_at(c, who, m, shown);
 	json_decref(shown);
 }
 
@@ -690,7 +695,7 @@ same_everywhere(struct case_books *c, const struct matter *m, char what[512])
 		if ((m->parties & (m->readers | BIT(m->now.sender)) & BIT(who)) == 0 || !is_there(c, who))
 			continue;
 		clocks_run_as(who);
-		if (desk_case(&shown, c->sim->posts[who].node, m->id, false, "en", &why) != KW_OK) {
+		if (desk_case(&shown, c->sim->posts[who].node, m->id, true, "en", &why) != KW_OK) {
 			(void)snprintf(what, 512, "%s takes part in the case %s and does not know it: %s", papers_name(who), short_id(m->id), why.text);
 			return false;
 		}
@@ -700,10 +705,11 @@ same_everywhere(struct case_books *c, const struct matter *m, char what[512])
 			(void)snprintf(what, 512, "%s shows the case %s as %s with %s%s%s, %lld alarms; it is %s with %s, %u alarms", papers_name(who), short_id(m->id),
 			               text_in(shown, "state"), text_in(shown, "owner"), text_in(shown, "waits")[0] != '\0' ? " and waits: " : "", text_in(shown, "waits"),
 			               (long long)json_integer_value(json_object_get(shown, "alarms")), case_state_name(m->now.state), who_name(m->now.owner), m->now.alarms);
+		else
+			look_at(c, who, m, shown);
 		json_decref(shown);
 		if (!same)
 			return false;
-		books_look(c, who, m->id);
 	}
 	return true;
 }
