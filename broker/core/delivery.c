@@ -251,13 +251,14 @@ mark_recalled(struct out_lane *o, uint64_t number)
 		at(o, low)->blob->recalled = true;
 }
 
+/* At each open connection: as many as there are, whatever room there is for more. */
 void
 delivery_recalled(struct core *c, const struct position *where)
 {
-	for (uint32_t i = 0; i < c->limits.conns_max; i++) {
-		struct session *s = session_open(c, i);
+	for (struct link *l = c->heard.next; l != &c->heard; l = l->next) {
+		struct session *s = LINK_OF(l, struct session, heard);
 
-		if (s != NULL)
+		if (s->stage == STAGE_OPEN)
 			mark_recalled(&s->out[where->lane], where->number);
 	}
 }
