@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json_memory.h"
 #include "broker/config.h"
 #include "broker/daemon.h"
 
@@ -103,6 +104,7 @@ main(int argc, char **argv)
 	}
 	if (o.config == NULL)
 		o.config = "/etc/kurzweg/broker.yaml";
+	json_memory_watch(malloc);
 	if (sodium_init() < 0 || !guard_process()) {
 		(void)fprintf(stderr, "kurzweg-broker: the process cannot be set up\n");
 		return EXIT_FAILED;

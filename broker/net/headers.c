@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json_memory.h"
 #include "base/text.h"
 #include "proto/frame.h"
 #include "proto/seal.h"
@@ -267,13 +268,17 @@ answer(struct buf *out, const struct reading *r)
 	json_t *root = json_pack("{s:s?, s:s?, s:s, s:I, s:b, s:O}", "partnership", a != NULL ? agreement_partnership(a) : NULL, "kind",
 	                         a == NULL ? NULL : agreement_mode(a) == MODE_LIVE ? "live" : "exercise", "lane", lane_name(r->ask->lane), "after",
 	                         (json_int_t)r->after, "more", !r->over, "headers", r->rows);
-	char *text = json_dumps(root, JSON_COMPACT);
+	char *text;
+	bool whole;
 
+	json_memory_begin(); /* json_dumps loses keys for which there is none, and says nothing */
+	text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
-	if (text != NULL)
+	whole = text != NULL && !json_memory_was_short();
+	if (whole)
 		buf_put_str(out, text);
 	free(text);
-	return text != NULL && buf_ok(out) ? KW_OK : KW_ENOMEM;
+	return whole && buf_ok(out) ? KW_OK : KW_ENOMEM;
 }
 
 static bool

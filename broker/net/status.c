@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json_memory.h"
 #include "base/text.h"
 #include "proto/commit.h"
 
@@ -232,17 +233,20 @@ put_all(json_t *root, const struct status *s, const struct relay *r)
 enum kw_err
 status_put(struct buf *out, const struct status *s, const struct relay *r, bool with_all)
 {
-	json_t *root = json_object();
+	json_t *root;
 	char *text;
+	bool whole;
 
+	json_memory_begin(); /* what finds none is left out of what it was for, without a word */
+	root = json_object();
 	if (with_all)
 		put_all(root, s, r);
 	put_nodes(root, r);
 	text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
-	if (text == NULL)
-		return KW_ENOMEM;
-	buf_put_str(out, text);
+	whole = text != NULL && !json_memory_was_short();
+	if (whole)
+		buf_put_str(out, text);
 	free(text);
-	return buf_ok(out) ? KW_OK : KW_ENOMEM;
+	return whole && buf_ok(out) ? KW_OK : KW_ENOMEM;
 }

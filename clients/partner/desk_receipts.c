@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_memory.h"
 #include "clients/partner/desk_cases.h"
 #include "clients/partner/desk_parts.h"
-#include "clients/partner/json_memory.h"
 #include "proto/base64.h"
 
 #define RECEIPTS_MAX 4096u /* in one bundle */

@@ -10,9 +10,9 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/json_memory.h"
 #include "base/language.h"
 #include "base/log.h"
-#include "clients/partner/json_memory.h"
 #include "clients/partner/local_serve.h"
 #include "clients/partner/node.h"
 

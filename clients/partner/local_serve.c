@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_memory.h"
 #include "clients/partner/desk_receipts.h"
-#include "clients/partner/json_memory.h"
 #include "clients/partner/local_rows.h"
 #include "clients/partner/node.h"
 #include "proto/seal.h"

@@ -12,11 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json_memory.h"
 #include "base/language.h"
 #include "base/log.h"
 #include "clients/partner/config.h"
 #include "clients/partner/handlers.h"
-#include "clients/partner/json_memory.h"
 #include "clients/partner/local.h"
 #include "clients/partner/node.h"
 #include "clients/partner/spool.h"

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_memory.h"
 #include "base/language.h"
-#include "clients/partner/json_memory.h"
 #include "clients/partner/release.h"
 #include "proto/payload.h"
 #include "proto/seal.h"

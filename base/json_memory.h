@@ -2,8 +2,8 @@
  * json_memory: whether Jansson found memory for everything that it was asked to build. Its builders say so call by call, and leave out what
  * finds none; an answer is built of hundreds of calls, and is asked here once, when it is whole.
  */
-#ifndef KW_PARTNER_JSON_MEMORY_H
-#define KW_PARTNER_JSON_MEMORY_H
+#ifndef KW_JSON_MEMORY_H
+#define KW_JSON_MEMORY_H
 
 #include <stdbool.h>
 #include <stddef.h>

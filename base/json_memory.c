@@ -1,5 +1,5 @@
 /* json_memory: see its header. */
-#include "clients/partner/json_memory.h"
+#include "base/json_memory.h"
 
 #include <jansson.h>
 #include <stdlib.h>
