@@ -3,6 +3,7 @@
  * connection later: User-Id, routing id. Only a known CURVE key of the broker's domain comes in, under its own role and key; everyone
  * else is told so; each question gets one whole answer; a connection is found under its routing id alone, and its number is one's only.
  */
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 #include <zmq.h>
@@ -115,6 +116,18 @@ should_be(const struct frames *f, const struct agreement *a)
 	return memcmp(f->p[6], a->node, 32) == 0 ? 'n' : memcmp(f->p[6], a->operator, 32) == 0 ? 'o' : 0;
 }
 
+/* libFuzzer's clock interrupts what waits. */
+static void
+send_frame(struct desk *d, const struct frames *f, unsigned i)
+{
+	int n;
+
+	do
+		n = zmq_send(d->asks, f->p[i], f->len[i], i + 1 < f->count ? ZMQ_SNDMORE : 0);
+	while (n < 0 && zmq_errno() == EINTR);
+	HOLDS(n >= 0, zmq_strerror(zmq_errno()));
+}
+
 static struct frames
 ask(struct desk *d, const struct frames *f)
 {
@@ -122,12 +135,14 @@ ask(struct desk *d, const struct frames *f)
 	size_t size = sizeof(int);
 
 	for (unsigned i = 0; i < f->count; i++)
-		HOLDS(zmq_send(d->asks, f->p[i], f->len[i], i + 1 < f->count ? ZMQ_SNDMORE : 0) >= 0, zmq_strerror(zmq_errno()));
+		send_frame(d, f, i);
 	for (int more = 1; more; answer.count++) {
 		int n;
 
 		HOLDS(answer.count < FRAMES_MAX, "an answer without an end");
-		n = zmq_recv(d->asks, answer.p[answer.count], FRAME_MAX, 0);
+		do
+			n = zmq_recv(d->asks, answer.p[answer.count], FRAME_MAX, 0);
+		while (n < 0 && zmq_errno() == EINTR);
 		HOLDS(n >= 0 && n <= FRAME_MAX, "no answer");
 		answer.len[answer.count] = (size_t)n;
 		HOLDS(zmq_getsockopt(d->asks, ZMQ_RCVMORE, &more, &size) == 0, "no answer");
