@@ -12,6 +12,7 @@
 #include "case_books.h"
 #include "proto/frame.h"
 #include "proto/wire.h"
+#include "rounds.h"
 #include "trace.h"
 
 #define BIT(who) (1u << (who))
@@ -32,6 +33,8 @@ struct note {
 	bool anew;                  /* to be sealed under a newer version */
 	bool followed;              /* it was, or could not be for a reason */
 	uint32_t origin;            /* of what was sealed anew, once its content was seen: number + 1 */
+	uint32_t version;           /* that it is sealed under */
+	uint32_t hello;             /* of its sender's, behind which it was offered first */
 	uint64_t payload_mark, frame_mark;
 	uint64_t published, expires_ms;
 	bool said_stored, on_way;   /* on_way: the broker was offered it */
@@ -55,11 +58,14 @@ struct flight { uint32_t window, bytes_window, count; uint64_t bytes; struct { u
 
 struct oracle {
 	struct sim *sim;
+	struct rounds *rounds;
 	struct note *notes;
 	uint32_t count, room;
 	uint32_t *index, index_room; /* by id: number + 1 */
 	uint64_t broker_turn;
+	uint32_t log_version;       /* of the agreement that the broker's log has come to */
 	bool behind;                /* the broker said that it is, and no new log epoch has begun */
+	uint32_t hellos[WHO_NODES];
 	struct flight flights[WHO_NODES][KW_LANES];
 	struct lane_window said[WHO_NODES][KW_LANES];
 	const void *line[WHO_NODES];    /* on which it was welcomed last */
@@ -74,6 +80,7 @@ oracle_new(struct sim *s)
 
 	MUST(o != NULL);
 	o->sim = s;
+	o->rounds = rounds_new(s);
 	return o;
 }
 
@@ -84,6 +91,7 @@ oracle_free(struct oracle **o)
 		return;
 	for (uint32_t i = 0; i < (*o)->count; i++)
 		buf_free(&(*o)->notes[i].wraps);
+	rounds_free(&(*o)->rounds);
 	free((*o)->notes);
 	free((*o)->index);
 	free(*o);
@@ -224,14 +232,30 @@ oracle_restored(struct oracle *o)
 	o->behind = false;
 }
 
+/* [P-3] What was accepted under a version stands before the next one. */
+static void
+appended(struct oracle *o, const struct store_op *op)
+{
+	const struct note *n = op->result == APPEND_STORED && !op->append.entry ? note_of(o, op->append.id) : NULL;
+
+	if (n != NULL && n->version != o->log_version)
+		sim_broken(o->sim, "%s of %s, sealed under version %u, goes into the broker's log behind version %u", short_id(n->id), papers_name(n->sender), n->version,
+		           o->log_version);
+}
+
 void
 oracle_logged(struct oracle *o, const struct store_batch *b)
 {
 	for (uint32_t i = 0; i < b->count; i++) {
-		struct note *n = b->ops[i].kind == OP_RECALL && b->ops[i].done > 0 ? note_of(o, b->ops[i].recall.id) : NULL;
+		const struct store_op *op = &b->ops[i];
+		struct note *n = op->kind == OP_RECALL && op->done > 0 ? note_of(o, op->recall.id) : NULL;
 
 		if (n != NULL && n->gone_turn == 0)
 			n->gone_turn = o->broker_turn;
+		if (op->kind == OP_AGREEMENT)
+			o->log_version = op->agreement.version;
+		else if (op->kind == OP_APPEND)
+			appended(o, op);
 	}
 }
 
@@ -266,7 +290,7 @@ set_audience(struct note *n, const struct policy *p, enum notice_type type)
 }
 
 static void
-offered(struct oracle *o, int who, struct span wraps, struct span bytes)
+offered(struct oracle *o, int who, struct span wraps, uint32_t round, struct span bytes)
 {
 	struct header h;
 	struct frame f;
@@ -301,9 +325,12 @@ offered(struct oracle *o, int who, struct span wraps, struct span bytes)
 		sim_broken(o->sim, "%s offers %s, which is of %s", papers_name(who), short_id(h.id), papers_name(n->sender));
 	if (n->on_way && n->frame_mark != mark)
 		sim_broken(o->sim, "%s offers %s again with other bytes", papers_name(who), short_id(h.id));
+	rounds_offered(o->rounds, &(struct rounds_offer){who, n->lane, n->id, round, n->on_way && n->hello < o->hellos[who]});
 	if (n->on_way)
 		return;
 	n->on_way = true;
+	n->version = h.agreement_version;
+	n->hello = o->hellos[who];
 	n->frame_mark = mark;
 	buf_put_span(&n->wraps, wraps);
 }
@@ -314,6 +341,8 @@ void oracle_broker_turn(struct oracle *o) { o->broker_turn++; }
 static void
 hello_said(struct oracle *o, int who, const struct wire_hello *h)
 {
+	rounds_hello(o->rounds, who);
+	o->hellos[who]++;
 	for (int i = 0; i < KW_LANES; i++) {
 		o->said[who][i] = h->window[i];
 		o->flights[who][i].window = 0;
@@ -403,7 +432,7 @@ oracle_up(struct oracle *o, int who, struct span control, struct span frame)
 	if (wire_decode(&m, control, NULL) != KW_OK)
 		return;
 	if (m.kind == WIRE_PUBLISH && who != WHO_LIAR)
-		offered(o, who, m.publish.wraps, frame);
+		offered(o, who, m.publish.wraps, m.publish.round, frame);
 	else if (m.kind == WIRE_HELLO && who < WHO_NODES)
 		hello_said(o, who, &m.hello);
 	wire_msg_clear(&m);
@@ -441,6 +470,8 @@ delivered(struct oracle *o, int who, const struct wire_deliver *d, struct span b
 
 	if (who < WHO_NODES)
 		in_flight(o, who, d, bytes.len);
+	if ((sim_policy(o->sim)->members & BIT(who)) == 0) /* */
+		sim_broken(o->sim, "the broker delivers to %s, who is not in version %u any more", papers_name(who), o->sim->paper_count);
 	if (d->mark == MARK_ENTRY) {
 		books_told(o->sim->books, who, bytes);
 		return;
@@ -458,8 +489,6 @@ delivered(struct oracle *o, int who, const struct wire_deliver *d, struct span b
 		sim_broken(o->sim, "the broker gives bytes of %s (of %s) to %s, who is not in its audience", short_id(h.id), papers_name(n->sender), papers_name(who));
 		return;
 	}
-	if ((sim_policy(o->sim)->members & BIT(who)) == 0)
-		sim_broken(o->sim, "the broker gives bytes of %s to %s, who is not in version %u any more", short_id(h.id), papers_name(who), o->sim->paper_count);
 	if (d->mark == MARK_WHOLE && mark_of(bytes) != n->frame_mark)
 		sim_broken(o->sim, "the broker gives %s other bytes of %s than its sender offered", papers_name(who), short_id(h.id));
 	if (d->mark == MARK_WHOLE && n->gone_turn != 0 && o->broker_turn > n->gone_turn + 1)
@@ -482,6 +511,7 @@ stored(struct oracle *o, int who, const struct wire_stored *s)
 			sim_broken(o->sim, "the broker answers stored to %s for %s, which it did not send", papers_name(who), short_id(s->items[i].id));
 			return;
 		}
+		rounds_stored(o->rounds, who, n->id);
 		if (!vault_has(house_vault(o->sim->house), papers_name(who), n->id))
 			sim_broken(o->sim, "the broker answers stored for %s of %s, which is not on disk", short_id(n->id), papers_name(who));
 		if (!n->said_stored && (n->by_people || n->resealed))
@@ -503,6 +533,7 @@ refused(struct oracle *o, int who, const struct wire_refused *r)
 	o->behind = o->behind || (r->code == CODE_BEHIND && o->sim->epoch_due);
 	if (n == NULL || who == WHO_LIAR)
 		return;
+	rounds_refused(o->rounds, who, n->id, r->code);
 	if (r->code == CODE_AGREEMENT_OLD) {
 		n->anew = true;
 	} else if (wire_code_for_good(r->code)) {
