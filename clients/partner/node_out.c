@@ -363,7 +363,8 @@ seal_anew(struct node *n, const struct old *old, bool own, struct kw_why *why)
 	uint64_t seq;
 	enum kw_err err;
 
-	if (agreement_version(in.agreement) <= old->header.agreement_version) { /* the newer one is not here yet: it is asked for, this waits */
+	if (agreement_version(in.agreement) <= old->header.agreement_version || agreement_version(in.agreement) < n->broker_version) {
+		/* The one that counts is not here yet: it is asked for, this waits. One on the way to it may not know this node. */
 		n->version_wanted = true;
 		node_agreement_ask(n);
 		sending_back_to(n->sending, h.lane, old->seq, ANEW_WAIT_MS, n->mono_ms);

@@ -578,6 +578,54 @@ what_is_refused_as_old_before_the_newer_agreement_is_here_waits_for_it(void **st
 	assert_int_equal(h.agreement_version, 2);
 }
 
+static void
+copy_of(struct buf *out, const struct buf *b)
+{
+	*out = BUF_INIT(KW_AGREEMENT_MAX);
+	buf_put_span(out, buf_span(b));
+	assert_true(buf_ok(out));
+}
+
+/* Of the versions on the way to the one in force none decides: this node may have been taken out and have come back. */
+static void
+what_is_sealed_anew_waits_for_the_version_in_force(void **state)
+{
+	struct world *w = *state;
+	struct wire_msg second = {.kind = WIRE_AGREEMENT};
+	struct buf text, sigs;
+	uint8_t id[KW_ID_LEN];
+	struct kw_why why;
+	struct header h = {.agreement_version = 0};
+	uint64_t until = clock_mono_ms() + 10000;
+
+	world_start(w);
+	assert_int_equal(world_publish(w, "alert/flood", id, &why), KW_OK);
+	world_next_version(w, "publish: [police, city], receive: [police, city, civil]", "publish: [city], receive: [police, city, civil]");
+	copy_of(&text, &w->text);
+	copy_of(&sigs, &w->sigs);
+	world_next_version(w, "publish: [city], receive: [police, city, civil]", "publish: [police, city], receive: [police, city, civil]");
+	world_welcome(w);
+	(void)world_expect(w, WIRE_PUBLISH);
+	second.agreement = (struct wire_agreement){2, buf_span(&text), buf_span(&sigs)};
+	world_send(w, &second, span_of(NULL, 0));
+	refuse(w, id, CODE_AGREEMENT_OLD);
+	world_steps(w, 20);
+	world_send_agreement(w);
+	while (h.agreement_version != 3 && clock_mono_ms() < until) {
+		struct frame f;
+
+		(void)world_expect(w, WIRE_PUBLISH);
+		assert_int_equal(frame_parse(&f, buf_span(&w->frame), FRAME_WHOLE, NULL), KW_OK);
+		assert_int_equal(header_decode(&h, f.header, NULL), KW_OK);
+		if (h.agreement_version != 3)
+			refuse(w, id, CODE_AGREEMENT_OLD);
+	}
+	assert_int_equal(h.type, TYPE_NOTICE);
+	assert_int_equal(state_of(w, id), OUTBOX_WAITING);
+	buf_free(&text);
+	buf_free(&sigs);
+}
+
 /* [P-9] */
 static void
 what_is_refused_for_good_says_why_and_voids_its_numbers(void **state)
@@ -1159,6 +1207,7 @@ main(void)
 		T(an_agreement_without_its_signatures_changes_nothing),
 		T(under_a_newer_agreement_it_is_sealed_anew_and_the_old_numbers_are_voided),
 		T(what_is_refused_as_old_before_the_newer_agreement_is_here_waits_for_it),
+		T(what_is_sealed_anew_waits_for_the_version_in_force),
 		T(what_is_refused_for_good_says_why_and_voids_its_numbers),
 		T(a_void_under_a_newer_agreement_goes_to_those_who_still_read_there),
 		T(two_commits_of_one_number_stop_publishing_with_evidence),
