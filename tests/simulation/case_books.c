@@ -456,7 +456,7 @@ books_explain(struct case_books *c, const uint8_t id[KW_ID_LEN], enum wire_code 
 			continue;
 		if (matter_of(c, w->about) == NULL)
 			return c->restored; /* [M-19] about no case: the log lost it */
-		return w->void_once;
+		return w->void_once || sim_was_taken_out(c->sim, (int)matter_of(c, w->about)->now.sender); /* sealed while who asked was out: it is not named */
 	}
 	return c->restored && code == CODE_DENIED; /* a note, say, about a case that the log lost */
 }
@@ -630,7 +630,7 @@ books_look(struct case_books *c, int who, const uint8_t id[KW_ID_LEN])
 	struct kw_why why;
 	json_t *shown;
 
-	if (m == NULL || (c->restored && c->calm_ms == 0) || desk_case(&shown, c->sim->posts[who].node, id, true, "en", &why) != KW_OK)
+	if (m == NULL || sim_was_taken_out(c->sim, who) || (c->restored && c->calm_ms == 0) || desk_case(&shown, c->sim->posts[who].node, id, true, "en", &why) != KW_OK)
 		return;
 	look_at(c, who, m, shown);
 	json_decref(shown);
@@ -638,10 +638,11 @@ books_look(struct case_books *c, int who, const uint8_t id[KW_ID_LEN])
 
 /* ---- the end ---- */
 
+/* Whoever was taken out and came back does not hear what was said meanwhile. */
 static bool
 is_there(const struct case_books *c, int who)
 {
-	return c->sim->posts[who].node != NULL && (sim_policy(c->sim)->members & BIT(who)) != 0;
+	return c->sim->posts[who].node != NULL && (sim_policy(c->sim)->members & BIT(who)) != 0 && !sim_was_taken_out(c->sim, who);
 }
 
 /* Nothing is to be stated, and nobody waits in silence: it is closed, or somebody has it, or the coordinator was reminded. */

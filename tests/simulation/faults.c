@@ -31,6 +31,16 @@ lasting(struct dice *d)
 	}
 }
 
+static uint64_t
+next_burst(const struct sim *s, uint64_t at)
+{
+	uint32_t i = 0;
+
+	while (i < s->burst_count && s->bursts[i] < at)
+		i++;
+	return i < s->burst_count ? s->bursts[i] : at;
+}
+
 void
 faults_plan(struct sim *s, uint64_t until_ms)
 {
@@ -41,9 +51,12 @@ faults_plan(struct sim *s, uint64_t until_ms)
 	MUST(s->plan != NULL);
 	while ((at += dice_between(&d, EVERY_MS / 2, EVERY_MS * 3 / 2)) < until_ms)
 		s->plan[s->plan_count++] = (struct fault_plan){(enum fault)dice_below(&d, FAULT_LIAR), at, lasting(&d), (uint32_t)dice_u64(&d)};
-	for (uint32_t i = 0; i < s->plan_count; i++)
+	for (uint32_t i = 0; i < s->plan_count; i++) {
+		if (s->plan[i].kind == FAULT_AGREEMENT)
+			s->plan[i].at = next_burst(s, s->plan[i].at);
 		if (s->options.faults_left_out[i] == 0 && (s->options.faults & (1u << s->plan[i].kind)) != 0)
 			sim_at(s, s->plan[i].at, EVENT_FAULT, i, 0);
+	}
 }
 
 static int
@@ -80,31 +93,48 @@ jump(struct dice *d)
  * Not behind an old copy: what that lacks is offered again, refused as of an older agreement, and sealed anew under another id, which whoever has it
  * already reads a second time. That is so, and not what [C-11] says.
  */
-bool
-faults_agree(struct sim *s, const struct policy *next)
+static bool
+sign_version(struct sim *s, const struct policy *next)
 {
 	if (s->restored || s->has_next || s->paper_count == PAPERS_MAX)
 		return false;
 	papers_write(&s->papers[s->paper_count], &s->papers[s->paper_count - 1], next);
 	s->has_next = true;
 	trace("version %u is signed: members %x, the youth house reads %s", s->paper_count + 1, next->members, next->youth_urgent ? "urgent too" : "no urgent");
+	return true;
+}
+
+bool
+faults_agree(struct sim *s, const struct policy *next)
+{
+	if (!sign_version(s, next))
+		return false;
 	house_install(s->house);
 	return true;
 }
 
-/* Somebody comes, somebody must go, somebody may read less or more, is responsible sooner or later. */
+/*
+ * Somebody comes, must go or comes back, may read less or more, is responsible sooner or later. Much is on its way when that comes into force: people act just
+ * now, and the broker's disk takes its time.
+ */
 static bool
 write_version(struct sim *s, struct dice *d)
 {
 	struct policy next = *sim_policy(s);
+	uint64_t now = clocks_true();
 
-	switch (dice_below(d, 5)) {
-	case 0: next.members |= 1u << WHO_CLUB; break;
-	case 1: next.members &= ~(1u << WHO_SHELTER); break;
-	case 2: next.turned = !next.turned; break;
+	switch (dice_below(d, 6)) {
+	case 0: next.members ^= 1u << WHO_CLUB; break;
+	case 1:
+	case 2: next.members ^= 1u << WHO_SHELTER; break;
+	case 3: next.turned = !next.turned; break;
 	default: next.youth_urgent = !next.youth_urgent; break;
 	}
-	return faults_agree(s, &next);
+	if (!sign_version(s, &next))
+		return false;
+	house_is_slow(s->house, now + dice_between(d, 50, 400));
+	sim_at(s, now + dice_between(d, 10, 200), EVENT_OPERATOR, 0, 0);
+	return true;
 }
 
 static void

@@ -29,6 +29,7 @@ struct house {
 	struct gate *gate;
 	uint64_t life;               /* counts the starts */
 	uint64_t turn_at;
+	uint64_t slow_until;         /* its disk is */
 	bool up, installing, installing_first, narrow;
 };
 
@@ -61,9 +62,13 @@ commit_thread_stop(struct commit_thread **t)
 void commit_thread_finish(struct commit_thread *t) { (void)t; }
 int commit_thread_fd(const struct commit_thread *t) { (void)t; return -1; }
 
-static uint32_t
+static uint64_t
 disk_takes_ms(struct house *h)
 {
+	uint64_t now = clocks_true();
+
+	if (now < h->slow_until)
+		return h->slow_until - now;
 	return dice_permille(&h->sim->net, 30) ? dice_between(&h->sim->net, 50, 400) : dice_between(&h->sim->net, 1, 15);
 }
 
@@ -169,6 +174,7 @@ house_free(struct house **h)
 
 bool house_is_up(const struct house *h) { return h->up; }
 struct vault *house_vault(struct house *h) { return h->disk; }
+void house_is_slow(struct house *h, uint64_t until) { h->slow_until = until; }
 bool house_is_lost(const struct house *h) { return h->relay == NULL || relay_lost(h->relay); }
 bool house_is_narrow(const struct house *h) { return h->narrow; }
 bool house_quiet(const struct house *h) { return h->up && relay_idle(h->relay); }
@@ -182,7 +188,7 @@ look_at_version(struct house *h)
 	if (!s->has_next || agreement_version(agreement_chain_newest(h->chain)) < s->papers[s->paper_count].version)
 		return;
 	s->has_next = false;
-	s->paper_count++;
+	s->papers[s->paper_count++].starts = s->counts.broker_starts;
 	s->counts.agreements++;
 	s->agreed_batches = vault_batches(h->disk);
 	trace("version %u is in force", s->paper_count);
@@ -295,7 +301,7 @@ narrow(struct core_limits *l, uint64_t seed)
 	}
 	l->queue_messages = dice_between(&d, 1, 8);
 	l->page_entries = dice_between(&d, 1, 6);
-	l->batch_appends = dice_between(&d, 4, 40);
+	l->batch_appends = dice_between(&d, 3, 15);
 }
 
 void
@@ -340,6 +346,8 @@ house_start(struct house *h)
 	look_at_version(h);
 	trace("broker up, version %u", agreement_version(agreement_chain_newest(h->chain)));
 	house_wake(h, clocks_true());
+	if (h->sim->has_next) /* while all that waited for the broker comes at once */
+		sim_at(h->sim, clocks_true() + dice_between(&h->sim->lives, 10, 400), EVENT_OPERATOR, 0, 0);
 	house_new_epoch(h); /* before it serves somebody who knows no better: what it wrote then, others would take for what they have */
 }
 

@@ -18,6 +18,7 @@ void house_answer(struct house *h, uint64_t life); /* EVENT_ANSWER: and the brok
 bool house_planned(struct house *h, uint64_t at);   /* the turn that was planned for then came; false: it is another one now */
 void house_wake(struct house *h, uint64_t at);
 void house_install(struct house *h);                /* what is to come into force; nothing where the broker is down or at it */
+void house_is_slow(struct house *h, uint64_t until); /* what is given to its disk before then is not there earlier */
 bool house_is_lost(const struct house *h);          /* its store failed: it ends with this turn */
 bool house_is_narrow(const struct house *h);        /* this seed's broker has little windows */
 bool house_quiet(const struct house *h);

@@ -416,7 +416,8 @@ flash_waits(struct oracle *o, int who, const struct note *lower)
 	for (uint32_t i = 0; i < o->count; i++) {
 		const struct note *n = &o->notes[i];
 
-		if (n->lane == LANE_FLASH && n->by_people && (n->audience & ~n->sent & BIT(who)) != 0 && n->said_stored && !n->lost && n->stored_turn < o->broker_turn) {
+		if (n->lane == LANE_FLASH && n->by_people && (n->audience & ~n->sent & BIT(who)) != 0 && n->said_stored && !n->lost && n->stored_turn < o->broker_turn &&
+		    sim_stayed(o->sim, who, n->version)) {
 			sim_broken(o->sim, "the broker sends %s of lane %s to %s, and %s of lane flash, answered stored before, still waits", short_id(lower->id),
 			           lane_name(lower->lane), papers_name(who), short_id(n->id));
 			return;
@@ -460,6 +461,17 @@ rank_of(uint32_t audience, int who)
 	return before;
 }
 
+/* The version since which it is in, having been out. */
+static const struct paper *
+came_back(const struct sim *s, int who)
+{
+	uint32_t v = s->paper_count;
+
+	while (v > 1 && sim_stayed(s, who, v - 1))
+		v--;
+	return &s->papers[v - 1];
+}
+
 static void
 delivered(struct oracle *o, int who, const struct wire_deliver *d, struct span bytes)
 {
@@ -489,6 +501,8 @@ delivered(struct oracle *o, int who, const struct wire_deliver *d, struct span b
 		sim_broken(o->sim, "the broker gives bytes of %s (of %s) to %s, who is not in its audience", short_id(h.id), papers_name(n->sender), papers_name(who));
 		return;
 	}
+	if (who < WHO_NODES && !sim_stayed(o->sim, who, n->version) && came_back(o->sim, who)->starts == o->sim->counts.broker_starts) /* [K-4] */
+		sim_broken(o->sim, "the broker delivers %s, of version %u, to %s, who was taken out since", short_id(h.id), n->version, papers_name(who));
 	if (d->mark == MARK_WHOLE && mark_of(bytes) != n->frame_mark)
 		sim_broken(o->sim, "the broker gives %s other bytes of %s than its sender offered", papers_name(who), short_id(h.id));
 	if (d->mark == MARK_WHOLE && n->gone_turn != 0 && o->broker_turn > n->gone_turn + 1)
@@ -766,7 +780,7 @@ note_settled(const struct oracle *o, struct note *n, char what[512])
 	if (n->lost) /* its sender has no content of what was recalled, and offers nothing of it again */
 		return true;
 	for (int who = 0; who < WHO_NODES; who++)
-		if ((missing & BIT(who)) != 0) {
+		if ((missing & BIT(who)) != 0 && sim_stayed(o->sim, who, n->version)) {
 			(void)snprintf(what, 512, "%s of %s in lane %s was answered stored and is missing at %s", short_id(n->id), papers_name(n->sender),
 			               lane_name(n->lane), papers_name(who));
 			return false;
@@ -826,20 +840,6 @@ anew_settled(struct oracle *o, struct note *n, char what[512])
 	return n->followed;
 }
 
-/* Whoever was taken out is told nothing any more, and tells nothing. */
-static bool
-was_taken_out(const struct sim *s, int who)
-{
-	bool in = false;
-
-	for (uint32_t v = 1; v <= s->paper_count; v++) {
-		if (in && (sim_policy_of(s, v)->members & BIT(who)) == 0)
-			return true;
-		in = (sim_policy_of(s, v)->members & BIT(who)) != 0;
-	}
-	return false;
-}
-
 /* Not under each version all that somebody else publishes in this lane is for this one: of what it may not read it is told nothing, and it can say nothing. */
 static bool
 lost_rights(const struct sim *s, int who, enum lane lane)
@@ -852,11 +852,11 @@ lost_rights(const struct sim *s, int who, enum lane lane)
 	return false;
 }
 
-/* Whoever of the two was taken out or may not read there any more. */
+/* Whoever was taken out was told nothing, and told nothing. */
 static bool
 may_stay_open(const struct sim *s, int who, enum lane lane)
 {
-	return was_taken_out(s, who) || lost_rights(s, who, lane);
+	return sim_was_taken_out(s, who) || lost_rights(s, who, lane);
 }
 
 static enum lane

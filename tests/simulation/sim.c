@@ -102,6 +102,24 @@ sim_policy_of(const struct sim *s, uint32_t version)
 	return version >= 1 && version <= s->paper_count ? &s->papers[version - 1].policy : NULL;
 }
 
+bool
+sim_stayed(const struct sim *s, int who, uint32_t since)
+{
+	for (uint32_t v = since; v <= s->paper_count; v++)
+		if ((sim_policy_of(s, v)->members & (1u << who)) == 0)
+			return false;
+	return true;
+}
+
+bool
+sim_was_taken_out(const struct sim *s, int who)
+{
+	for (uint32_t v = 1; v < s->paper_count; v++)
+		if ((sim_policy_of(s, v)->members & (1u << who)) != 0 && !sim_stayed(s, who, v))
+			return true;
+	return false;
+}
+
 void
 sim_broken(struct sim *s, const char *fmt, ...)
 {
@@ -179,6 +197,7 @@ take_event(struct sim *s, const struct event *e)
 		break;
 	case EVENT_OPERATOR:
 		house_new_epoch(s->house);
+		house_install(s->house);
 		break;
 	case EVENT_LIAR:
 		liar_turn(s->liar);
@@ -206,9 +225,18 @@ plan_steps(struct sim *s)
 {
 	struct dice d = dice_of(s->options.seed, 5000);
 	uint64_t at = FIRST_STEP_MS;
+	uint32_t begun = 0;
 
+	s->bursts = calloc(s->options.steps + 2, sizeof *s->bursts);
+	MUST(s->bursts != NULL);
 	for (uint32_t i = 0; i < s->options.steps; i++) {
-		at += dice_below(&d, BURST) != 0 ? dice_below(&d, 12) : dice_between(&d, 1, 2 * STEP_MS);
+		if (dice_below(&d, BURST) != 0) {
+			at += dice_below(&d, 12);
+		} else {
+			s->burst_count += i - begun >= BURST;
+			s->bursts[s->burst_count] = at += dice_between(&d, 1, 2 * STEP_MS);
+			begun = i;
+		}
 		if (s->options.steps_left_out[i] == 0)
 			sim_at(s, at, EVENT_STEP, i, 0);
 	}
@@ -305,6 +333,7 @@ sim_end(struct sim_result *out, struct sim *s)
 	while (s->paper_count > 0)
 		papers_free(&s->papers[--s->paper_count]);
 	free(s->plan);
+	free(s->bursts);
 	free(s->events);
 }
 

@@ -93,6 +93,8 @@ struct sim {
 	struct dice net, lives;          /* delays of disks; when what fell over comes back */
 	struct fault_plan *plan;
 	uint32_t plan_count;
+	uint64_t *bursts;                /* when many people begin to do something at about the same time */
+	uint32_t burst_count;
 	bool calm;                       /* no fault begins any more, and all are over */
 	bool broken;
 	char what[1024];
@@ -109,6 +111,8 @@ void sim_wake_broker(struct sim *s, uint64_t at);
 void sim_wake_node(struct sim *s, int who, uint64_t at);
 const struct policy *sim_policy(const struct sim *s);                  /* of the version in force */
 const struct policy *sim_policy_of(const struct sim *s, uint32_t version); /* NULL: there is none */
+bool sim_stayed(const struct sim *s, int who, uint32_t since);         /* a member of that version and of all behind it */
+bool sim_was_taken_out(const struct sim *s, int who);                  /* by some version; perhaps it came back */
 /* What the oracle says when a promise was broken: the run ends at the next event. The first sentence stays. */
 void sim_broken(struct sim *s, const char *fmt, ...) KW_PRINTF(2, 3);
 
