@@ -421,6 +421,19 @@ an_alerts_references_can_be_asked_for(void **state)
 	free(refs);
 }
 
+static void
+an_alert_that_finds_no_room_is_refused_and_not_cut(void **state)
+{
+	struct buf bytes = BUF_INIT(16);
+	struct kw_why why = {""};
+
+	(void)state;
+	assert_int_equal(cap_import(&bytes, NULL, span_str(simple), &why), KW_ELIMIT);
+	assert_memory_equal(why.text, "the alert has ", 14);
+	assert_non_null(strstr(why.text, " bytes, more than there is room for"));
+	buf_free(&bytes);
+}
+
 /* A reference that no alert's own name could be. */
 static void
 a_reference_has_at_most_255_bytes(void **state)
@@ -590,6 +603,7 @@ main(void)
 		cmocka_unit_test(lines_are_counted_from_the_files_first_one),
 		cmocka_unit_test(an_alerts_references_can_be_asked_for),
 		cmocka_unit_test(a_reference_has_at_most_255_bytes),
+		cmocka_unit_test(an_alert_that_finds_no_room_is_refused_and_not_cut),
 		cmocka_unit_test(latin_1_keeps_its_umlauts_and_its_quotes),
 		cmocka_unit_test(a_file_that_asks_for_others_opens_none),
 		cmocka_unit_test(a_file_that_would_grow_is_refused_before_it_does),

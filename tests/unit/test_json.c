@@ -169,6 +169,8 @@ numbers_are_taken_up_to_their_limit_and_not_beyond(void **state)
 	refuses_text(PAYLOAD_VOID, "{\"numbers\":[{\"node\":\"a/b\",\"number\":\"\"}]}", "is no whole number");
 	refuses_text(PAYLOAD_VOID, "{\"numbers\":[{\"node\":\"a/b\",\"number\":\"07\"}]}", "is no whole number");
 	refuses_text(PAYLOAD_VOID, "{\"numbers\":[{\"node\":\"a/b\",\"number\":1.5}]}", "is a number, must be a whole number");
+	refuses_text(PAYLOAD_REQUEST, "{\"place\":{\"position\":{\"latitude\":true}}}", "Request.place.position.latitude: is a truth value, must be a number");
+	refuses_text(PAYLOAD_REQUEST, "{\"place\":{\"position\":{\"latitude\":\"91\"}}}", "Request"); /* a number in quotes is one; what is wrong is something else */
 	refuses_text(PAYLOAD_REQUEST, "{\"place\":{\"position\":{\"latitude\":\"NaN\"}}}", "Request.place.position.latitude: \"NaN\" is no finite number");
 	refuses_text(PAYLOAD_REQUEST, "{\"place\":{\"position\":{\"latitude\":\"1e999\"}}}", "is no finite number");
 	refuses_text(PAYLOAD_REQUEST, "{\"place\":{\"position\":{\"accuracyM\":4294967296}}}", "accuracyM: 4294967296 lies outside of 0 to 4294967295");
@@ -235,6 +237,18 @@ eight_mebibytes_are_the_limit(void **state)
 	free(json);
 }
 
+static void
+what_finds_no_room_is_refused_and_not_cut(void **state)
+{
+	struct buf bytes = BUF_INIT(4);
+	struct kw_why why = {""};
+
+	(void)state;
+	assert_int_equal(payload_from_json(&bytes, PAYLOAD_NOTE, span_str("{\"text\":\"four\"}"), &why), KW_ELIMIT);
+	assert_string_equal(why.text, "the payload has 6 bytes, more than there is room for");
+	buf_free(&bytes);
+}
+
 int
 main(void)
 {
@@ -249,6 +263,7 @@ main(void)
 		cmocka_unit_test(text_that_hides_or_turns_is_refused_with_its_path),
 		cmocka_unit_test(depth_sixteen_is_walked_and_seventeen_refused),
 		cmocka_unit_test(eight_mebibytes_are_the_limit),
+		cmocka_unit_test(what_finds_no_room_is_refused_and_not_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

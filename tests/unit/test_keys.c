@@ -662,6 +662,7 @@ a_daemon_takes_its_key_from_the_credentials_where_it_is(void **state)
 {
 	struct secret_keys *k = new_key(KEY_BROKER, MODE_LIVE, "haus"), *read = NULL;
 	struct kw_why why = {{0}};
+	char deep[4097];
 
 	(void)state;
 	assert_int_equal(secret_keys_write(k, path, NULL, &why), KW_OK);
@@ -673,6 +674,12 @@ a_daemon_takes_its_key_from_the_credentials_where_it_is(void **state)
 	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "/nowhere", 1), 0);
 	assert_int_equal(secret_keys_read_daemon(&read, KEY_BROKER, path, &why), KW_OK);
 	secret_keys_free(&read);
+	memset(deep, 'd', sizeof deep - 1);
+	deep[sizeof deep - 1] = '\0';
+	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", deep, 1), 0);
+	assert_int_equal(secret_keys_read_daemon(&read, KEY_BROKER, "/etc/kurzweg/some.key", &why), KW_ELIMIT);
+	assert_string_equal(why.text, "$CREDENTIALS_DIRECTORY with the name of /etc/kurzweg/some.key is too long a path");
+	assert_null(read);
 	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
 	assert_int_equal(secret_keys_read_daemon(&read, KEY_NODE, path, &why), KW_EINVAL);
 	secret_keys_free(&k);
