@@ -219,7 +219,10 @@ opened(struct node *n, const struct header *h, const uint8_t frame_hash[KW_HASH_
 	err = pstore_case_add(n->store, &row, proof_until(n, h->topic), why);
 	if (err == KW_EEXISTS)
 		return KW_OK;
-	return err == KW_OK ? refresh(n, h->id, why) : err;
+	if (err != KW_OK)
+		return err;
+	node_out_case_came(n, at->lane);
+	return refresh(n, h->id, why);
 }
 
 enum kw_err

@@ -12,6 +12,48 @@
 #define ANEW_WAIT_MS 250u /* for the agreement that was asked for, before what it is needed for is offered again */
 #define PUMP_MOST 512u /* publishes of one turn, so that the loop comes back to reading */
 
+/*
+ * [C-11] A move that was stored in a log epoch before, of a case that this epoch does not have (yet): the broker would refuse it for good. Whoever
+ * opened the case offers it again, too; where that is this node, it stands before the move.
+ */
+static enum kw_err
+lacks_its_case(bool *lacks, struct node *n, const struct out_row *row, struct kw_why *why)
+{
+	enum case_move_kind kind;
+	struct pstore_case known;
+	struct out_row own;
+	struct header h;
+	struct frame f;
+	enum kw_err err;
+
+	*lacks = false;
+	if (frame_parse(&f, row->frame, FRAME_EITHER, NULL) != KW_OK || header_decode(&h, f.header, NULL) != KW_OK)
+		return KW_OK;
+	if (!h.about.set || !case_move_of(&kind, h.type) || kind == MOVE_RECALL)
+		return KW_OK;
+	if ((err = pstore_case_get(&known, n->store, h.about.id, why)) != KW_ENOTFOUND)
+		return err;
+	err = pstore_out_find(&own, n->store, h.about.id, why);
+	*lacks = err == KW_ENOTFOUND;
+	return *lacks ? KW_OK : err;
+}
+
+static void
+hold_back(struct node *n, enum lane lane, uint64_t seq)
+{
+	if (n->held_back[lane] == 0 || seq < n->held_back[lane])
+		n->held_back[lane] = seq;
+	sending_skip(n->sending, lane, seq);
+}
+
+void
+node_out_case_came(struct node *n, enum lane lane)
+{
+	if (n->held_back[lane] != 0)
+		sending_back_to(n->sending, lane, n->held_back[lane], 0, n->mono_ms);
+	n->held_back[lane] = 0;
+}
+
 /* False: nothing more can go in this turn. */
 static bool
 offer_one(struct node *n, enum lane lane, uint64_t after, uint32_t bytes_free)
@@ -19,8 +61,11 @@ offer_one(struct node *n, enum lane lane, uint64_t after, uint32_t bytes_free)
 	struct wire_msg m = {.kind = WIRE_PUBLISH};
 	struct out_row row;
 	struct kw_why why;
+	bool lacks = false;
 	enum kw_err err = pstore_out_next(&row, n->store, lane, after, &why);
 
+	if (err == KW_OK && row.commit != 0 && (err = lacks_its_case(&lacks, n, &row, &why)) == KW_OK)
+		err = pstore_out_next(&row, n->store, lane, after, &why); /* it looked into the outbox */
 	if (err == KW_ENOTFOUND) {
 		sending_empty(n->sending, lane);
 		return true;
@@ -28,6 +73,10 @@ offer_one(struct node *n, enum lane lane, uint64_t after, uint32_t bytes_free)
 	if (err != KW_OK) {
 		node_store_failed(n, err, &why);
 		return false;
+	}
+	if (lacks) {
+		hold_back(n, lane, row.seq);
+		return true;
 	}
 	if (sending_unanswered(n->sending, lane, row.seq)) {
 		sending_skip(n->sending, lane, row.seq);

@@ -69,6 +69,7 @@ struct node {
 	bool stopped;
 	uint64_t newest_seq;
 	uint64_t waiting;          /* in the outbox */
+	uint64_t held_back[KW_LANES]; /* of the oldest move that is not offered until its case is in the log again; 0: none */
 
 	struct lane_in lanes[KW_LANES];
 	struct catchup catchup;
@@ -157,6 +158,8 @@ KW_MUST_USE enum kw_err node_recalls_look(struct node *n, struct kw_why *why);
 
 /* node_out.c */
 void node_pump(struct node *n);
+/* A case is in the log that was not: what was held back for it in that lane is offered. */
+void node_out_case_came(struct node *n, enum lane lane);
 KW_MUST_USE enum kw_err node_stored(struct node *n, const struct wire_stored *s, struct kw_why *why);
 KW_MUST_USE enum kw_err node_publish_refused(struct node *n, const struct wire_refused *r, struct kw_why *why);
 /* Within the turn: a row that waits and was not offered is not sent; its numbers are void. row is not to be used afterwards. */
