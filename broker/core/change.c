@@ -216,7 +216,7 @@ enum kw_err
 core_new_epoch(struct core *c, struct kw_why *why)
 {
 	if (c->epoch_state != CHANGE_NONE)
-		return kw_refuse(why, KW_ESTATE, "log epoch %u is being opened just now", c->log_epoch + 1);
+		return kw_refuse(why, KW_ESTATE, "a new log epoch is being opened just now");
 	if (c->service == SERVICE_LOST || c->service == SERVICE_STOPPING)
 		return kw_refuse(why, KW_ESTATE, "the broker does not serve: %s", c->service_why);
 	c->epoch_state = CHANGE_WAITS;
@@ -228,7 +228,8 @@ change_ops_before(struct core *c, struct store_op *ops)
 {
 	if (c->epoch_state != CHANGE_WAITS)
 		return 0;
-	ops[0] = (struct store_op){.kind = OP_LOG_EPOCH, .log_epoch = {c->log_epoch + 1}};
+	c->epoch_next = (c->epoch_heard > c->log_epoch ? c->epoch_heard : c->log_epoch) + 1;
+	ops[0] = (struct store_op){.kind = OP_LOG_EPOCH, .log_epoch = {c->epoch_next}};
 	for (int lane = 0; lane < KW_LANES; lane++)
 		c->epoch_start[lane] = c->tail[lane] + 1; /* one batch at a time, so the tails are the store's */
 	c->epoch_state = CHANGE_UNDER_WAY;
@@ -238,7 +239,7 @@ change_ops_before(struct core *c, struct store_op *ops)
 static void
 epoch_begun(struct core *c)
 {
-	if (core_load_epoch(c, c->log_epoch + 1, c->epoch_start) != KW_OK) {
+	if (core_load_epoch(c, c->epoch_next, c->epoch_start) != KW_OK) {
 		change_stop(c, SERVICE_LOST, "out of memory for a log epoch");
 		return;
 	}

@@ -204,6 +204,8 @@ struct core {
 	uint32_t *install_numbers;             /* node_no of the next version's nodes */
 	enum change epoch_state;
 	uint64_t epoch_start[KW_LANES];        /* of the one under way */
+	uint32_t epoch_next;                   /* its number */
+	uint32_t epoch_heard;                  /* the newest that a node named */
 
 	/* retention: sweep.c */
 	struct { uint32_t set; enum lane lane; } *sweeps; /* ring of what may have something to sweep */

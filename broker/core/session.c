@@ -5,6 +5,8 @@
 
 #include "broker/core/parts.h"
 
+#define EPOCHS_AHEAD 1000u /* of this broker's that a node may have seen, where one old copy after the other was put in its place */
+
 struct session *
 session_get(const struct core *c, uint32_t conn)
 {
@@ -141,6 +143,18 @@ names_older_epoch(const struct core *c, const struct wire_hello *h)
 		if (h->cursor[i].log_epoch == 0 || h->cursor[i].log_epoch >= c->log_epoch)
 			return false;
 	return true;
+}
+
+/* [C-11] What a new log epoch must go beyond. Who lies takes it no great step further: there are four thousand million numbers. */
+static void
+hear_epoch(struct core *c, const struct wire_hello *h)
+{
+	for (int i = 0; i < KW_LANES; i++) {
+		uint32_t epoch = h->cursor[i].log_epoch;
+
+		if (epoch > c->log_epoch && epoch - c->log_epoch <= EPOCHS_AHEAD && epoch > c->epoch_heard)
+			c->epoch_heard = epoch;
+	}
 }
 
 /* [C-10] Says what shows that this broker lost what it had, or that there are two of it. */
@@ -302,6 +316,7 @@ core_hello(struct core *c, uint32_t conn, uint32_t node, const struct wire_hello
 		effect_refuse(c, conn, CODE_MALFORMED, NULL, 0, "protocol %u is not spoken here, only 1", h->protocol);
 		return;
 	}
+	hear_epoch(c, h);
 	if (c->service == SERVICE_SERVING && !is_behind(c, c->audience.nodes[no]->id, h))
 		(void)is_fork(c, c->audience.nodes[no]->id, h, seen);
 	if (c->service != SERVICE_SERVING) {

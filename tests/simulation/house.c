@@ -399,6 +399,19 @@ plan_next(struct house *h, bool more)
 		house_wake(h, lines_due_up() > now ? lines_due_up() : now);
 }
 
+/* A second old copy may have the very epoch that was begun behind the first. */
+static void
+look_at_service(struct house *h)
+{
+	enum service at = core_service(relay_parts_of(h->relay)->core);
+
+	if (!h->sim->restored || h->sim->epoch_due || (at != SERVICE_BEHIND && at != SERVICE_FORK))
+		return;
+	trace("the operator sees that the broker serves nobody");
+	h->sim->epoch_due = true;
+	sim_at(h->sim, clocks_true() + OPERATOR_MS, EVENT_OPERATOR, 0, 0);
+}
+
 void
 house_turn(struct house *h)
 {
@@ -417,5 +430,6 @@ house_turn(struct house *h)
 		sim_at(h->sim, clocks_true() + dice_between(&h->sim->lives, 200, 3000), EVENT_BROKER_START, 0, 0);
 		return;
 	}
+	look_at_service(h);
 	plan_next(h, more);
 }
