@@ -18,7 +18,7 @@ struct blob {
 	struct span body;              /* empty: gone, or an entry */
 	uint8_t *wraps;                /* in the set's order; of what was read back for one reader: its own alone */
 	uint32_t wraps_len;
-	const char *topic;             /* NULL where nobody asked for it */
+	const char *topic;             /* NULL where nobody asked for it, and of a void */
 	uint64_t expires_ms;
 	bool receipt;                  /* does not expire for delivery */
 	bool recalled;                 /* its sender took it back */

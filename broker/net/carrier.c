@@ -40,8 +40,18 @@ carrier_new(struct span wraps)
 	return c;
 }
 
+/* A void goes whole to all whom it names: they miss its numbers, whatever they subscribe to. */
+static void
+set_topic(struct carrier *c, const struct header *h)
+{
+	if (h->type == TYPE_VOID)
+		return;
+	memcpy(c->topic, h->topic, sizeof c->topic);
+	c->blob.topic = c->topic;
+}
+
 struct blob *
-carrier_of_publish(zmq_msg_t *frame, struct span wraps, const char *topic, struct frame *f)
+carrier_of_publish(zmq_msg_t *frame, struct span wraps, const struct header *h, struct frame *f)
 {
 	struct carrier *c = carrier_new(wraps);
 
@@ -56,8 +66,7 @@ carrier_of_publish(zmq_msg_t *frame, struct span wraps, const char *topic, struc
 	c->whole = true;
 	c->blob.head = f->head;
 	c->blob.body = f->body;
-	(void)strncpy(c->topic, topic, KW_TOPIC_MAX);
-	c->blob.topic = c->topic;
+	set_topic(c, h);
 	return &c->blob;
 }
 
@@ -68,10 +77,8 @@ read_topic(struct carrier *c)
 	struct header *h = malloc(sizeof *h);
 	struct frame f;
 
-	if (h != NULL && frame_parse(&f, c->blob.head, FRAME_BARE, NULL) == KW_OK && header_decode(h, f.header, NULL) == KW_OK) {
-		memcpy(c->topic, h->topic, sizeof c->topic);
-		c->blob.topic = c->topic;
-	}
+	if (h != NULL && frame_parse(&f, c->blob.head, FRAME_BARE, NULL) == KW_OK && header_decode(h, f.header, NULL) == KW_OK)
+		set_topic(c, h);
 	free(h);
 }
 

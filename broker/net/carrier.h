@@ -16,7 +16,7 @@
  * From a publish: takes what *frame holds (it is empty afterwards), copies wraps. f is set to spans of the message's new
  * place. NULL: out of memory, or the frame is none; *frame is then as it was.
  */
-struct blob *carrier_of_publish(zmq_msg_t *frame, struct span wraps, const char *topic, struct frame *f);
+struct blob *carrier_of_publish(zmq_msg_t *frame, struct span wraps, const struct header *h, struct frame *f);
 /* From the store: the whole frame, or its head alone where the body is gone or not wanted; wrap NULL: none. */
 struct blob *carrier_of_stored(const struct store_entry *e, bool with_body, const uint8_t *wrap, bool want_topic);
 /* An entry of the broker's own. */

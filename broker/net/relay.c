@@ -146,7 +146,7 @@ on_publish(struct relay *r, const struct gate_message *m, struct span wraps, uin
 		malformed(r, m->conn, why.text);
 		return;
 	}
-	b = carrier_of_publish(m->frame, wraps, h.topic, &f);
+	b = carrier_of_publish(m->frame, wraps, &h, &f);
 	if (b == NULL) {
 		core_put_off(r->parts.core, m->conn, h.lane, round);
 		refuse(r, m->conn, CODE_SLOW_DOWN, h.id, "the broker is short of memory");

@@ -275,7 +275,7 @@ no_reason_for_bare(const struct node *n, const struct header *h, enum wire_mark 
 	case MARK_EXPIRED:
 		return !notice_type_is_receipt(h->type) && h->expires_ms <= n->wall_ms + KW_CLOCK_SKEW_MS ? "" : "expired, and it is not";
 	case MARK_NOT_SUBSCRIBED:
-		return !notice_type_is_receipt(h->type) && !subscribed(n, h->topic) ? "" : "not subscribed to, and it is";
+		return !notice_type_is_receipt(h->type) && h->type != TYPE_VOID && !subscribed(n, h->topic) ? "" : "not subscribed to, and it is";
 	case MARK_PURGED:
 		return h->expires_ms <= n->wall_ms ? "" : "read by all its readers, which this node is one of; if its store is no old copy, that is not so";
 	case MARK_RECALLED: /* the recall itself comes behind it, and is missed where it does not: node_recalls_look */

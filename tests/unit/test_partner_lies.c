@@ -341,6 +341,33 @@ what_is_not_subscribed_comes_bare_without_an_alarm(void **state)
 }
 
 static void
+a_void(struct header *h)
+{
+	on_another_topic(h);
+	h->type = TYPE_VOID;
+	h->payload_type = PAYLOAD_VOID;
+	h->about.set = true;
+}
+
+/* Its numbers are missed, whatever is subscribed to. */
+static void
+a_void_is_withheld_where_it_comes_bare_as_not_subscribed(void **state)
+{
+	struct world *w = *state;
+	struct given g;
+
+	w->config.filters = calloc(1, KW_TOPIC_MAX + 1);
+	memcpy(w->config.filters[0], "alert/storm", 12);
+	w->config.filter_count = 1;
+	up_and_quiet(w);
+	world_seal(&g, w, LANE_FLASH, a_void);
+	world_deliver(w, &g, MARK_NOT_SUBSCRIBED);
+	(void)world_expect(w, WIRE_ACK);
+	assert_true(world_alarm(w, "withheld"));
+	given_free(&g);
+}
+
+static void
 a_body_that_went_before_this_node_had_it_is_withheld(void **state)
 {
 	struct world *w = *state;
@@ -759,6 +786,7 @@ main(void)
 		T(what_expired_while_this_node_was_away_is_no_alarm),
 		T(what_is_subscribed_and_comes_as_if_it_were_not_is_withheld),
 		T(what_is_not_subscribed_comes_bare_without_an_alarm),
+		T(a_void_is_withheld_where_it_comes_bare_as_not_subscribed),
 		T(a_body_that_went_before_this_node_had_it_is_withheld),
 		T(a_notification_that_comes_as_the_brokers_own_entry_is_a_lie),
 		T(an_entry_signed_by_another_key_is_a_lie),
