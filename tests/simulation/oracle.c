@@ -308,16 +308,20 @@ offered(struct oracle *o, int who, struct span wraps, uint32_t round, struct spa
 		n->lane = h.lane;
 		n->subject = papers_subject(h.topic);
 		n->published = clocks_true();
+		n->expires_ms = h.expires_ms;
 		n->resealed = h.type == TYPE_NOTICE || h.type == TYPE_RECALL;
 		o->sim->counts.receipts++;
 		books_offered(o->sim->books, who, &h);
 	}
 	for (uint32_t i = 0; i < h.to_count && !n->on_way; i++)
 		n->to |= papers_who(h.to[i]) >= 0 ? BIT(papers_who(h.to[i])) : 0;
-	if (!n->on_way && h.type == TYPE_RECALL && n->recalls == 0) {
-		const struct note *of = note_of(o, h.about.id);
+	if (!n->on_way && h.type == TYPE_RECALL) {
+		struct note *of = note_of(o, h.about.id); /* what people published, or that sealed anew */
 
-		n->recalls = of != NULL ? (uint32_t)(of - o->notes) + 1 : 0;
+		if (of != NULL)
+			of->recalled = true;
+		if (of != NULL && n->recalls == 0)
+			n->recalls = (uint32_t)(of - o->notes) + 1;
 	}
 	if (!n->on_way && !set_audience(n, sim_policy_of(o->sim, h.agreement_version), h.type))
 		sim_broken(o->sim, "%s offers %s under version %u, which nobody signed", papers_name(who), short_id(h.id), h.agreement_version);
@@ -552,6 +556,8 @@ refused(struct oracle *o, int who, const struct wire_refused *r)
 		n->anew = true;
 	} else if (wire_code_for_good(r->code)) {
 		n->refused = true;
+		if (r->code == CODE_EXPIRED)
+			n->order = 0; /* where that answer is lost and the broker's clock is set back, it is taken after all, behind what came since */
 		if (r->code == CODE_EXPIRED ? clocks_true() + CLOCKS_START_MS + 300000 < n->expires_ms
 		                            : (sim_policy(o->sim)->members & BIT(who)) != 0 && !books_explain(o->sim->books, n->id, r->code))
 			sim_broken(o->sim, "the broker refuses %s of %s for good without a reason: %s, %s", short_id(n->id), papers_name(who), wire_code_name(r->code), r->text);
@@ -595,6 +601,17 @@ static bool
 accuses(const char *mark)
 {
 	return strcmp(mark, "equivocation") == 0 || strcmp(mark, "withheld") == 0 || strcmp(mark, "held back") == 0;
+}
+
+/*
+ * Nobody reads it there. Whoever may have to take it on reads it in any case; but who that is a node asks its own version of the agreement, which may be older than
+ * the broker's, and accuses it.
+ */
+static bool
+is_not_subscribed(const struct sim *s, int who, const struct note *n, const char *mark)
+{
+	return n->subject < SUBJECT_COUNT && (s->posts[who].unread & BIT(n->subject)) != 0 &&
+	       (strcmp(mark, "not subscribed") == 0 || (strcmp(mark, "withheld") == 0 && papers_has_line(n->subject) && s->paper_count > 1));
 }
 
 void
@@ -678,9 +695,9 @@ oracle_row(struct oracle *o, int who, const struct inbox_row *row)
 		sim_broken(o->sim, "the application of %s reads the content of %s behind its recall", papers_name(who), short_id(n->id));
 	if (!row->bare && first->by_people && first->recalls == 0 && mark_of(row->payload) != first->payload_mark)
 		sim_broken(o->sim, "the application of %s reads another content of %s than was published", papers_name(who), short_id(n->id));
-	if (row->bare && !may_be_over(n) && !n->recalled && !first->recalled)
+	if (row->bare && !may_be_over(n) && !n->recalled && !first->recalled && !is_not_subscribed(o->sim, who, n, row->mark))
 		sim_broken(o->sim, "%s gets %s without its content (%s), and it is not over", papers_name(who), short_id(n->id), row->mark);
-	if (accuses(row->mark))
+	if (accuses(row->mark) && !may_be_over(n) && !is_not_subscribed(o->sim, who, n, row->mark)) /* [D-10] one that may be over may have been held up by a line that is up and slow */
 		sim_broken(o->sim, "%s marks %s of %s as \"%s\"", papers_name(who), short_id(n->id), papers_name(n->sender), row->mark);
 	last = &o->last[who][n->sender][n->lane];
 	if (n->order != 0 && n->order <= *last)
@@ -832,7 +849,7 @@ anew_settled(struct oracle *o, struct note *n, char what[512])
 	if (next != NULL && next->resealed && next->origin == 0)
 		next->origin = n->origin != 0 ? n->origin : (uint32_t)(n - o->notes) + 1;
 	recalled = n->recalled || (n->origin != 0 && o->notes[n->origin - 1].recalled);
-	n->followed = next != NULL || recalled || (state != NULL && strcmp(state, "refused") == 0 && n->to != 0 && lost_readers(o->sim, n));
+	n->followed = next != NULL || recalled || may_be_over(n) || (state != NULL && strcmp(state, "refused") == 0 && n->to != 0 && lost_readers(o->sim, n));
 	if (!n->followed)
 		(void)snprintf(what, 512, "%s of %s in lane %s was to be sealed anew: %s, %s", short_id(n->id), papers_name(n->sender), lane_name(n->lane),
 		               state != NULL ? state : "?", reason != NULL ? reason : "");

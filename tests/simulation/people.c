@@ -16,6 +16,8 @@
 #define BIT(who) (1u << (who))
 #define ABOUT_CASES 250u /* of 1,000 steps */
 #define RECALLS 40u
+#define SUBSCRIPTIONS 8u
+#define SHORT_LIVED 80u   /* of 1,000 notifications: some are over before they arrive */
 #define LIFE_MS (24ull * 3600 * 1000)
 
 /* Whether there is a version under which it must be refused: which one the node has by now is its own affair. */
@@ -97,7 +99,7 @@ people_publish(struct sim *s, struct dice *d, const struct people_says *says)
 	}
 	write_report(&payload, d, says->step);
 	p.payload = buf_span(&payload);
-	p.expires_ms = clock_wall_ms() + LIFE_MS;
+	p.expires_ms = clock_wall_ms() + (!papers_opens_case(subject) && dice_permille(d, SHORT_LIVED) ? 1000ull * dice_between(d, 1, 90) : LIFE_MS);
 	p.confirm_at_once = dice_permille(d, 100);
 	err = desk_publish(s->posts[who].node, &p, id, &why);
 	if (err == KW_OK) {
@@ -113,6 +115,19 @@ people_publish(struct sim *s, struct dice *d, const struct people_says *says)
 	sim_wake_node(s, who, clocks_true());
 }
 
+/* Somebody writes into the configuration what the node reads, all or some of it, and starts it again. */
+static void
+people_subscribe(struct sim *s, struct dice *d)
+{
+	int who = (int)dice_below(d, WHO_NODES);
+
+	if (s->posts[who].node == NULL)
+		return;
+	post_crash(s, who, false);
+	post_subscribe(s, who, dice_permille(d, 300) ? UINT32_MAX : (uint32_t)(dice_u64(d) | dice_u64(d)));
+	post_start(s, who);
+}
+
 void
 people_act(struct sim *s, uint32_t step)
 {
@@ -126,6 +141,10 @@ people_act(struct sim *s, uint32_t step)
 	}
 	if (dice_permille(&d, RECALLS)) {
 		people_recall(s, &d);
+		return;
+	}
+	if (dice_permille(&d, SUBSCRIPTIONS)) {
+		people_subscribe(s, &d);
 		return;
 	}
 	for (int i = 0; i < WHO_NODES; i++) { /* somebody who may and whose node is up */

@@ -162,6 +162,29 @@ post_crash(struct sim *s, int who, bool rude)
 	p->turn_at = UINT64_MAX;
 }
 
+void
+post_subscribe(struct sim *s, int who, uint32_t subjects)
+{
+	struct partner_config *c = &s->posts[who].config;
+
+	subjects &= (1u << SUBJECT_COUNT) - 1;
+	free(c->filters);
+	c->filters = NULL;
+	c->filter_count = 0;
+	s->posts[who].unread = ~subjects & ((1u << SUBJECT_COUNT) - 1);
+	if (s->posts[who].unread == 0)
+		return;
+	c->filters = calloc(SUBJECT_COUNT, sizeof *c->filters);
+	MUST(c->filters != NULL);
+	for (int i = 0; i < SUBJECT_COUNT; i++)
+		if ((subjects & (1u << i)) != 0)
+			(void)snprintf(c->filters[c->filter_count++], sizeof c->filters[0], "%s", papers_topic((enum subject)i));
+	if (c->filter_count == 0) /* no filter would be all */
+		(void)snprintf(c->filters[c->filter_count++], sizeof c->filters[0], "nothing/of-it");
+	clocks_run_as(who);
+	trace("reads all but %x from now on", s->posts[who].unread);
+}
+
 static void
 fell_over(struct sim *s, int who, const struct kw_why *why)
 {

@@ -62,6 +62,7 @@ struct post { /* a node's machine */
 	struct node *node;               /* NULL: it is down */
 	uint64_t turn_at;                /* the next one that is planned */
 	uint64_t read_seq;               /* of the inbox, by the application */
+	uint32_t unread;                 /* bits of enum subject: what it does not subscribe to */
 };
 
 enum event_kind { EVENT_STEP, EVENT_FAULT, EVENT_FAULT_OVER, EVENT_BROKER_TURN, EVENT_NODE_TURN, EVENT_SYNC, EVENT_ANSWER, EVENT_BROKER_START, EVENT_NODE_START, EVENT_LIAR, EVENT_OPERATOR };
