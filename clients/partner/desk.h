@@ -88,6 +88,7 @@ uint64_t desk_newest_seq(struct node *n);  /* of the last committed row; rises o
 
 /* {"node":…,"partnership":…,"agreement":{…},"link":{…},"outbox":{…},"inbox":{…},"unconfirmed":[…],"gaps":[…],"alarms":[…]}; new reference or NULL. */
 json_t *desk_status(struct node *n);
+json_t *desk_gaps(struct node *n); /* its list of gaps alone, without counting what the store holds */
 /* {"id":…,"topic":…,"stored":{position, commit, time},"delivered":[{"node","at","receipt"}…],"missing":[…],"rejected":[…]}; KW_ENOTFOUND. */
 KW_MUST_USE enum kw_err desk_trace(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], const char *language, struct kw_why *why);
 /* {"version":…,"newest":…,"came_ms":…,"text":"…"}: a version that the node keeps, 0: the newest, and when it got it. KW_ENOTFOUND. */

@@ -145,19 +145,30 @@ alarms_json(const struct node *n)
 }
 
 json_t *
+desk_gaps(struct node *n)
+{
+	struct list gaps = {.n = n, .array = json_array()};
+
+	if (gaps.array == NULL || pstore_gaps(n->store, SHOWN_MOST, add_gap, &gaps, NULL) == KW_OK)
+		return gaps.array;
+	json_decref(gaps.array);
+	return NULL;
+}
+
+json_t *
 desk_status(struct node *n)
 {
-	struct list gaps = {.n = n}, evidence = {.n = n};
+	struct list evidence = {.n = n};
 	struct pstore_counts c;
-	json_t *outbox, *inbox, *whole;
+	json_t *outbox, *inbox, *whole, *gaps;
 
 	node_now(n);
 	if (pstore_counts(&c, n->store, NULL) != KW_OK)
 		return NULL;
-	gaps.array = json_array();
+	gaps = desk_gaps(n);
 	evidence.array = json_array();
-	if (pstore_gaps(n->store, SHOWN_MOST, add_gap, &gaps, NULL) != KW_OK || pstore_evidence(n->store, SHOWN_MOST, add_evidence, &evidence, NULL) != KW_OK) {
-		json_decref(gaps.array);
+	if (gaps == NULL || pstore_evidence(n->store, SHOWN_MOST, add_evidence, &evidence, NULL) != KW_OK) {
+		json_decref(gaps);
 		json_decref(evidence.array);
 		return NULL;
 	}
@@ -168,7 +179,7 @@ desk_status(struct node *n)
 	                  (json_int_t)receipts_count(n->receipts), "handlers_set_aside", (json_int_t)c.handlers_set_aside);
 	whole = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:b, s:I, s:I}", "node", n->id, "partnership",
 	                  agreement_partnership(node_agreement(n)), "software", "kurzweg-partner " KW_VERSION, "agreement", agreement_json(n), "link", link_json(n),
-	                  "lanes", lanes_json(n), "outbox", outbox, "inbox", inbox, "unconfirmed", unconfirmed_json(n), "gaps", gaps.array, "missing_numbers",
+	                  "lanes", lanes_json(n), "outbox", outbox, "inbox", inbox, "unconfirmed", unconfirmed_json(n), "gaps", gaps, "missing_numbers",
 	                  (json_int_t)c.gaps, "alarms", alarms_json(n), "evidence", evidence.array, "stopped", n->stopped, "sender_epoch",
 	                  (json_int_t)n->sender_epoch, "store_bytes", (json_int_t)c.bytes);
 	if (whole != NULL)

@@ -894,15 +894,15 @@ gaps_closed(struct sim *s, char what[512])
 	bool closed = true;
 
 	for (int who = 0; who < WHO_NODES && closed; who++) {
-		json_t *status, *gap;
+		json_t *gaps, *gap;
 		size_t i;
 
 		if (s->posts[who].node == NULL)
 			continue;
 		clocks_run_as(who);
-		status = desk_status(s->posts[who].node);
-		MUST(status != NULL);
-		json_array_foreach(json_object_get(status, "gaps"), i, gap) {
+		gaps = desk_gaps(s->posts[who].node);
+		MUST(gaps != NULL);
+		json_array_foreach(gaps, i, gap) {
 			const char *sender = json_string_value(json_object_get(gap, "sender"));
 			enum lane lane = lane_called(json_string_value(json_object_get(gap, "lane")));
 
@@ -912,7 +912,7 @@ gaps_closed(struct sim *s, char what[512])
 			(void)snprintf(what, 512, "%s still misses numbers %lld to %lld of %s in lane %s", papers_name(who), (long long)json_integer_value(json_object_get(gap, "first")),
 			               (long long)json_integer_value(json_object_get(gap, "last")), sender, lane_name(lane));
 		}
-		json_decref(status);
+		json_decref(gaps);
 	}
 	return closed;
 }
