@@ -57,6 +57,7 @@ static struct {
 	struct dice dice;
 	struct road roads[WHO_COUNT];
 	struct line *lines;             /* newest first */
+	struct line *over;              /* what nothing can happen on any more; somebody may still hold them */
 	struct gate *gate;              /* NULL: nobody listens */
 	struct zap *zap;
 	uint64_t numbers, orders;
@@ -159,12 +160,36 @@ tell_node(struct line *l, enum net_event e, uint64_t at)
 	wake_node(l->who, at);
 }
 
+static bool
+is_over(const struct line *l)
+{
+	return !l->near_open && !l->far_open && !l->connecting && l->event_count == 0 && l->up.count == 0 && l->down.count == 0;
+}
+
+/* Each message and each wait looks through all lines, and a run has hundreds one after the other. */
+static void
+put_aside_what_is_over(void)
+{
+	struct line **at = &all.lines, *l;
+
+	while ((l = *at) != NULL) {
+		if (!is_over(l)) {
+			at = &l->next;
+			continue;
+		}
+		*at = l->next;
+		l->next = all.over;
+		all.over = l;
+	}
+}
+
 static struct line *
 line_new(int who)
 {
 	struct line *l = calloc(1, sizeof *l);
 
 	MUST(l != NULL);
+	put_aside_what_is_over();
 	l->who = who;
 	l->number = ++all.numbers;
 	l->next = all.lines;
@@ -248,16 +273,23 @@ lines_begin(uint64_t seed, const struct lines_watch *watch)
 		all.roads[i].delay = all.roads[i].usual = dice_between(&all.dice, 1, 12);
 }
 
-void
-lines_end(void)
+static void
+lines_free(struct line **lines)
 {
-	for (struct line *l = all.lines, *next; l != NULL; l = next) {
+	for (struct line *l = *lines, *next; l != NULL; l = next) {
 		next = l->next;
 		pipe_free(&l->up);
 		pipe_free(&l->down);
 		free(l);
 	}
-	all.lines = NULL;
+	*lines = NULL;
+}
+
+void
+lines_end(void)
+{
+	lines_free(&all.lines);
+	lines_free(&all.over);
 	packet_free(&all.liars);
 	all.liars = (struct packet){0};
 }
