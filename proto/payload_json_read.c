@@ -113,13 +113,14 @@ read_word(struct reader *r, const json_t *v, const ProtobufCEnumDescriptor *of, 
 	} else {
 		value = protobuf_c_enum_descriptor_get_value_by_name(of, json_string_value(v));
 	}
+	if (value != NULL) {
+		*out = (uint64_t)value->value;
+		return KW_OK;
+	}
 	payload_words(words, sizeof words, of);
-	if (value == NULL && json_is_integer(v))
+	if (json_is_integer(v))
 		return kw_refuse(r->why, KW_EINVAL, "%s: %llu is none of its values, must be one of %s", r->at.text, (unsigned long long)*out, words);
-	if (value == NULL)
-		return kw_refuse(r->why, KW_EINVAL, "%s: \"%.64s\" is none of its values, must be one of %s", r->at.text, json_string_value(v), words);
-	*out = (uint64_t)value->value;
-	return KW_OK;
+	return kw_refuse(r->why, KW_EINVAL, "%s: \"%.64s\" is none of its values, must be one of %s", r->at.text, json_string_value(v), words);
 }
 
 /* ---- fields ---- */

@@ -47,14 +47,14 @@ offset(const struct scan *s, const struct cursor *c)
 	return (size_t)(c->at - s->start);
 }
 
-/* Shortest form only, at most 10 bytes, at most 64 bits. */
+/* What follows a number's first byte. */
 static enum kw_err
-take_varint(struct scan *s, struct cursor *c, uint64_t *out)
+take_more(struct scan *s, struct cursor *c, uint8_t first, uint64_t *out)
 {
-	uint64_t v = 0;
-	size_t began = offset(s, c);
+	uint64_t v = first & 0x7F;
+	size_t began = offset(s, c) - 1;
 
-	for (unsigned i = 0; i < 10; i++) {
+	for (unsigned i = 1; i < 10; i++) {
 		const uint8_t *p = cursor_take(c, 1);
 
 		if (p == NULL)
@@ -64,12 +64,26 @@ take_varint(struct scan *s, struct cursor *c, uint64_t *out)
 		v |= (uint64_t)(*p & 0x7F) << (7 * i);
 		if ((*p & 0x80) != 0)
 			continue;
-		if (i > 0 && *p == 0)
+		if (*p == 0)
 			return kw_refuse(s->why, KW_EPROTO, "%s: a number at offset %zu is not in its shortest form", path(s), began);
 		*out = v;
 		return KW_OK;
 	}
 	return kw_refuse(s->why, KW_EPROTO, "%s: a number at offset %zu is longer than 10 bytes", path(s), began);
+}
+
+/* Shortest form only, at most 10 bytes, at most 64 bits; most have one. */
+static enum kw_err
+take_varint(struct scan *s, struct cursor *c, uint64_t *out)
+{
+	const uint8_t *p = cursor_take(c, 1);
+
+	if (p == NULL)
+		return kw_refuse(s->why, KW_EPROTO, "%s: a number is cut off at offset %zu", path(s), offset(s, c));
+	if (*p >= 0x80)
+		return take_more(s, c, *p, out);
+	*out = *p;
+	return KW_OK;
 }
 
 static enum wire_type

@@ -164,6 +164,16 @@ filters_overlap(const char *a, const char *b)
 
 #define NAME_PART_MAX 31
 
+/* strspn makes a table of the characters first, for each name anew. */
+static bool
+holds_only_name_characters(const char *name)
+{
+	for (; *name != '\0'; name++)
+		if (!(*name >= 'a' && *name <= 'z') && !(*name >= '0' && *name <= '9') && *name != '-')
+			return false;
+	return true;
+}
+
 enum kw_err
 name_check(const char *name, const char *what, struct kw_why *why)
 {
@@ -173,7 +183,7 @@ name_check(const char *name, const char *what, struct kw_why *why)
 		return kw_refuse(why, KW_EINVAL, "%s \"%.80s\" has %zu bytes, must have 1 to %d", what, name, len, NAME_PART_MAX);
 	if (name[0] < 'a' || name[0] > 'z')
 		return kw_refuse(why, KW_EINVAL, "%s \"%s\" must begin with a letter a-z", what, name);
-	if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != len)
+	if (!holds_only_name_characters(name))
 		return kw_refuse(why, KW_EINVAL, "%s \"%s\" may hold only a-z, 0-9 and -", what, name);
 	return KW_OK;
 }
