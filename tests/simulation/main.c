@@ -17,6 +17,7 @@
 #include "clocks.h"
 #include "scenario_run.h"
 #include "sim.h"
+#include "sim_memory.h"
 #include "trace.h"
 
 static const char help[] =
@@ -503,6 +504,7 @@ main(int argc, char **argv)
 	chance_begin();
 	MUST(sodium_init() >= 0);
 	MUST(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK);
+	sim_memory_begin();
 	if (papers_open(c.root, &why) != KW_OK) {
 		(void)fprintf(stderr, "kurzweg-sim: %s\n", why.text);
 		return 1;

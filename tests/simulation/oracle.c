@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "broker/core/core.h"
 #include "clocks.h"
 #include "house.h"
@@ -160,8 +161,7 @@ short_id(const uint8_t id[KW_ID_LEN])
 	static unsigned turn;
 	char *out = text[turn++ % 4];
 
-	for (int i = 0; i < KW_ID_LEN; i++)
-		(void)snprintf(out + 2 * i, 3, "%02x", id[i]);
+	text_put_hex(out, span_of(id, KW_ID_LEN));
 	return out + 2 * KW_ID_LEN - 12;
 }
 
