@@ -51,6 +51,7 @@ struct note {
 	bool lost;                  /* it was stored, and the copy that came back does not have it */
 	uint64_t gone_turn;         /* of the broker, in which its content went from the disk for a recall */
 	uint32_t recall_seen;       /* bits: whose application read a recall of it */
+	uint32_t cancel_seen, struck; /* bits: whose application read a cancel of it; at whom of these its row says so */
 	uint32_t shut;              /* of these, at whom the content was looked for and is gone */
 };
 
@@ -217,6 +218,22 @@ oracle_recallable(const struct oracle *o, uint32_t nth, uint8_t id[KW_ID_LEN], i
 	return false;
 }
 
+bool
+oracle_cancellable(const struct oracle *o, uint32_t nth, uint8_t id[KW_ID_LEN], int *sender, enum subject *subject)
+{
+	for (uint32_t i = o->count; i-- > 0;) {
+		const struct note *n = &o->notes[i];
+
+		if (!n->by_people || n->recalls != 0 || nth-- > 0)
+			continue;
+		memcpy(id, n->id, KW_ID_LEN);
+		*sender = n->sender;
+		*subject = n->subject;
+		return !n->recalled && !papers_opens_case(n->subject);
+	}
+	return false;
+}
+
 void
 oracle_restored(struct oracle *o)
 {
@@ -309,7 +326,7 @@ offered(struct oracle *o, int who, struct span wraps, uint32_t round, struct spa
 		n->subject = papers_subject(h.topic);
 		n->published = clocks_true();
 		n->expires_ms = h.expires_ms;
-		n->resealed = h.type == TYPE_NOTICE || h.type == TYPE_RECALL;
+		n->resealed = h.type == TYPE_NOTICE || h.type == TYPE_RECALL || h.type == TYPE_CANCEL;
 		o->sim->counts.receipts++;
 		books_offered(o->sim->books, who, &h);
 	}
@@ -689,6 +706,8 @@ oracle_row(struct oracle *o, int who, const struct inbox_row *row)
 		sim_broken(o->sim, "the application of %s reads %s of %s twice", papers_name(who), short_id(first->id), papers_name(n->sender));
 		return;
 	}
+	if (row->header.type == TYPE_CANCEL && note_of(o, row->header.about.id) != NULL)
+		note_of(o, row->header.about.id)->cancel_seen |= BIT(who);
 	if (row->header.type == TYPE_RECALL)
 		recall_read(o, who, n);
 	else if (!row->bare && (first->recall_seen & BIT(who)) != 0)
@@ -776,6 +795,37 @@ shut_everywhere(const struct oracle *o, struct note *n, char what[512])
 	return true;
 }
 
+static bool
+is_cancelled_row(void *self, const struct inbox_row *row)
+{
+	*(bool *)self = row->cancelled;
+	return false;
+}
+
+/* [K-6] Whoever has a cancel and what it is about sees that it is cancelled, in whatever order the two came. */
+static bool
+struck_everywhere(const struct oracle *o, struct note *n, char what[512])
+{
+	struct inbox_query q = {.limit = 1, .has_id = true};
+
+	memcpy(q.id, n->id, KW_ID_LEN);
+	for (int who = 0; who < WHO_NODES; who++) {
+		struct node *node = o->sim->posts[who].node;
+		struct kw_why why;
+		bool cancelled = true;
+
+		if ((n->cancel_seen & n->delivered & ~n->struck & BIT(who)) == 0 || node == NULL)
+			continue;
+		clocks_run_as(who);
+		if (desk_inbox(node, &q, is_cancelled_row, &cancelled, &why) == KW_OK && !cancelled) {
+			(void)snprintf(what, 512, "%s has read the cancel of %s and does not show that it is cancelled", papers_name(who), short_id(n->id));
+			return false;
+		}
+		n->struck |= BIT(who);
+	}
+	return true;
+}
+
 /* Whether what this is, or became, is stored and where it belongs. A reader who was taken out gets nothing any more, and nobody waits for a sender who was. */
 static bool
 note_settled(const struct oracle *o, struct note *n, char what[512])
@@ -804,6 +854,8 @@ note_settled(const struct oracle *o, struct note *n, char what[512])
 		}
 	/* Under another agreement some may not answer any more. */
 	if (n->recall_seen != 0 && !shut_everywhere(o, n, what))
+		return false;
+	if (n->cancel_seen != 0 && !struck_everywhere(o, n, what))
 		return false;
 	if (!n->by_people || n->recalls != 0 || o->sim->paper_count > 1 || is_confirmed(n, o->sim))
 		return true;

@@ -19,6 +19,8 @@ void oracle_logged(struct oracle *o, const struct store_batch *b); /* it is on t
 void oracle_restored(struct oracle *o);                            /* an old copy of the broker's store is in its place */
 /* What people published as the nth from the end; false: there is none, or it was recalled by them already. */
 bool oracle_recallable(const struct oracle *o, uint32_t nth, uint8_t id[KW_ID_LEN], int *sender);
+/* The same, where it opens no case. */
+bool oracle_cancellable(const struct oracle *o, uint32_t nth, uint8_t id[KW_ID_LEN], int *sender, enum subject *subject);
 void oracle_broker_turn(struct oracle *o);
 void oracle_up(struct oracle *o, int who, struct span control, struct span frame);
 void oracle_arrived(struct oracle *o, int who, const void *line, struct span control); /* the broker reads it now */

@@ -16,6 +16,7 @@
 #define BIT(who) (1u << (who))
 #define ABOUT_CASES 250u /* of 1,000 steps */
 #define RECALLS 40u
+#define CANCELS 30u
 #define SUBSCRIPTIONS 8u
 #define SHORT_LIVED 80u   /* of 1,000 notifications: some are over before they arrive */
 #define LIFE_MS (24ull * 3600 * 1000)
@@ -92,10 +93,15 @@ people_publish(struct sim *s, struct dice *d, const struct people_says *says)
 
 	if (readers == 0)
 		return;
-	if (dice_permille(d, 400)) {
+	if (says->cancels == NULL && dice_permille(d, 400)) {
 		named = narrowed(d, readers);
 		p.to_count = names_of(to, named);
 		p.to = to;
+	}
+	if (says->cancels != NULL) {
+		p.type = TYPE_CANCEL;
+		p.about.set = true;
+		memcpy(p.about.id, says->cancels, KW_ID_LEN);
 	}
 	write_report(&payload, d, says->step);
 	p.payload = buf_span(&payload);
@@ -108,7 +114,7 @@ people_publish(struct sim *s, struct dice *d, const struct people_says *says)
 	} else {
 		s->counts.refused_at_desk++;
 		trace("is refused at the desk: %s", why.text);
-		if (err != KW_EFULL && err != KW_EIO && !may_be_refused(s, subject, who, named))
+		if (err != KW_EFULL && err != KW_EIO && says->cancels == NULL && !may_be_refused(s, subject, who, named))
 			sim_broken(s, "%s may publish on %s and is refused at its own desk: %s", papers_name(who), p.topic, why.text);
 	}
 	buf_free(&payload);
@@ -141,6 +147,10 @@ people_act(struct sim *s, uint32_t step)
 	}
 	if (dice_permille(&d, RECALLS)) {
 		people_recall(s, &d);
+		return;
+	}
+	if (dice_permille(&d, CANCELS)) {
+		people_cancel(s, &d, step);
 		return;
 	}
 	if (dice_permille(&d, SUBSCRIPTIONS)) {

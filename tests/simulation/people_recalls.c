@@ -1,4 +1,4 @@
-/* people_recalls: taking back what was published, by its sender or the other node of the same partner. */
+/* people_recalls: taking back, or cancelling, what was published, by its sender or the other node of the same partner. */
 #include <string.h>
 
 #include "case_books.h"
@@ -41,4 +41,21 @@ people_recall(struct sim *s, struct dice *d)
 		books_moved(s->books, &(struct books_move){who, TYPE_RECALL, m.id, recall});
 	}
 	sim_wake_node(s, who, clocks_true());
+}
+
+void
+people_cancel(struct sim *s, struct dice *d, uint32_t step)
+{
+	struct people_says says = {.step = step};
+	uint8_t id[KW_ID_LEN];
+
+	if (!oracle_cancellable(s->oracle, dice_below(d, RECENT), id, &says.who, &says.subject))
+		return;
+	says.cancels = id;
+	if (dice_permille(d, 300))
+		says.who = colleague(says.who);
+	if (!post_ready(s, says.who))
+		return;
+	clocks_run_as(says.who);
+	people_publish(s, d, &says);
 }
