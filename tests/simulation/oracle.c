@@ -714,9 +714,9 @@ oracle_row(struct oracle *o, int who, const struct inbox_row *row)
 		sim_broken(o->sim, "the application of %s reads the content of %s behind its recall", papers_name(who), short_id(n->id));
 	if (!row->bare && first->by_people && first->recalls == 0 && mark_of(row->payload) != first->payload_mark)
 		sim_broken(o->sim, "the application of %s reads another content of %s than was published", papers_name(who), short_id(n->id));
-	if (row->bare && !may_be_over(n) && !n->recalled && !first->recalled && !is_not_subscribed(o->sim, who, n, row->mark))
+	if (row->bare && !may_be_over(n) && !n->recalled && !first->recalled && !is_not_subscribed(o->sim, who, n, row->mark) && sim_stayed(o->sim, who, n->version))
 		sim_broken(o->sim, "%s gets %s without its content (%s), and it is not over", papers_name(who), short_id(n->id), row->mark);
-	if (accuses(row->mark) && !may_be_over(n) && !is_not_subscribed(o->sim, who, n, row->mark)) /* [D-10] one that may be over may have been held up by a line that is up and slow */
+	if (accuses(row->mark) && !may_be_over(n) && !is_not_subscribed(o->sim, who, n, row->mark) && sim_stayed(o->sim, who, n->version)) /* [D-10] one that may be over may have been held up by a line that is up and slow */
 		sim_broken(o->sim, "%s marks %s of %s as \"%s\"", papers_name(who), short_id(n->id), papers_name(n->sender), row->mark);
 	last = &o->last[who][n->sender][n->lane];
 	if (n->order != 0 && n->order <= *last)
