@@ -152,7 +152,9 @@ hear_epoch(struct core *c, const struct wire_hello *h)
 	for (int i = 0; i < KW_LANES; i++) {
 		uint32_t epoch = h->cursor[i].log_epoch;
 
-		if (epoch > c->log_epoch && epoch - c->log_epoch <= EPOCHS_AHEAD && epoch > c->epoch_heard)
+		if (epoch > c->log_epoch && epoch - c->log_epoch > EPOCHS_AHEAD)
+			epoch = c->log_epoch + EPOCHS_AHEAD;
+		if (epoch > c->epoch_heard)
 			c->epoch_heard = epoch;
 	}
 }

@@ -268,11 +268,9 @@ answer(struct buf *out, const struct reading *r)
 	json_t *root = json_pack("{s:s?, s:s?, s:s, s:I, s:b, s:O}", "partnership", a != NULL ? agreement_partnership(a) : NULL, "kind",
 	                         a == NULL ? NULL : agreement_mode(a) == MODE_LIVE ? "live" : "exercise", "lane", lane_name(r->ask->lane), "after",
 	                         (json_int_t)r->after, "more", !r->over, "headers", r->rows);
-	char *text;
+	char *text = json_dumps(root, JSON_COMPACT); /* it loses keys for which there is no memory, and says nothing */
 	bool whole;
 
-	json_memory_begin(); /* json_dumps loses keys for which there is none, and says nothing */
-	text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	whole = text != NULL && !json_memory_was_short();
 	if (whole)
@@ -303,6 +301,7 @@ headers_put(struct buf *out, struct headers_budget *budget, const struct relay *
 		return kw_refuse(why, KW_EAGAIN, "more than %u pages of headers were asked for in this second; ask again in the next", HEADERS_PAGES_A_SECOND);
 	entries = calloc(HEADERS_PAGE, sizeof *entries);
 	page = calloc(HEADERS_PAGE, sizeof *page);
+	json_memory_begin();
 	reading.rows = json_array();
 	if (entries == NULL || page == NULL || reading.rows == NULL)
 		err = KW_ENOMEM;

@@ -460,6 +460,9 @@ fold_all(struct case_fold *f, const struct fold_with *with, const struct case_lo
 		f->now = l->now;
 		find_stop(f, l, log, sure);
 		walk(f, log, sure, l->stopped == CASE_V_OK ? UINT64_MAX : l->stopped_at);
+		f->ahead = f->now;
+		for (uint32_t i = sure; i < f->count; i++)
+			(void)case_move(&f->ahead, &log[i].move, &f->rules);
 	}
 	free(l);
 	return KW_OK;

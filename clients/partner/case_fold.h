@@ -36,6 +36,7 @@ struct case_fold {
 	bool sent;                      /* by this node */
 	struct position at;
 	struct kw_case now;             /* where believed: state, owner, next, version, until_ms, rule, alarms alone, and nobody as party */
+	struct kw_case ahead;           /* not where believed: with own moves, too, behind which nothing came yet; for what may be done next */
 	bool believed;
 	enum case_verdict stopped;      /* OK, or why what came last is not folded yet */
 	struct case_parted parted;

@@ -38,11 +38,11 @@ open_payload(struct buf *out, struct node *n, const uint8_t id[KW_ID_LEN])
 static bool
 may(const struct case_fold *f, enum case_move_kind kind, uint32_t me, const struct node *n)
 {
-	struct case_move m = {.kind = kind, .number = f->now.upto + 1, .actor = me, .to = CASE_NOBODY, .version = agreement_version(node_agreement(n))};
+	struct case_move m = {.kind = kind, .number = f->ahead.upto + 1, .actor = me, .to = CASE_NOBODY, .version = agreement_version(node_agreement(n))};
 
 	if (kind != MOVE_HAND_OVER)
-		return case_would(&f->now, &m, &f->rules) == CASE_V_OK;
-	return f->now.state == CASE_TAKEN && f->now.owner == me;
+		return case_would(&f->ahead, &m, &f->rules) == CASE_V_OK;
+	return f->ahead.state == CASE_TAKEN && f->ahead.owner == me;
 }
 
 static json_t *

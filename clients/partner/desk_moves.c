@@ -209,7 +209,7 @@ would_believed(const struct case_fold *f, enum notice_type type, const struct no
 	bool owners = type == TYPE_DONE || type == TYPE_RETURNED || type == TYPE_HANDED_OVER;
 
 	if (type == TYPE_REOPENED)
-		return reopen_believed(f, mine || is_coordinator(f, actors_number(f->actors, n->id)), why);
+		return reopen_believed(f, mine || f->sent || is_coordinator(f, actors_number(f->actors, n->id)), why);
 	if (!case_is_open(&f->now))
 		return case_refuse(why, CASE_V_CLOSED, &f->now, owner);
 	if (type == TYPE_TAKEN && f->now.state == CASE_TAKEN && mine)
@@ -231,7 +231,7 @@ would_believed(const struct case_fold *f, enum notice_type type, const struct no
 static enum kw_err
 would(const struct case_fold *f, const struct desk_move *m, const struct node *n, struct kw_why *why)
 {
-	struct case_move move = {.number = f->now.upto + 1, .version = agreement_version(node_agreement(n))};
+	struct case_move move = {.number = f->ahead.upto + 1, .version = agreement_version(node_agreement(n))};
 	enum case_verdict v;
 
 	if (!case_move_of(&move.kind, m->type))
@@ -240,10 +240,10 @@ would(const struct case_fold *f, const struct desk_move *m, const struct node *n
 		return would_believed(f, m->type, n, why);
 	move.actor = actors_number(f->actors, n->id);
 	move.to = m->to != NULL && agreement_node(node_agreement(n), m->to) != AGREEMENT_NOBODY ? actors_number(f->actors, m->to) : CASE_NOBODY;
-	v = case_would(&f->now, &move, &f->rules);
+	v = case_would(&f->ahead, &move, &f->rules);
 	if (v == CASE_V_OK)
 		return KW_OK;
-	return v == CASE_V_ALREADY_YOURS ? KW_EEXISTS : case_refuse(why, v, &f->now, fold_id(f, f->now.owner));
+	return v == CASE_V_ALREADY_YOURS ? KW_EEXISTS : case_refuse(why, v, &f->ahead, fold_id(f, f->ahead.owner));
 }
 
 static enum kw_err
@@ -298,8 +298,9 @@ desk_move(struct node *n, const struct desk_move *m, uint8_t receipt[KW_ID_LEN],
 
 /* ---- what became of it ---- */
 
+/* lost: it stands in a log epoch before, and this one did not take it. */
 static enum kw_err
-fate_in_log(struct node *n, const uint8_t receipt[KW_ID_LEN], const struct header *h, struct kw_why *why)
+fate_in_log(struct node *n, const uint8_t receipt[KW_ID_LEN], const struct header *h, bool lost, struct kw_why *why)
 {
 	struct fold_with with = node_fold_with(n);
 	struct case_fold *f = calloc(1, sizeof *f);
@@ -310,6 +311,10 @@ fate_in_log(struct node *n, const uint8_t receipt[KW_ID_LEN], const struct heade
 	if (f == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for a case");
 	err = case_fold(f, &with, h->about.id, why);
+	if (err == KW_ENOTFOUND && lost && case_move_of(&kind, h->type) && kind != MOVE_RECALL) {
+		err = kw_refuse(why, KW_ESTATE, "the broker came back from an old copy, and the case is not in its log any more");
+		goto free_fold;
+	}
 	if (err == KW_ENOTFOUND || !case_move_of(&kind, h->type)) { /* a note, or a recall of what is no case: it is in the log, which is all */
 		err = KW_OK;
 		goto free_fold;
@@ -348,6 +353,8 @@ desk_move_fate(struct node *n, const uint8_t receipt[KW_ID_LEN], struct kw_why *
 	case OUTBOX_EXPIRED:
 		return kw_refuse(why, KW_EDENIED, "it expired before the broker stored it");
 	case OUTBOX_WAITING:
+		if (node_move_is_waiting(n, &row))
+			return kw_refuse(why, KW_EAGAIN, "the broker came back from an old copy; it waits in the outbox of this node until the case is in the log again, a day at most");
 		return kw_refuse(why, KW_EAGAIN, "it waits in the outbox of this node until the broker can be reached");
 	case OUTBOX_STORED:
 		break;
@@ -355,7 +362,7 @@ desk_move_fate(struct node *n, const uint8_t receipt[KW_ID_LEN], struct kw_why *
 	if (frame_parse(&f, row.frame, FRAME_EITHER, why) != KW_OK || header_decode(&h, f.header, why) != KW_OK)
 		return kw_refuse(why, KW_ECORRUPT, "%s cannot be read in the outbox; restore the node's store from a copy", id);
 	memcpy(now, row.id, KW_ID_LEN);
-	return fate_in_log(n, now, &h, why);
+	return fate_in_log(n, now, &h, row.at.log_epoch < n->log_epoch, why);
 }
 
 /* ---- recalls that were sent ---- */

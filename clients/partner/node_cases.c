@@ -221,7 +221,7 @@ opened(struct node *n, const struct header *h, const uint8_t frame_hash[KW_HASH_
 		return KW_OK;
 	if (err != KW_OK)
 		return err;
-	node_out_case_came(n, at->lane);
+	node_moves_case_came(n, at->lane, h->id);
 	return refresh(n, h->id, why);
 }
 

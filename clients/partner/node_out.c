@@ -12,100 +12,55 @@
 #define ANEW_WAIT_MS 250u /* for the agreement that was asked for, before what it is needed for is offered again */
 #define PUMP_MOST 512u /* publishes of one turn, so that the loop comes back to reading */
 
-/*
- * [C-11] A move that was stored in a log epoch before, of a case that this epoch does not have (yet): the broker would refuse it for good. Whoever
- * opened the case offers it again, too; where that is this node, it stands before the move.
- */
-static enum kw_err
-lacks_its_case(bool *lacks, struct node *n, const struct out_row *row, struct kw_why *why)
-{
-	enum case_move_kind kind;
-	struct pstore_case known;
-	struct out_row own;
-	struct header h;
-	struct frame f;
-	enum kw_err err;
+enum offered { OFFER_STOP, OFFER_HELD, OFFER_MADE }; /* nothing more can go in this turn; it waits for its case; sent, or nothing is to be */
 
-	*lacks = false;
-	if (frame_parse(&f, row->frame, FRAME_EITHER, NULL) != KW_OK || header_decode(&h, f.header, NULL) != KW_OK)
-		return KW_OK;
-	if (!h.about.set || !case_move_of(&kind, h.type) || kind == MOVE_RECALL)
-		return KW_OK;
-	if ((err = pstore_case_get(&known, n->store, h.about.id, why)) != KW_ENOTFOUND)
-		return err;
-	err = pstore_out_find(&own, n->store, h.about.id, why);
-	*lacks = err == KW_ENOTFOUND;
-	return *lacks ? KW_OK : err;
-}
-
-static void
-hold_back(struct node *n, enum lane lane, uint64_t seq)
-{
-	if (n->held_back[lane] == 0 || seq < n->held_back[lane])
-		n->held_back[lane] = seq;
-	sending_skip(n->sending, lane, seq);
-}
-
-void
-node_out_case_came(struct node *n, enum lane lane)
-{
-	if (n->held_back[lane] != 0)
-		sending_back_to(n->sending, lane, n->held_back[lane], 0, n->mono_ms);
-	n->held_back[lane] = 0;
-}
-
-/* False: nothing more can go in this turn. */
-static bool
+static enum offered
 offer_one(struct node *n, enum lane lane, uint64_t after, uint32_t bytes_free)
 {
 	struct wire_msg m = {.kind = WIRE_PUBLISH};
 	struct out_row row;
 	struct kw_why why;
-	bool lacks = false;
+	bool waits = false;
 	enum kw_err err = pstore_out_next(&row, n->store, lane, after, &why);
 
-	if (err == KW_OK && row.commit != 0 && (err = lacks_its_case(&lacks, n, &row, &why)) == KW_OK)
-		err = pstore_out_next(&row, n->store, lane, after, &why); /* it looked into the outbox */
+	if (err == KW_OK && row.commit != 0 && (err = node_move_waits(&waits, n, &row, &why)) == KW_OK)
+		err = pstore_out_next(&row, n->store, lane, after, &why); /* spans of a row live until the outbox is asked again */
 	if (err == KW_ENOTFOUND) {
 		sending_empty(n->sending, lane);
-		return true;
+		return OFFER_MADE;
 	}
 	if (err != KW_OK) {
 		node_store_failed(n, err, &why);
-		return false;
+		return OFFER_STOP;
 	}
-	if (lacks) {
-		hold_back(n, lane, row.seq);
-		return true;
-	}
-	if (sending_unanswered(n->sending, lane, row.seq)) {
+	if (waits || sending_unanswered(n->sending, lane, row.seq)) {
 		sending_skip(n->sending, lane, row.seq);
-		return true;
+		return waits ? OFFER_HELD : OFFER_MADE;
 	}
 	if (row.frame.len + row.wraps.len > bytes_free) {
 		sending_full(n->sending, lane);
-		return true;
+		return OFFER_MADE;
 	}
 	m.publish.wraps = row.wraps;
 	m.publish.round = sending_round(n->sending, lane);
 	if (node_send(n, &m, row.frame) != KW_OK)
-		return false;
+		return OFFER_STOP;
 	sending_offered(n->sending, lane, row.seq, row.id, (uint32_t)(row.frame.len + row.wraps.len), n->mono_ms);
-	return true;
+	return OFFER_MADE;
 }
 
 void
 node_pump(struct node *n)
 {
+	enum offered one = OFFER_MADE;
 	uint32_t bytes_free;
 	uint64_t after;
 	enum lane lane;
 
 	if (n->stopped || n->link.state != LINK_READY)
 		return;
-	for (uint32_t i = 0; i < PUMP_MOST && sending_want(n->sending, &lane, &after, &bytes_free, n->mono_ms); i++)
-		if (!offer_one(n, lane, after, bytes_free))
-			return;
+	for (uint32_t i = 0; one != OFFER_STOP && i < PUMP_MOST && sending_want(n->sending, &lane, &after, &bytes_free, n->mono_ms); i += one == OFFER_MADE)
+		one = offer_one(n, lane, after, bytes_free);
 }
 
 /* Two proofs that cannot both be true: whoever sees them knows that the broker's log is not one. */
@@ -475,6 +430,15 @@ node_out_withdraw(struct node *n, const struct out_row *row, const char *reason,
 	return err == KW_OK ? pstore_out_erase(n->store, old.seq, why) : err;
 }
 
+/* [C-11] Somebody took something on, and what the log lost with that does not come back. */
+static bool
+was_a_move(const struct old *old)
+{
+	enum case_move_kind kind;
+
+	return old->stored && case_move_of(&kind, old->header.type);
+}
+
 enum kw_err
 node_publish_refused(struct node *n, const struct wire_refused *r, struct kw_why *why)
 {
@@ -503,7 +467,7 @@ node_publish_refused(struct node *n, const struct wire_refused *r, struct kw_why
 		goto free_payload;
 	}
 	(void)snprintf(text, sizeof text, "%s: %s", wire_code_name(r->code), r->text);
-	if (!row.own && !(old.stored && r->code == CODE_EXPIRED))
+	if ((!row.own || was_a_move(&old)) && !(old.stored && r->code == CODE_EXPIRED))
 		node_alarm(n, "publish_refused", "the broker refused a notification on %s: %s", old.header.topic, text);
 	err = close_row(n, &old, r->code == CODE_EXPIRED ? OUTBOX_EXPIRED : OUTBOX_REFUSED, text, NULL,
 	                old.header.type != TYPE_VOID || r->code == CODE_EXPIRED, why);
@@ -521,6 +485,8 @@ node_expire(struct node *n, struct kw_why *why)
 
 	if (n->waiting == 0)
 		node_alarm_clear(n, "broker_full");
+	if ((err = node_moves_look(n, why)) != KW_OK)
+		return err;
 	for (int i = 0; i < 100 && (err = pstore_out_expired(&row, n->store, after, n->wall_ms, why)) != KW_ENOTFOUND; i++) {
 		struct old old;
 

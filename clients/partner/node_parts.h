@@ -45,6 +45,13 @@ struct lane_in {
 	bool ack_due;
 };
 
+#define MOVES_WAITING_MAX 64u
+struct moves_waiting { /* for their case; rest: the oldest of those beyond, 0: none */
+	struct { uint64_t seq; uint8_t about[KW_ID_LEN]; } list[MOVES_WAITING_MAX];
+	uint32_t count;
+	uint64_t rest;
+};
+
 struct node {
 	const struct partner_config *config;
 	struct secret_keys *keys;
@@ -69,7 +76,7 @@ struct node {
 	bool stopped;
 	uint64_t newest_seq;
 	uint64_t waiting;          /* in the outbox */
-	uint64_t held_back[KW_LANES]; /* of the oldest move that is not offered until its case is in the log again; 0: none */
+	struct moves_waiting moves_waiting[KW_LANES];
 
 	struct lane_in lanes[KW_LANES];
 	struct catchup catchup;
@@ -158,8 +165,6 @@ KW_MUST_USE enum kw_err node_recalls_look(struct node *n, struct kw_why *why);
 
 /* node_out.c */
 void node_pump(struct node *n);
-/* A case is in the log that was not: what was held back for it in that lane is offered. */
-void node_out_case_came(struct node *n, enum lane lane);
 KW_MUST_USE enum kw_err node_stored(struct node *n, const struct wire_stored *s, struct kw_why *why);
 KW_MUST_USE enum kw_err node_publish_refused(struct node *n, const struct wire_refused *r, struct kw_why *why);
 /* Within the turn: a row that waits and was not offered is not sent; its numbers are void. row is not to be used afterwards. */
@@ -172,6 +177,16 @@ KW_MUST_USE enum kw_err node_may_publish(const struct node *n, struct kw_why *wh
 struct sealing node_sealing(struct node *n, struct header *h);
 /* Seals within the turn's transaction; what is refused leaves nothing behind. */
 KW_MUST_USE enum kw_err node_seal(uint64_t *seq, struct node *n, const struct sealing *in, struct kw_why *why);
+
+/*
+ * node_moves.c: [C-11] A move that was stored in a log epoch before, of a case that this one does not have (yet), would be refused for good. It is passed
+ * over until whoever opened the case has offered that again, for a day at most; then the broker says what it thinks of it.
+ */
+/* Within offering; row was stored before. The outbox is asked, so its spans are gone. */
+KW_MUST_USE enum kw_err node_move_waits(bool *waits, struct node *n, const struct out_row *row, struct kw_why *why);
+void node_moves_case_came(struct node *n, enum lane lane, const uint8_t id[KW_ID_LEN]);
+KW_MUST_USE enum kw_err node_moves_look(struct node *n, struct kw_why *why);
+bool node_move_is_waiting(const struct node *n, const struct out_row *row);
 
 /* node_receipts.c */
 /*

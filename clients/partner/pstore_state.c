@@ -397,7 +397,7 @@ pstore_sweep(uint32_t *done, struct pstore *s, uint64_t now_ms, uint32_t limit, 
 	                               " (SELECT seq FROM outbox WHERE payload IS NOT NULL AND content_until_ms <= ? AND state <> 0 LIMIT ?)", now_ms, limit, why)) != KW_OK)
 		return err;
 	if ((err = sweep_step(done, s, "UPDATE outbox SET wraps = NULL, frame = substr(frame, 1, head_len) WHERE seq IN"
-	                               " (SELECT seq FROM outbox WHERE wraps IS NOT NULL AND stored_ms <= ? LIMIT ?)", week_ago, limit, why)) != KW_OK)
+	                               " (SELECT seq FROM outbox WHERE wraps IS NOT NULL AND stored_ms <= ? AND state <> 0 LIMIT ?)", week_ago, limit, why)) != KW_OK)
 		return err;
 	if ((err = sweep_step(done, s, "DELETE FROM out_reader WHERE seq IN (SELECT seq FROM outbox WHERE state <> 0 AND proof_until_ms <= ?"
 	                               " ORDER BY proof_until_ms, seq LIMIT ?)", now_ms, limit, why)) != KW_OK)

@@ -29,7 +29,7 @@ struct entry { /* of a case, and how the case stands behind it */
 	enum case_verdict verdict;
 	enum case_state state;
 	uint32_t owner, next;
-	uint64_t true_ms;
+	uint64_t true_ms, until_ms;
 	uint32_t starts;               /* of the broker up to then */
 };
 
@@ -190,7 +190,7 @@ entry_add(struct case_books *c, struct matter *m, uint64_t number, const uint8_t
 
 	m->entries = room_for(m->entries, m->count, sizeof *m->entries);
 	e = &m->entries[m->count++];
-	*e = (struct entry){.number = number, .state = m->now.state, .owner = m->now.owner, .next = m->now.next, .true_ms = clocks_true(),
+	*e = (struct entry){.number = number, .state = m->now.state, .owner = m->now.owner, .next = m->now.next, .true_ms = clocks_true(), .until_ms = m->now.until_ms,
 	                    .starts = c->sim->counts.broker_starts};
 	memcpy(e->id, id, KW_ID_LEN);
 	if (e->owner >= WHO_NODES)
@@ -668,6 +668,17 @@ at_rest(const struct matter *m, char what[512])
 	return false;
 }
 
+/* A statement about something else leaves a turn that runs as it is. */
+static bool
+turn_began_before_a_start(const struct case_books *c, const struct matter *m)
+{
+	uint32_t i = m->count - 1;
+
+	while (i > 0 && m->entries[i - 1].until_ms == m->now.until_ms)
+		i--;
+	return m->entries[i].starts != c->sim->counts.broker_starts;
+}
+
 /* A turn that is over, or a move that was made, is stated in a bounded time: by a clock that nobody sets, but over a start the wall clock counts. */
 static void
 not_late(struct case_books *c, const struct matter *m)
@@ -678,7 +689,7 @@ not_late(struct case_books *c, const struct matter *m)
 
 	if (o->said && o->told && o->moved <= o->said_from && (o->until_ms == 0 || o->alarms > 0))
 		return;
-	if (last->starts != c->sim->counts.broker_starts)
+	if (turn_began_before_a_start(c, m))
 		since += CLOCK_ERROR_MS;
 	if (clocks_true() > (since > c->calm_ms ? since : c->calm_ms) + SAID_LATE_MS)
 		sim_broken(c->sim, "the case %s is %s with %s, whose turn was over %llu s ago, and the broker says nothing", short_id(m->id), case_state_name(o->state),

@@ -422,6 +422,35 @@ a_new_log_epoch_offers_the_stored_ones_of_late_again_and_in_order(void **state)
 	commit(p->s);
 }
 
+/* However long ago it was stored: what waits again is to be whole when it goes. */
+static void
+what_is_offered_again_is_not_cut_while_it_waits(void **state)
+{
+	const uint64_t week_ms = 7ull * 24 * 3600 * 1000;
+	struct place *p = *state;
+	struct position at = {1, LANE_URGENT, 4};
+	struct out_row row;
+	uint32_t done;
+	uint64_t a;
+	size_t len;
+
+	begin(p->s);
+	assert_int_equal(add_out(p->s, 1, span_str("x"), &a), KW_OK);
+	assert_int_equal(pstore_out_next(&row, p->s, LANE_URGENT, 0, NULL), KW_OK);
+	len = row.wraps.len;
+	assert_true(len > 0);
+	assert_int_equal(pstore_out_stored(p->s, a, &at, 1, 5000, NULL), KW_OK);
+	assert_int_equal(pstore_out_reopen(p->s, 5000, NULL), KW_OK);
+	assert_int_equal(pstore_sweep(&done, p->s, 5001 + week_ms, 100, NULL), KW_OK);
+	assert_int_equal(pstore_out_next(&row, p->s, LANE_URGENT, 0, NULL), KW_OK);
+	assert_int_equal(row.wraps.len, len);
+	assert_int_equal(pstore_out_stored(p->s, a, &at, 1, 5000, NULL), KW_OK);
+	assert_int_equal(pstore_sweep(&done, p->s, 5001 + week_ms, 100, NULL), KW_OK);
+	assert_int_equal(pstore_out_get(&row, p->s, a, NULL), KW_OK);
+	assert_int_equal(row.wraps.len, 0);
+	commit(p->s);
+}
+
 static void
 commits_are_kept_by_log_epoch_and_hearsay_gives_way(void **state)
 {
@@ -758,6 +787,7 @@ main(void)
 		T(content_goes_when_its_time_is_over_and_what_still_waits_stays),
 		T(what_was_rejected_does_not_fill_the_disk),
 		T(a_new_log_epoch_offers_the_stored_ones_of_late_again_and_in_order),
+		T(what_is_offered_again_is_not_cut_while_it_waits),
 		T(commits_are_kept_by_log_epoch_and_hearsay_gives_way),
 		T(a_handler_never_goes_back_and_an_unknown_one_has_no_place),
 		T(a_store_of_the_first_version_is_brought_up_and_keeps_what_it_has),
