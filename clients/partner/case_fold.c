@@ -184,11 +184,31 @@ counts(const struct fold_entry *e)
 	return e->verdict == CASE_V_OK || e->verdict == CASE_V_ALREADY_YOURS;
 }
 
+static bool
+is_member(const struct case_terms *t, uint32_t actor)
+{
+	for (uint32_t i = 0; i < t->member_count && i < CASE_PARTIES_MAX; i++)
+		if (t->members[i] == actor)
+			return true;
+	return false;
+}
+
+/* False also where that version is not known here. */
+static bool
+may_take_under(const struct case_fold *f, uint32_t version, uint32_t actor)
+{
+	struct case_terms t;
+
+	return f->rules.terms(&t, f->rules.ctx, version) && (is_member(&t, actor) || t.coordinator == actor || t.open_to_readers);
+}
+
 /* Where by the moves that came here somebody has it, or had it when it was closed, and by the statement another one does: that one came too late. */
 static enum case_verdict
-too_late(const struct kw_case *c, const struct case_statement *s)
+too_late(const struct case_fold *f, const struct kw_case *c, const struct case_statement *s)
 {
-	if (s->cause == CAUSE_AGREEMENT || (c->state != CASE_TAKEN && !is_closed(c->state)))
+	if (s->cause == CAUSE_AGREEMENT) /* [M-18] who has it keeps it where it may take */
+		return c->state == CASE_TAKEN && s->state < CASE_TAKEN && may_take_under(f, s->version, c->owner) ? CASE_V_NOT_YOURS : CASE_V_OK;
+	if (c->state != CASE_TAKEN && !is_closed(c->state))
 		return CASE_V_OK;
 	if (s->owner == c->owner && (s->state == CASE_TAKEN || is_closed((uint8_t)s->state)))
 		return CASE_V_OK;
@@ -200,7 +220,7 @@ static void
 correct(struct case_fold *f, const struct case_log_entry *log, uint32_t from, uint32_t to, const struct kw_case *c)
 {
 	const struct case_statement *s = &log[to].statement;
-	enum case_verdict late = too_late(c, s);
+	enum case_verdict late = too_late(f, c, s);
 
 	for (uint32_t i = from; i < to; i++) {
 		struct fold_entry *e = &f->entries[i];
@@ -235,17 +255,13 @@ was_tried(const struct case_fold *f, const struct case_log_entry *log, uint32_t 
 	return tried;
 }
 
+/* True also where that version is not known here. */
 static bool
 in_line(const struct case_fold *f, uint32_t version, uint32_t actor)
 {
 	struct case_terms t;
 
-	if (!f->rules.terms(&t, f->rules.ctx, version))
-		return true; /* not known here */
-	for (uint32_t i = 0; i < t.member_count && i < CASE_PARTIES_MAX; i++)
-		if (t.members[i] == actor)
-			return true;
-	return false;
+	return !f->rules.terms(&t, f->rules.ctx, version) || is_member(&t, actor);
 }
 
 static void

@@ -743,6 +743,10 @@ heard(struct case_books *c, struct made *n, char what[512])
 	fate = desk_move_fate(c->sim->posts[n->who].node, n->id, &why);
 	if (e != NULL && n->type == TYPE_RECALL && (m->first & BIT(n->who)) == 0)
 		e = NULL; /* a colleague of the sender's takes no part: that it stands in the log is all there is to hear */
+	if (e != NULL && e->verdict == CASE_V_CIRCLE && fate == KW_OK && (m->first & BIT(n->who)) == 0) {
+		n->settled = true; /* who gave the case away before it came here cannot be seen from there; the next statement says who is to take it over */
+		return true;
+	}
 	if (fate == KW_EAGAIN && e == NULL && c->restored)
 		return true; /* [C-11] the log lost it and may not take it any more: it stays stored at its node */
 	if (fate == KW_EAGAIN || (e != NULL && (fate == KW_OK) != (e->verdict == CASE_V_OK || e->verdict == CASE_V_ALREADY_YOURS))) {
