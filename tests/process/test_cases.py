@@ -346,10 +346,10 @@ class Cases(CaseTest):
         publish("third, cancelled", "--cancel", third)
         self.at(POLICE, "recall", first, "--reason", "wrong")
         self.nodes[YOUTH].start()
-        wait_until(lambda: seen.exists() and len(seen.read_text().splitlines()) == 43, what="all that is to be handled")
+        wait_until(lambda: seen.exists() and len(seen.read_text().splitlines()) == 44, what="all that is to be handled")
         told = seen.read_text().splitlines()
         self.assertEqual(told.count("notice 1"), 1, told)  # the second, with its mark; neither the third nor the first
-        self.assertEqual((told.count("notice 0"), told.count("update 0"), told.count("cancel 0")), (40, 1, 1), told)
+        self.assertEqual((told.count("notice 0"), told.count("update 0"), told.count("cancel 0"), told.count("recall 0")), (40, 1, 1, 1), told)
 
     def test_recalled_content_is_gone_everywhere_and_confirmed(self):
         """[K-6]"""

@@ -572,9 +572,12 @@ text_in(const json_t *o, const char *key)
 	return t != NULL ? t : "";
 }
 
-/* How far it has come: the entry that it folded last. NULL: it only has the notification; checks the verdicts on the way. */
+/*
+ * How far it has come: the entry that it folded last. NULL: it only has the notification; checks the verdicts on the way. early: [M-13] among them is
+ * a statement that a move of its own overtook, whose answer it has not.
+ */
 static const struct entry *
-folded_last(struct case_books *c, int who, const struct matter *m, const json_t *shown, bool believed)
+folded_last(struct case_books *c, int who, const struct matter *m, const json_t *shown, bool believed, bool *early)
 {
 	const struct entry *last = NULL;
 	json_t *one;
@@ -593,12 +596,16 @@ folded_last(struct case_books *c, int who, const struct matter *m, const json_t 
 		}
 		if (strcmp(text_in(one, "verdict"), "waits") == 0)
 			continue;
+		last = e;
+		if (e->statement && e->verdict == CASE_V_STALE && strcmp(text_in(one, "verdict"), "ok") == 0 && overtaken_by_own(m, e, who)) {
+			*early = true;
+			continue;
+		}
 		if (!believed && strcmp(text_in(one, "verdict"), case_verdict_name(e->verdict)) != 0) {
 			sim_broken(c->sim, "%s shows number %llu of the case %s as \"%s\", and it is \"%s\"", papers_name(who), (unsigned long long)number, short_id(m->id),
 			           text_in(one, "verdict"), case_verdict_name(e->verdict));
 			return NULL;
 		}
-		last = e;
 	}
 	return last;
 }
@@ -613,14 +620,14 @@ shows(const json_t *shown, enum case_state state, uint32_t owner, uint32_t next)
 static void
 look_at(struct case_books *c, int who, const struct matter *m, const json_t *shown)
 {
-	bool believed = json_is_true(json_object_get(shown, "believed"));
-	const struct entry *at = folded_last(c, who, m, shown, believed);
+	bool believed = json_is_true(json_object_get(shown, "believed")), early = false;
+	const struct entry *at = folded_last(c, who, m, shown, believed, &early);
 
 	if (at == NULL)
 		at = &m->entries[0];
 	if (json_is_true(json_object_get(shown, "parted")))
 		sim_broken(c->sim, "%s says that the broker states of the case %s what does not follow", papers_name(who), short_id(m->id));
-	if (!believed && !shows(shown, at->state, at->owner, at->next))
+	if (!believed && !early && !shows(shown, at->state, at->owner, at->next))
 		sim_broken(c->sim, "%s shows the case %s as %s with %s at number %llu, and there it is %s with %s", papers_name(who), short_id(m->id), text_in(shown, "state"),
 		           text_in(shown, "owner"), (unsigned long long)at->number, case_state_name(at->state), who_name(at->owner));
 }
