@@ -193,13 +193,14 @@ is_member(const struct case_terms *t, uint32_t actor)
 	return false;
 }
 
-/* False also where that version is not known here. */
-static bool
-may_take_under(const struct case_fold *f, uint32_t version, uint32_t actor)
+bool
+fold_may_take(const struct case_fold *f, uint32_t version, uint32_t actor, bool unknown)
 {
 	struct case_terms t;
 
-	return f->rules.terms(&t, f->rules.ctx, version) && (is_member(&t, actor) || t.coordinator == actor || t.open_to_readers);
+	if (!f->rules.terms(&t, f->rules.ctx, version))
+		return unknown;
+	return is_member(&t, actor) || t.coordinator == actor || (t.open_to_readers && f->rules.reads(f->rules.ctx, actor));
 }
 
 /* Where by the moves that came here somebody has it, or had it when it was closed, and by the statement another one does: that one came too late. */
@@ -207,7 +208,7 @@ static enum case_verdict
 too_late(const struct case_fold *f, const struct kw_case *c, const struct case_statement *s)
 {
 	if (s->cause == CAUSE_AGREEMENT) /* [M-18] who has it keeps it where it may take */
-		return c->state == CASE_TAKEN && s->state < CASE_TAKEN && may_take_under(f, s->version, c->owner) ? CASE_V_NOT_YOURS : CASE_V_OK;
+		return c->state == CASE_TAKEN && s->state < CASE_TAKEN && fold_may_take(f, s->version, c->owner, false) ? CASE_V_NOT_YOURS : CASE_V_OK;
 	if (c->state != CASE_TAKEN && !is_closed(c->state))
 		return CASE_V_OK;
 	if (s->owner == c->owner && (s->state == CASE_TAKEN || is_closed((uint8_t)s->state)))

@@ -63,6 +63,8 @@ void case_fold_free(struct case_fold *f);
 const char *fold_id(const struct case_fold *f, uint32_t actor);
 /* NULL: no entry is this move. */
 const struct fold_entry *fold_move(const struct case_fold *f, const uint8_t receipt[KW_ID_LEN]);
+/* May take what nobody has, by that version's line, coordinator or readers; unknown: the answer where the version is not here. */
+bool fold_may_take(const struct case_fold *f, uint32_t version, uint32_t actor, bool unknown);
 /* A statement that holds was made from number or from behind it: what the move there did is known to everybody. */
 bool fold_is_stated(const struct case_fold *f, uint64_t number);
 

@@ -166,20 +166,6 @@ free_about:
 
 /* ---- a move of a case ---- */
 
-/* Whether it may take what nobody has: by the version that it stands under. */
-static bool
-may_take(const struct case_fold *f, uint32_t me)
-{
-	struct case_terms t;
-
-	if (!f->rules.terms(&t, f->rules.ctx, f->now.version) || me == t.coordinator)
-		return true; /* the log says it */
-	for (uint32_t i = 0; i < t.member_count && i < CASE_PARTIES_MAX; i++)
-		if (t.members[i] == me)
-			return true;
-	return t.open_to_readers && f->rules.reads(f->rules.ctx, me);
-}
-
 static bool
 is_coordinator(const struct case_fold *f, uint32_t actor)
 {
@@ -222,7 +208,7 @@ would_believed(const struct case_fold *f, enum notice_type type, const struct no
 		return case_refuse(why, CASE_V_TAKEN_BY, &f->now, owner);
 	if (type == TYPE_DECLINED && mine && f->now.state == CASE_TAKEN)
 		return case_refuse(why, CASE_V_USE_RETURN, &f->now, owner);
-	if ((type == TYPE_DECLINED && !next && !offered) || (type == TYPE_TAKEN && !next && !offered && !may_take(f, actors_number(f->actors, n->id))))
+	if ((type == TYPE_DECLINED && !next && !offered) || (type == TYPE_TAKEN && !next && !offered && !fold_may_take(f, f->now.version, actors_number(f->actors, n->id), true)))
 		return case_refuse(why, CASE_V_NOT_YOURS, &f->now, owner);
 	return KW_OK;
 }

@@ -13,7 +13,7 @@ wait_is_over(bool *over, const struct node *n, struct kw_why *why)
 	uint64_t since;
 	enum kw_err err = pstore_value(&since, n->store, VALUE_EPOCH_SINCE_MS, why);
 
-	*over = err == KW_OK && (n->wall_ms < since || n->wall_ms - since >= WAIT_MOST_MS); /* a clock that was set back decides nothing */
+	*over = err == KW_OK && n->wall_ms >= since && n->wall_ms - since >= WAIT_MOST_MS; /* a clock that was set back decides nothing */
 	return err;
 }
 
