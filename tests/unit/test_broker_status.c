@@ -14,19 +14,7 @@
 #include "broker/net/status.h"
 #include "broker/net/zap.h"
 #include "broker/store/store_memory.h"
-
-static struct { bool counts, for_good, fired; unsigned left; } shortage;
-
-/* What Jansson takes its memory from here: one call after so many others finds none, or all from then on. */
-static void *
-take(size_t size)
-{
-	if (shortage.counts && (shortage.left == 0 || shortage.left-- == 0) && (shortage.for_good || !shortage.fired)) {
-		shortage.fired = true;
-		return NULL;
-	}
-	return malloc(size);
-}
+#include "shortage.h"
 
 static void sign(void *self, const struct commit *c, uint8_t out[WIRE_COMMIT_LEN]) { (void)self, (void)c; memset(out, 0, WIRE_COMMIT_LEN); }
 
@@ -116,6 +104,6 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(it_is_whole_or_refused, set_up, tear_down)};
 
-	json_memory_watch(take);
+	json_memory_watch(shortage_take);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@
 #include "clients/partner/local_serve.h"
 #include "partner_world.h"
 #include "proto/payload.h"
+#include "shortage.h"
 
 #define DEADLINE_MS 10000u
 #define DAY_MS (24ull * 3600 * 1000)
@@ -610,19 +611,6 @@ a_path_that_another_daemon_has_or_that_is_no_socket_is_left_alone(void **state)
 
 /* ---- short of memory ---- */
 
-static struct { bool counts, for_good, fired; unsigned left; } shortage;
-
-/* What Jansson takes its memory from here: one call after so many others finds none, or all from then on. */
-static void *
-take(size_t size)
-{
-	if (shortage.counts && (shortage.left == 0 || shortage.left-- == 0) && (shortage.for_good || !shortage.fired)) {
-		shortage.fired = true;
-		return NULL;
-	}
-	return malloc(size);
-}
-
 static enum kw_err
 answer_now(struct buf *out, struct desk *d, const char *request, struct kw_why *why)
 {
@@ -784,6 +772,6 @@ main(void)
 		T(a_path_that_another_daemon_has_or_that_is_no_socket_is_left_alone),
 	};
 
-	json_memory_watch(take);
+	json_memory_watch(shortage_take);
 	return cmocka_run_group_tests(tests, fixture_make_keys, fixture_free_keys);
 }
