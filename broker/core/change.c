@@ -157,22 +157,50 @@ install_end(struct core *c)
 
 /* [K-4] Who is new begins at the entries that brought it. */
 static void
-births(struct core *c, const struct agreement *old, const uint64_t first[KW_LANES], struct core_time now)
+begins_behind(struct core *c, uint32_t no, const uint64_t before[KW_LANES], struct core_time now)
+{
+	struct node_rec *n = c->audience.nodes[no];
+
+	for (int lane = 0; lane < KW_LANES; lane++) {
+		n->birth[lane] = before[lane];
+		if (n->cursor[lane] >= n->birth[lane])
+			continue;
+		n->cursor[lane] = n->birth[lane];
+		n->cursor_dirty[lane] = true;
+		batch_dirty(c, no, now);
+	}
+}
+
+static void
+births(struct core *c, const struct agreement *old, const uint64_t before[KW_LANES], struct core_time now)
 {
 	for (uint32_t i = 0; i < c->audience.by_agreement_count; i++) {
 		uint32_t no = c->audience.by_agreement[i];
-		struct node_rec *n = c->audience.nodes[no];
 
-		if (old != NULL && agreement_node(old, n->id) != AGREEMENT_NOBODY)
-			continue;
-		for (int lane = 0; lane < KW_LANES; lane++) {
-			n->birth[lane] = first[lane] - 1;
-			if (n->cursor[lane] >= n->birth[lane])
-				continue;
-			n->cursor[lane] = n->birth[lane];
-			n->cursor_dirty[lane] = true;
-			batch_dirty(c, no, now);
-		}
+		if (old == NULL || agreement_node(old, c->audience.nodes[no]->id) == AGREEMENT_NOBODY)
+			begins_behind(c, no, before, now);
+	}
+}
+
+/* Who is in that version and was not in the one before it came by it; the newest such version counts. */
+static bool
+came_by(const struct core *c, const char *id, uint32_t i)
+{
+	const struct agreement *older = i > 0 && c->versions.get != NULL ? c->versions.get(c->versions.self, c->comings[i - 1].version) : NULL;
+
+	return older == NULL || agreement_node(older, id) == AGREEMENT_NOBODY;
+}
+
+void
+change_births(struct core *c, struct core_time now)
+{
+	for (uint32_t i = 0; i < c->audience.by_agreement_count; i++) {
+		uint32_t no = c->audience.by_agreement[i], by = c->coming_count;
+
+		while (by > 0 && !came_by(c, c->audience.nodes[no]->id, by - 1))
+			by--;
+		if (by > 0)
+			begins_behind(c, no, c->comings[by - 1].before, now);
 	}
 }
 
@@ -181,9 +209,10 @@ installed(struct core *c, struct store_batch *b, struct core_time now)
 {
 	const struct agreement *old = c->agreement;
 	struct pending entry[KW_LANES];
-	uint64_t first[KW_LANES] = {0};
+	uint64_t first[KW_LANES] = {0}, before[KW_LANES];
 
 	memset(entry, 0, sizeof entry);
+	memcpy(before, c->tail, sizeof before);
 	for (uint32_t i = 0; i < b->count; i++) {
 		const struct store_op *op = &b->ops[i];
 
@@ -202,7 +231,7 @@ installed(struct core *c, struct store_batch *b, struct core_time now)
 	c->agreement = c->install.next;
 	revoke_gone(c, old);
 	cases_agreement(c, now);
-	births(c, old, first, now);
+	births(c, old, before, now);
 	for (int lane = 0; lane < KW_LANES; lane++) {
 		sweep_appended(c, c->install_set, (enum lane)lane, first[lane]);
 		delivery_committed(c, &entry[lane], now);

@@ -75,6 +75,7 @@ core_free(struct core **core)
 	free(c->effects);
 	free(c->last_text);
 	free(c->epochs);
+	free(c->comings);
 	free(c->sessions);
 	free(c->scratch_nodes);
 	free(c);
@@ -107,6 +108,19 @@ core_load_epoch(struct core *c, uint32_t log_epoch, const uint64_t start[KW_LANE
 	memcpy(more[c->epoch_count].start, start, sizeof more->start);
 	c->epoch_count++;
 	c->log_epoch = log_epoch;
+	return KW_OK;
+}
+
+enum kw_err
+core_load_agreement(struct core *c, uint32_t version, const uint64_t before[KW_LANES])
+{
+	struct coming *more = realloc(c->comings, (c->coming_count + 1) * sizeof *more);
+
+	if (more == NULL)
+		return KW_ENOMEM;
+	c->comings = more;
+	more[c->coming_count].version = version;
+	memcpy(more[c->coming_count++].before, before, sizeof more->before);
 	return KW_OK;
 }
 
@@ -196,10 +210,15 @@ core_start(struct core *c, const struct agreement *in_force, struct core_time no
 	c->agreement = in_force;
 	if (err == KW_OK && in_force != NULL)
 		err = audience_under(&c->audience, in_force);
+	if (err == KW_OK && in_force != NULL)
+		change_births(c, now);
 	for (uint32_t i = 0; i < c->audience.set_count && err == KW_OK; i++)
 		for (int lane = 0; lane < KW_LANES; lane++)
 			if (c->tail[lane] > c->audience.sets[i].swept[lane])
 				sweep_appended(c, i, (enum lane)lane, c->tail[lane]);
+	free(c->comings);
+	c->comings = NULL;
+	c->coming_count = 0;
 	c->next_sweep_ms = now.mono_ms + SWEEP_EVERY_MS;
 	c->next_purge_ms = now.mono_ms + PURGE_EVERY_MS;
 	return err;

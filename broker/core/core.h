@@ -66,6 +66,8 @@ void core_free(struct core **c);
 void core_load_state(struct core *c, uint32_t log_epoch, const uint64_t epoch_start[KW_LANES], const uint64_t tail[KW_LANES],
                      bool has_commit, const uint8_t commit[WIRE_COMMIT_LEN]);
 KW_MUST_USE enum kw_err core_load_epoch(struct core *c, uint32_t log_epoch, const uint64_t start[KW_LANES]);
+/* A version that came into force behind these numbers; oldest first. */
+KW_MUST_USE enum kw_err core_load_agreement(struct core *c, uint32_t version, const uint64_t before[KW_LANES]);
 KW_MUST_USE enum kw_err core_load_node(struct core *c, node_no node, const char *id);
 KW_MUST_USE enum kw_err core_load_set(struct core *c, set_no set, const node_no *nodes, uint32_t count);
 void core_load_cursor(struct core *c, node_no node, enum lane lane, struct lane_cursor cursor);

@@ -20,7 +20,7 @@ struct node_rec {
 	uint32_t under_agreement;              /* its number there, or AGREEMENT_NOBODY */
 	uint32_t conn;                         /* its session, or CORE_NO_CONN */
 	uint64_t cursor[KW_LANES];
-	uint64_t birth[KW_LANES];              /* nothing before it was meant for this node; known since the start alone */
+	uint64_t birth[KW_LANES];              /* nothing up to it was meant for this node */
 	bool cursor_dirty[KW_LANES];
 	bool in_dirty_list;
 	bool has_last_stored;
@@ -135,6 +135,7 @@ struct pending {                           /* a publication or entry on its way 
 struct pending_ring { struct pending *at; uint32_t cap, first, count; };
 
 struct epoch { uint32_t number; uint64_t start[KW_LANES]; };
+struct coming { uint32_t version; uint64_t before[KW_LANES]; }; /* a version of the agreement, and the lanes' tails before it */
 
 enum change { CHANGE_NONE, CHANGE_WAITS, CHANGE_UNDER_WAY };
 
@@ -147,6 +148,8 @@ struct core {
 	uint32_t log_epoch;
 	struct epoch *epochs;
 	uint32_t epoch_count;
+	struct coming *comings;                /* of the versions in the store, oldest first; until the start */
+	uint32_t coming_count;
 	uint64_t tail[KW_LANES];
 	bool has_commit;
 	uint8_t commit[WIRE_COMMIT_LEN];
@@ -291,6 +294,7 @@ KW_MUST_USE bool change_wants_batch(const struct core *c);
 uint32_t change_ops_before(struct core *c, struct store_op *ops);             /* log epoch; at the batch's start */
 bool change_install_fits(const struct core *c);
 uint32_t change_install_ops(struct core *c, struct store_op *ops);            /* behind all appends */
+void change_births(struct core *c, struct core_time now);                     /* at the start, from what was loaded: [K-4] */
 void change_free(struct core *c);
 void change_committed(struct core *c, struct store_batch *b, enum kw_err err, struct core_time now);
 

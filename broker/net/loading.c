@@ -15,7 +15,7 @@ on_epoch(void *self, uint32_t log_epoch, const uint64_t start[KW_LANES])
 }
 
 static enum kw_err
-on_agreement(void *self, uint32_t version, struct span text, struct span sigs, struct kw_why *why)
+on_agreement(void *self, uint32_t version, struct span text, struct span sigs, const uint64_t before[KW_LANES], struct kw_why *why)
 {
 	struct loading *l = self;
 	struct agreement *a = NULL;
@@ -27,6 +27,8 @@ on_agreement(void *self, uint32_t version, struct span text, struct span sigs, s
 		err = agreement_chain_newest(l->chain) == NULL ? agreement_chain_add_first(l->chain, &a, sigs, fingerprint, why)
 		                                               : agreement_chain_add_next(l->chain, &a, sigs, why);
 	}
+	if (err == KW_OK && core_load_agreement(l->core, version, before) != KW_OK)
+		err = kw_refuse(why, KW_ENOMEM, "out of memory");
 	if (err != KW_OK)
 		kw_why_prefix(why, "version %u of the agreement in the store", version);
 	agreement_free(&a);

@@ -41,7 +41,7 @@ enum op_kind {
 	OP_SET,        /* a new audience set; before the appends that use it */
 	OP_CURSOR,     /* node's cursor in a lane, only upwards (a lower one is ignored) */
 	OP_SUBSCRIBE,  /* node's filters */
-	OP_AGREEMENT,  /* text and signatures of a version */
+	OP_AGREEMENT,  /* text and signatures of a version; the tails at that moment are kept with it */
 	OP_LOG_EPOCH,  /* a new log epoch begins behind all lanes' tails */
 	OP_EVIDENCE,   /* bytes kept for somebody to look at */
 	OP_PURGE,      /* one bounded step of retention: everything due at now_ms, at most limit records */
@@ -173,7 +173,8 @@ struct store_load {
 	void (*state)(void *self, uint32_t log_epoch, const uint64_t epoch_start[KW_LANES], const uint64_t tail[KW_LANES],
 	              bool has_commit, const uint8_t commit[WIRE_COMMIT_LEN]);
 	void (*epoch)(void *self, uint32_t log_epoch, const uint64_t start[KW_LANES]); /* every one, oldest first */
-	enum kw_err (*agreement)(void *self, uint32_t version, struct span text, struct span sigs, struct kw_why *why); /* oldest first */
+	/* Oldest first; before: the lanes' tails when OP_AGREEMENT was met, so that what follows them came under this version. */
+	enum kw_err (*agreement)(void *self, uint32_t version, struct span text, struct span sigs, const uint64_t before[KW_LANES], struct kw_why *why);
 	enum kw_err (*node)(void *self, node_no node, const char *id);
 	enum kw_err (*set)(void *self, set_no set, const node_no *nodes, uint32_t count);
 	void (*cursor)(void *self, node_no node, enum lane lane, struct lane_cursor cursor);

@@ -181,10 +181,12 @@ static enum kw_err
 do_agreement(struct work *w, const struct store_op *op)
 {
 	struct key key = key_of_u32(op->agreement.version);
-	uint8_t text_len[4];
-	struct span parts[3] = {{text_len, sizeof text_len}, op->agreement.text, op->agreement.sigs};
+	uint8_t fixed[8 * KW_LANES + 4];
+	struct span parts[3] = {{fixed, sizeof fixed}, op->agreement.text, op->agreement.sigs};
 
-	be32_put(text_len, (uint32_t)op->agreement.text.len);
+	for (unsigned i = 0; i < KW_LANES; i++)
+		be64_put(fixed + 8 * i, w->next.tail[i]);
+	be32_put(fixed + 8 * KW_LANES, (uint32_t)op->agreement.text.len);
 	return record_put(&w->s->db, w->txn, T_AGREEMENTS, &key, parts, 3, PUT_ANYWHERE, w->why);
 }
 

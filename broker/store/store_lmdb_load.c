@@ -74,12 +74,17 @@ static enum kw_err
 an_agreement(struct loading *l, struct span key, struct span value)
 {
 	struct cursor c = cursor_over(value);
-	uint32_t len = cursor_u32(&c);
-	const uint8_t *text = cursor_take(&c, len);
+	uint64_t before[KW_LANES];
+	const uint8_t *text;
+	uint32_t len;
 
+	for (unsigned i = 0; i < KW_LANES; i++)
+		before[i] = cursor_u64(&c);
+	len = cursor_u32(&c);
+	text = cursor_take(&c, len);
 	if (c.bad)
 		return damaged(l, key);
-	return l->load->agreement(l->load->self, be32_get(key.p), span_of(text, len), span_of(c.at, cursor_left(&c)), l->why);
+	return l->load->agreement(l->load->self, be32_get(key.p), span_of(text, len), span_of(c.at, cursor_left(&c)), before, l->why);
 }
 
 static enum kw_err

@@ -15,7 +15,7 @@
  *   cursors     node lane                  epoch, number
  *   sets, nodes, subs                      by number
  *   commits     number                     until when it is kept, the signed record and its leaves
- *   agreements  version                    text and signatures
+ *   agreements  version                    tail of each lane before it, text and signatures
  *   evidence    running number             time and bytes
  *   swept       lane set                   number up to which OP_SWEEP has been
  *   cases       id                         a case as OP_CASE gave it
@@ -31,7 +31,7 @@
 
 #include "broker/store/store_lmdb.h"
 
-#define STORE_FORMAT 2u
+#define STORE_FORMAT 3u
 #define STORE_MAP_BYTES (64ull << 30)
 #define STORE_MAP_LEAST (1ull << 30)
 #define STORE_EVIDENCE_MAX 10000u    /* the first ones are kept: nobody washes them out by making more */

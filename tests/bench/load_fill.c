@@ -73,9 +73,9 @@ on_epoch(void *self, uint32_t log_epoch, const uint64_t start[KW_LANES])
 }
 
 static enum kw_err
-on_agreement(void *self, uint32_t version, struct span text, struct span sigs, struct kw_why *why)
+on_agreement(void *self, uint32_t version, struct span text, struct span sigs, const uint64_t before[KW_LANES], struct kw_why *why)
 {
-	(void)self, (void)version, (void)text, (void)sigs, (void)why;
+	(void)self, (void)version, (void)text, (void)sigs, (void)before, (void)why;
 	return KW_OK;
 }
 

@@ -143,7 +143,7 @@ put_all(struct store_lmdb *s, struct cursor *in)
 
 static void on_state(void *self, uint32_t e, const uint64_t s[KW_LANES], const uint64_t t[KW_LANES], bool has, const uint8_t c[WIRE_COMMIT_LEN]) { core_load_state(self, e, s, t, has, c); }
 static void on_epoch(void *self, uint32_t e, const uint64_t s[KW_LANES]) { HOLDS(core_load_epoch(self, e, s) == KW_OK, "memory"); }
-static enum kw_err on_agreement(void *self, uint32_t v, struct span text, struct span sigs, struct kw_why *why) { (void)self, (void)v, (void)text, (void)sigs, (void)why; return KW_OK; }
+static enum kw_err on_agreement(void *self, uint32_t v, struct span text, struct span sigs, const uint64_t before[KW_LANES], struct kw_why *why) { (void)text, (void)sigs, (void)why; return core_load_agreement(self, v, before); }
 static enum kw_err on_node(void *self, node_no node, const char *id) { return core_load_node(self, node, id); }
 static enum kw_err on_set(void *self, set_no set, const node_no *nodes, uint32_t count) { return core_load_set(self, set, nodes, count); }
 static void on_cursor(void *self, node_no node, enum lane lane, struct lane_cursor cursor) { core_load_cursor(self, node, lane, cursor); }

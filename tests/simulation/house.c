@@ -188,7 +188,7 @@ look_at_version(struct house *h)
 	if (!s->has_next || agreement_version(agreement_chain_newest(h->chain)) < s->papers[s->paper_count].version)
 		return;
 	s->has_next = false;
-	s->papers[s->paper_count++].starts = s->counts.broker_starts;
+	s->paper_count++;
 	s->counts.agreements++;
 	s->agreed_batches = vault_batches(h->disk);
 	trace("version %u is in force", s->paper_count);

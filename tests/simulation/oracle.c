@@ -482,17 +482,6 @@ rank_of(uint32_t audience, int who)
 	return before;
 }
 
-/* The version since which it is in, having been out. */
-static const struct paper *
-came_back(const struct sim *s, int who)
-{
-	uint32_t v = s->paper_count;
-
-	while (v > 1 && sim_stayed(s, who, v - 1))
-		v--;
-	return &s->papers[v - 1];
-}
-
 static void
 delivered(struct oracle *o, int who, const struct wire_deliver *d, struct span bytes)
 {
@@ -522,7 +511,7 @@ delivered(struct oracle *o, int who, const struct wire_deliver *d, struct span b
 		sim_broken(o->sim, "the broker gives bytes of %s (of %s) to %s, who is not in its audience", short_id(h.id), papers_name(n->sender), papers_name(who));
 		return;
 	}
-	if (who < WHO_NODES && !sim_stayed(o->sim, who, n->version) && came_back(o->sim, who)->starts == o->sim->counts.broker_starts) /* [K-4] */
+	if (who < WHO_NODES && !sim_stayed(o->sim, who, n->version)) /* [K-4] */
 		sim_broken(o->sim, "the broker delivers %s, of version %u, to %s, who was taken out since", short_id(h.id), n->version, papers_name(who));
 	if (d->mark == MARK_WHOLE && mark_of(bytes) != n->frame_mark)
 		sim_broken(o->sim, "the broker gives %s other bytes of %s than its sender offered", papers_name(who), short_id(h.id));

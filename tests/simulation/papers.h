@@ -58,7 +58,6 @@ uint32_t papers_concerned(const struct policy *p, enum subject s); /* bits: of t
 struct paper { /* one version */
 	struct policy policy;
 	uint32_t version;
-	uint32_t starts;     /* of the broker, when it came into force */
 	struct buf text, sigs;
 	struct agreement *agreement;
 };

@@ -10,7 +10,7 @@ struct journal { struct store_batch batch; uint8_t *bytes; }; /* ops with all th
 
 struct node_kept { node_no no; char id[KW_NODE_MAX + 1]; bool has_last; uint8_t last[KW_ID_LEN]; uint32_t filters; char (*filter)[KW_TOPIC_MAX + 1]; bool subscribed; };
 struct set_kept { set_no no; uint32_t count; node_no *nodes; };
-struct agreement_kept { uint32_t version; struct buf text, sigs; };
+struct agreement_kept { uint32_t version; uint64_t before[KW_LANES]; struct buf text, sigs; };
 struct case_kept { uint8_t id[KW_ID_LEN]; struct buf bytes; };
 struct cursor_kept { node_no node; enum lane lane; struct lane_cursor at; };
 struct swept_kept { enum lane lane; set_no set; uint64_t upto; };
@@ -280,6 +280,7 @@ keep_op(struct vault *d, const struct store_op *op)
 	case OP_AGREEMENT:
 		d->agreements = grown(d->agreements, d->agreement_count + 1, sizeof *d->agreements);
 		d->agreements[d->agreement_count] = (struct agreement_kept){.version = op->agreement.version};
+		memcpy(d->agreements[d->agreement_count].before, d->tail, sizeof d->tail);
 		keep_bytes(&d->agreements[d->agreement_count].text, op->agreement.text);
 		keep_bytes(&d->agreements[d->agreement_count++].sigs, op->agreement.sigs);
 		break;
@@ -583,7 +584,7 @@ vault_tell(struct vault *d, const struct store_load *load, struct kw_why *why)
 	for (uint32_t i = 0; i < d->epoch_count; i++)
 		load->epoch(load->self, d->epochs[i].epoch, d->epochs[i].start);
 	for (uint32_t i = 0; err == KW_OK && i < d->agreement_count; i++)
-		err = load->agreement(load->self, d->agreements[i].version, buf_span(&d->agreements[i].text), buf_span(&d->agreements[i].sigs), why);
+		err = load->agreement(load->self, d->agreements[i].version, buf_span(&d->agreements[i].text), buf_span(&d->agreements[i].sigs), d->agreements[i].before, why);
 	for (uint32_t i = 0; err == KW_OK && i < d->node_count; i++)
 		err = tell_node(&d->nodes[i], load);
 	for (uint32_t i = 0; err == KW_OK && i < d->set_count; i++)

@@ -54,7 +54,7 @@ on_epoch(void *self, uint32_t log_epoch, const uint64_t *start)
 }
 
 static enum kw_err
-on_agreement(void *self, uint32_t version, struct span text, struct span sigs, struct kw_why *why)
+on_agreement(void *self, uint32_t version, struct span text, struct span sigs, const uint64_t before[KW_LANES], struct kw_why *why)
 {
 	struct heard *h = self;
 
@@ -62,6 +62,7 @@ on_agreement(void *self, uint32_t version, struct span text, struct span sigs, s
 		return kw_refuse(why, h->refuse_agreement, "version %u is not liked", version);
 	assert_true(h->agreements < 64 && text.len < 64 && sigs.len < 64);
 	h->version[h->agreements] = version;
+	memcpy(h->before[h->agreements], before, sizeof h->before[0]);
 	memcpy(h->text[h->agreements], text.p, text.len);
 	memcpy(h->sigs[h->agreements++], sigs.p, sigs.len);
 	return KW_OK;

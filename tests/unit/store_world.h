@@ -22,6 +22,7 @@ struct heard { /* what open told */
 	bool has_commit;
 	uint8_t commit[WIRE_COMMIT_LEN];
 	uint32_t agreements, version[64];
+	uint64_t before[64][KW_LANES];    /* where each version's lanes stood */
 	char text[64][64], sigs[64][64];
 	uint32_t nodes, sets, subs;
 	char node[64][KW_NODE_MAX + 1];

@@ -185,6 +185,8 @@ everything_is_there_after_a_new_start(void **state)
 	assert_memory_equal(w->heard.commit, commit, sizeof commit);
 	assert_int_equal(w->heard.agreements, 1);
 	assert_string_equal(w->heard.text[0], "version: 1");
+	for (unsigned lane = 0; lane < KW_LANES; lane++)
+		assert_int_equal(w->heard.before[0][lane], 20); /* it came behind the batch's 60 entries */
 	assert_string_equal(w->heard.sigs[0], "mayor signed");
 	assert_int_equal(w->heard.nodes, 2);
 	assert_string_equal(w->heard.node[1], "city/public-order");
