@@ -361,6 +361,25 @@ judge(struct case_fold *f, struct kw_case *c, const struct case_log_entry *log, 
 }
 
 /*
+ * [M-9] What a time that ran out changes is void where a move that counts came between the statement and what it was made from. Such a
+ * statement is made of what stood in the statement before, so whether the move counts is known from there.
+ */
+static bool
+is_stale(struct case_fold *f, const struct kw_case *before, const struct case_log_entry *log, uint32_t from, uint32_t at, bool opened)
+{
+	const struct case_statement *s = &log[at].statement;
+	struct kw_case c = *before;
+	bool stale = false;
+
+	if (s->cause != CAUSE_TIMEOUT && s->cause != CAUSE_ALARM && s->cause != CAUSE_HANDOVER_LAPSED)
+		return false;
+	judge(f, &c, log, from, at, UINT64_MAX, opened);
+	for (uint32_t i = from; i < at; i++)
+		stale = stale || (!log[i].is_statement && log[i].number > s->upto && f->entries[i].verdict == CASE_V_OK);
+	return stale;
+}
+
+/*
  * What each move did: by the statement before it, the moves since then that came here, and the statement that covers it. A statement says how the
  * case stood behind the entry that it was made from, so what came in between is judged from there.
  */
@@ -372,7 +391,7 @@ judge_moves(struct case_fold *f, const struct case_log_entry *log, struct kw_cas
 	for (uint32_t i = 0; i < f->count; i++) {
 		const struct case_statement *s = &log[i].statement;
 
-		if (!log[i].is_statement)
+		if (!log[i].is_statement || is_stale(f, &c, log, since, i, opened))
 			continue;
 		judge(f, &c, log, since, i, s->upto, opened);
 		correct(f, log, since, i, &c);
