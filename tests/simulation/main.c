@@ -3,11 +3,14 @@
 #include <ftw.h>
 #include <getopt.h>
 #include <malloc.h>
+#include <signal.h>
 #include <sodium.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,11 +38,21 @@ static const char help[] =
 	"  --without LIST   leave out these: numbers of steps, f3 for the fourth fault, ranges as 5-90 and f0-f7\n"
 	"  --minimise       when the seed fails, look for few steps and faults with which it still does, and show the command\n"
 	"  --seeds FILE     run every seed of the file: \"SEED STEPS what it found\" a line, # comments\n"
-	"  --verbose        the counts of every run, not only of all\n";
+	"  --verbose        the counts of every run, not only of all\n"
+	"\n"
+	"Ctrl-C, or SIGTERM, ends it behind the runs that are under way, with the counts of what was run.\n";
 
 #define EVENTS_MAX 65536u
 
 struct left_out { uint8_t steps[EVENTS_MAX], faults[EVENTS_MAX]; bool any; };
+
+/* What the processes of a campaign share. */
+struct together {
+	_Atomic uint64_t next;          /* of the campaign's count, which nobody has begun */
+	atomic_bool stop;
+};
+
+static struct together *together;   /* for the signal, which is told nothing else */
 
 struct campaign {
 	uint64_t first, count;
@@ -127,9 +140,15 @@ read_left_out(struct left_out *out, const char *list)
 	return true;
 }
 
+struct sum { uint64_t seeds; struct sim_counts counts; };
+
 static void
-add(struct sim_counts *sum, const struct sim_counts *c)
+add(struct sum *all, const struct sum *more)
 {
+	struct sim_counts *sum = &all->counts;
+	const struct sim_counts *c = &more->counts;
+
+	all->seeds += more->seeds;
 	sum->published += c->published;
 	sum->refused_at_desk += c->refused_at_desk;
 	sum->stored += c->stored;
@@ -152,7 +171,7 @@ add(struct sim_counts *sum, const struct sim_counts *c)
 static void
 show(const char *what, const struct sim_counts *c)
 {
-	(void)printf("%s: %u published, %u stored, %u delivered, %u of the nodes' own, %u cases, %u moves, %u recalls, %u commits, %u turns, %u broker starts, %u node starts,", what, c->published,
+	(void)printf("%s %u published, %u stored, %u delivered, %u of the nodes' own, %u cases, %u moves, %u recalls, %u commits, %u turns, %u broker starts, %u node starts,", what, c->published,
 	             c->stored, c->deliveries, c->receipts, c->cases, c->moves, c->recalls, c->commits, c->turns, c->broker_starts, c->node_starts);
 	for (int i = 0; i < FAULT_COUNT; i++)
 		(void)printf(" %s %u,", fault_name((enum fault)i), c->applied[i]);
@@ -292,16 +311,16 @@ minimise(const struct campaign *c, uint64_t seed)
 }
 
 static bool
-run_seed(struct sim_counts *sum, const struct campaign *c, uint64_t seed)
+run_seed(struct sum *sum, const struct campaign *c, uint64_t seed)
 {
 	struct sim_result r;
 
 	run_once(&r, c, seed, &c->without);
-	add(sum, &r.counts);
+	add(sum, &(struct sum){1, r.counts});
 	if (c->verbose || r.failed) {
 		char name[64];
 
-		(void)snprintf(name, sizeof name, "seed %llu", (unsigned long long)seed);
+		(void)snprintf(name, sizeof name, "seed %llu:", (unsigned long long)seed);
 		show(name, &r.counts);
 	}
 	if (r.failed) {
@@ -355,7 +374,7 @@ run_scenarios(const struct campaign *c)
 
 /* "SEED STEPS what it found" */
 static bool
-run_file(struct sim_counts *sum, const struct campaign *c)
+run_file(struct sum *sum, const struct campaign *c)
 {
 	struct campaign each = *c;
 	FILE *f = fopen(c->file, "r");
@@ -368,7 +387,7 @@ run_file(struct sim_counts *sum, const struct campaign *c)
 		(void)fprintf(stderr, "kurzweg-sim: %s: %s\n", c->file, strerror(errno));
 		return false;
 	}
-	while (fgets(line, sizeof line, f) != NULL)
+	while (!atomic_load(&together->stop) && fgets(line, sizeof line, f) != NULL)
 		if (line[0] != '#' && sscanf(line, "%llu %u", &seed, &steps) == 2) {
 			each.steps = steps;
 			good = run_seed(sum, &each, seed) && good;
@@ -378,17 +397,18 @@ run_file(struct sim_counts *sum, const struct campaign *c)
 }
 
 static bool
-run_share(struct sim_counts *sum, const struct campaign *c, uint32_t job)
+run_share(struct sum *sum, const struct campaign *c)
 {
 	bool good = true;
+	uint64_t i;
 
-	for (uint64_t i = job; i < c->count; i += c->jobs)
+	while (!atomic_load(&together->stop) && (i = atomic_fetch_add(&together->next, 1)) < c->count)
 		good = run_seed(sum, c, c->first + i) && good;
 	return good;
 }
 
 static bool
-run_jobs(struct sim_counts *sum, const struct campaign *c)
+run_jobs(struct sum *sum, const struct campaign *c)
 {
 	bool good = true;
 	int status, pipes[64];
@@ -402,8 +422,8 @@ run_jobs(struct sim_counts *sum, const struct campaign *c)
 		pid = fork();
 		MUST(pid >= 0);
 		if (pid == 0) {
-			struct sim_counts own = {0};
-			bool fine = run_share(&own, c, j);
+			struct sum own = {0};
+			bool fine = run_share(&own, c);
 
 			MUST(write(ends[1], &own, sizeof own) == sizeof own);
 			_exit(fine ? 0 : 1);
@@ -412,7 +432,7 @@ run_jobs(struct sim_counts *sum, const struct campaign *c)
 		pipes[j] = ends[0];
 	}
 	for (uint32_t j = 0; j < c->jobs; j++) {
-		struct sim_counts own;
+		struct sum own;
 
 		if (read(pipes[j], &own, sizeof own) == sizeof own)
 			add(sum, &own);
@@ -421,6 +441,24 @@ run_jobs(struct sim_counts *sum, const struct campaign *c)
 	while (wait(&status) > 0)
 		good = good && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	return good;
+}
+
+static void
+on_stop(int signal)
+{
+	(void)signal;
+	atomic_store(&together->stop, true);
+}
+
+/* The terminal tells all processes of Ctrl-C, a SIGTERM comes to the first one alone. */
+static void
+begin_together(void)
+{
+	struct sigaction stop = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
+
+	together = mmap(NULL, sizeof *together, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	MUST(together != MAP_FAILED);
+	MUST(sigaction(SIGINT, &stop, NULL) == 0 && sigaction(SIGTERM, &stop, NULL) == 0);
 }
 
 static void
@@ -481,8 +519,9 @@ int
 main(int argc, char **argv)
 {
 	static struct campaign c = {.first = UINT64_MAX, .count = 1, .steps = 600, .faults = FAULTS_ALL, .jobs = 1};
-	struct sim_counts sum = {0};
+	struct sum sum = {0};
 	struct kw_why why;
+	char what[64];
 	bool good;
 
 	if (!options(&c, argc, argv) || c.steps >= EVENTS_MAX) {
@@ -510,6 +549,7 @@ main(int argc, char **argv)
 		return 1;
 	}
 	trace_to(c.trace);
+	begin_together();
 	if (c.scenarios != NULL) {
 		good = run_scenarios(&c);
 		papers_close();
@@ -518,8 +558,9 @@ main(int argc, char **argv)
 	}
 	if (c.file == NULL)
 		(void)printf("seeds %llu to %llu, %u steps\n", (unsigned long long)c.first, (unsigned long long)(c.first + c.count - 1), c.steps);
-	good = c.file != NULL ? run_file(&sum, &c) : c.jobs > 1 ? run_jobs(&sum, &c) : run_share(&sum, &c, 0);
-	show(good ? "all good" : "in all", &sum);
+	good = c.file != NULL ? run_file(&sum, &c) : c.jobs > 1 ? run_jobs(&sum, &c) : run_share(&sum, &c);
+	(void)snprintf(what, sizeof what, "%s: %llu seeds,", good ? "all good" : "in all", (unsigned long long)sum.seeds);
+	show(what, &sum.counts);
 	papers_close();
 	remove_tree(c.root);
 	return good ? 0 : 1;

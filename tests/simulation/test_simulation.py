@@ -3,6 +3,7 @@ nobody ran before. tests/run says which those are, and KW_SIM_SEED=N repeats the
 """
 import os
 import random
+import re
 import subprocess
 import unittest
 
@@ -32,6 +33,16 @@ class Simulation(unittest.TestCase):
         ran = run("--seed", "1", "--steps", "0")
         self.assertEqual(ran.returncode, 1)
         self.assertIn("too little traffic", ran.stdout)
+
+    def test_a_campaign_that_is_stopped_tells_what_it_ran(self):
+        with subprocess.Popen([SIM, "--count", "1000000", "--jobs", "2", "--steps", "100", "--verbose"], stdout=subprocess.PIPE, text=True) as ran:
+            self.assertIn("seeds ", ran.stdout.readline())
+            self.assertIn("published", ran.stdout.readline())
+            ran.terminate()
+            rest, _ = ran.communicate(timeout=120)
+        self.assertEqual(ran.returncode, 0, rest[-4000:])
+        ended = re.fullmatch(r"all good: (\d+) seeds, .*", rest.splitlines()[-1])
+        self.assertEqual(int(ended.group(1)), 1 + rest.count("\n") - 1)
 
     def test_every_seed_that_ever_failed_is_good(self):
         self.good("--seeds", os.path.join(HERE, "seeds"))
