@@ -31,6 +31,7 @@ struct entry { /* of a case, and how the case stands behind it */
 	enum case_verdict verdict;
 	enum case_state state;
 	uint32_t owner, next;
+	uint32_t also;                 /* bits: of a statement that a move overtook: who would take part by it */
 	uint64_t true_ms, until_ms;
 	uint32_t starts;               /* of the broker up to then */
 };
@@ -352,6 +353,16 @@ new_parties(struct matter *m)
 	m->parties |= m->now.line | BIT(m->now.coordinator) | BIT(m->now.owner);
 }
 
+/* [M-18] Whom a statement under another agreement is for, beside the parties of before: that a move may overtake it is not known when it is made. */
+static uint32_t
+would_take_part(struct case_books *c, const struct matter *m, const struct case_statement *s)
+{
+	struct case_opening o = {.version = s->version, .sender = m->now.sender};
+	struct case_oracle anew = case_oracle_open(world_for(c, m), &o);
+
+	return anew.line | BIT(anew.coordinator) | BIT(s->owner);
+}
+
 static void
 stated(struct case_books *c, const struct store_op *op)
 {
@@ -388,6 +399,7 @@ stated(struct case_books *c, const struct store_op *op)
 	e->cause = s.cause;
 	e->upto = s.upto;
 	e->verdict = v;
+	e->also = v == CASE_V_STALE && s.cause == CAUSE_AGREEMENT ? would_take_part(c, m, &s) : 0;
 	judge_on_way(c, m);
 	trace("case %s, number %llu: stated %s, %s: %s, with %s", short_id(m->id), (unsigned long long)op->at.number, case_cause_name(s.cause), case_verdict_name(v),
 	      case_state_name(m->now.state), who_name(m->now.owner));
@@ -463,6 +475,15 @@ books_explain(struct case_books *c, const uint8_t id[KW_ID_LEN], enum wire_code 
 	return c->restored && code == CODE_DENIED; /* a note, say, about a case that the log lost */
 }
 
+static bool
+told_too(const struct matter *m, const struct entry_case *of_case, int who)
+{
+	for (uint32_t i = 0; i < m->count; i++)
+		if (m->entries[i].statement && m->entries[i].upto == of_case->upto && m->entries[i].cause == of_case->cause && (m->entries[i].also & BIT(who)) != 0)
+			return true;
+	return false;
+}
+
 void
 books_told(struct case_books *c, int who, struct span entry)
 {
@@ -472,7 +493,7 @@ books_told(struct case_books *c, int who, struct span entry)
 	if (entry_decode(&b, entry, NULL) != KW_OK || b.kind != ENTRY_CASE)
 		return;
 	m = matter_of(c, b.of_case.id);
-	if ((m == NULL || (m->parties & BIT(who)) == 0) && !c->restored)
+	if ((m == NULL || ((m->parties & BIT(who)) == 0 && !told_too(m, &b.of_case, who))) && !c->restored)
 		sim_broken(c->sim, "the broker tells %s how the case %s stands, who takes no part in it", papers_name(who), short_id(b.of_case.id));
 }
 
