@@ -360,10 +360,24 @@ judge(struct case_fold *f, struct kw_case *c, const struct case_log_entry *log, 
 	}
 }
 
-/*
- * [M-9] What a time that ran out changes is void where a move that counts came between the statement and what it was made from. Such a
- * statement is made of what stood in the statement before, so whether the move counts is known from there.
- */
+/* Whether the statement was made of what stood in the one before, and of no move that did not come here: a time ran out, or only who has the case may change it. */
+static bool
+made_of_known(const struct kw_case *before, const struct case_statement *s)
+{
+	switch (s->cause) {
+	case CAUSE_TIMEOUT:
+	case CAUSE_ALARM:
+	case CAUSE_HANDOVER_LAPSED:
+		return true;
+	case CAUSE_AGREEMENT:
+	case CAUSE_LAPSED:
+		return before->state == CASE_TAKEN && before->next == CASE_NOBODY;
+	default:
+		return false;
+	}
+}
+
+/* [M-9] What such a statement changes is void where a move that counts came between it and what it was made from. */
 static bool
 is_stale(struct case_fold *f, const struct kw_case *before, const struct case_log_entry *log, uint32_t from, uint32_t at, bool opened)
 {
@@ -371,7 +385,7 @@ is_stale(struct case_fold *f, const struct kw_case *before, const struct case_lo
 	struct kw_case c = *before;
 	bool stale = false;
 
-	if (s->cause != CAUSE_TIMEOUT && s->cause != CAUSE_ALARM && s->cause != CAUSE_HANDOVER_LAPSED)
+	if (!made_of_known(&c, s))
 		return false;
 	judge(f, &c, log, from, at, UINT64_MAX, opened);
 	for (uint32_t i = from; i < at; i++)
