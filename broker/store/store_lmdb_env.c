@@ -9,7 +9,7 @@
 
 #include "broker/store/store_lmdb_parts.h"
 
-#define FORMAT_LEN (4u + sizeof ((struct lmdb *)NULL)->sum_key + sizeof ((struct lmdb *)NULL)->short_key)
+#define FORMAT_LEN (4u + 2u * 8u) /* and the partnership's name behind it */
 
 /* LMDB does not tell where it maps the file; the kernel does. NULL where it cannot be asked: then lengths are believed. */
 static const char *
@@ -80,8 +80,6 @@ env_close(struct lmdb *db)
 	if (db->env != NULL)
 		mdb_env_close(db->env);
 	db->env = NULL;
-	sodium_memzero(db->sum_key, sizeof db->sum_key);
-	sodium_memzero(db->short_key, sizeof db->short_key);
 }
 
 enum kw_err
@@ -105,7 +103,6 @@ env_tables(struct lmdb *db, struct kw_why *why)
 	return lmdb_failed(db, rc, "opening", why);
 }
 
-/* The keys of all other checksums stand here, so this one's are zero. */
 enum kw_err
 format_write(struct lmdb *db, MDB_txn *txn, const char *partnership, struct kw_why *why)
 {
@@ -114,13 +111,12 @@ format_write(struct lmdb *db, MDB_txn *txn, const char *partnership, struct kw_w
 	struct key key = key_word("format");
 	enum kw_err err;
 
-	memset(db->sum_key, 0, sizeof db->sum_key);
 	be32_put(fixed, STORE_FORMAT);
 	randombytes_buf(fixed + 4, sizeof fixed - 4);
 	if ((err = record_put(db, txn, T_META, &key, parts, 2, PUT_ANYWHERE, why)) != KW_OK)
 		return err;
-	memcpy(db->sum_key, fixed + 4, sizeof db->sum_key);
-	memcpy(db->short_key, fixed + 4 + sizeof db->sum_key, sizeof db->short_key);
+	db->sum_seed = be64_get(fixed + 4);
+	db->short_seed = be64_get(fixed + 12);
 	return KW_OK;
 }
 
@@ -131,10 +127,8 @@ format_read(struct lmdb *db, MDB_txn *txn, const char *partnership, struct kw_wh
 	struct span value, name;
 	struct cursor c;
 	uint32_t version;
-	const uint8_t *keys;
 	enum kw_err err;
 
-	memset(db->sum_key, 0, sizeof db->sum_key);
 	err = record_get(db, txn, T_META, &key, &value, why);
 	if (err == KW_ENOTFOUND)
 		return kw_refuse(why, KW_ECORRUPT, "%s/data.mdb is not a store of a Kurzweg broker; use another folder", db->path);
@@ -145,14 +139,13 @@ format_read(struct lmdb *db, MDB_txn *txn, const char *partnership, struct kw_wh
 	if (version != STORE_FORMAT)
 		return kw_refuse(why, KW_EINVAL, "the store in %s has format %u, this broker knows %u; use the broker that wrote it", db->path, version,
 		                 STORE_FORMAT);
-	keys = cursor_take(&c, FORMAT_LEN - 4);
+	db->sum_seed = cursor_u64(&c);
+	db->short_seed = cursor_u64(&c);
 	name = span_of(c.at, cursor_left(&c));
-	if (keys == NULL)
+	if (c.bad)
 		return record_damaged(db, T_META, key.bytes, key.len, why);
 	if (!span_eq(name, span_str(partnership)))
 		return kw_refuse(why, KW_EINVAL, "the store in %s belongs to the partnership %.*s, the agreement is that of %s; use another folder", db->path,
 		                 (int)name.len, (const char *)name.p, partnership);
-	memcpy(db->sum_key, keys, sizeof db->sum_key);
-	memcpy(db->short_key, keys + sizeof db->sum_key, sizeof db->short_key);
 	return KW_OK;
 }

@@ -20,8 +20,9 @@
  *   swept       lane set                   number up to which OP_SWEEP has been
  *   cases       id                         a case as OP_CASE gave it
  *
- * A value begins with its checksum: keyed BLAKE2b, 16 bytes, over table, key and the rest; where the value is nothing
- * (index, due) it is SipHash, 8 bytes.
+ * A value begins with its checksum: XXH3 with a seed of the store's own, 16 bytes, over table, key and the rest; where the value is
+ * nothing (index, due) 8 bytes. It finds damage and what was written to another place; against who writes to the disk on purpose
+ * stand the signatures. The format's own checksum is BLAKE2b in every format, so that each broker can tell which one it has before it.
  */
 #ifndef KW_BROKER_STORE_LMDB_PARTS_H
 #define KW_BROKER_STORE_LMDB_PARTS_H
@@ -52,8 +53,7 @@ enum due_kind { DUE_BODY = 1, DUE_ID, DUE_HEAD, DUE_COMMIT }; /* in the order in
 struct lmdb { /* an open environment and what records need */
 	MDB_env *env;
 	MDB_dbi dbi[T_COUNT];
-	uint8_t sum_key[32];
-	uint8_t short_key[16];
+	uint64_t sum_seed, short_seed;
 	const char *path;        /* the folder, for sentences */
 	const char *map;         /* where data.mdb is mapped */
 	uint64_t map_bytes;

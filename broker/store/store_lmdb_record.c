@@ -3,12 +3,12 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/text.h"
 #include "broker/store/store_lmdb_parts.h"
 
 static_assert(crypto_generichash_BYTES_MIN <= SUM_LEN, "BLAKE2b gives 16 bytes");
-static_assert(crypto_shorthash_BYTES == SHORT_SUM_LEN && crypto_shorthash_KEYBYTES == 16, "SipHash-2-4");
 
 static const struct {
 	const char *name;
@@ -208,28 +208,47 @@ lmdb_failed(const struct lmdb *db, int rc, const char *doing, struct kw_why *why
 /* ---- records ---- */
 
 static void
-sum(uint8_t out[SUM_LEN], const struct lmdb *db, enum table t, struct span key, const struct span *parts, unsigned count)
+format_sum(uint8_t out[SUM_LEN], struct span key, struct span value)
 {
+	static const uint8_t zeros[32];
 	crypto_generichash_state st;
-	uint8_t tag[2] = {(uint8_t)t, (uint8_t)key.len};
+	uint8_t tag[2] = {T_META, (uint8_t)key.len};
 
-	(void)crypto_generichash_init(&st, db->sum_key, sizeof db->sum_key, SUM_LEN);
+	(void)crypto_generichash_init(&st, zeros, sizeof zeros, SUM_LEN);
 	(void)crypto_generichash_update(&st, tag, sizeof tag);
 	(void)crypto_generichash_update(&st, key.p, key.len);
-	for (unsigned i = 0; i < count; i++)
-		if (parts[i].len > 0)
-			(void)crypto_generichash_update(&st, parts[i].p, parts[i].len);
+	(void)crypto_generichash_update(&st, value.p, value.len);
 	(void)crypto_generichash_final(&st, out, SUM_LEN);
+}
+
+/* Table and key, under the seed. */
+static uint64_t
+place_sum(enum table t, struct span key, uint64_t seed)
+{
+	uint8_t in[32] = {(uint8_t)t, (uint8_t)key.len};
+
+	MUST(key.len <= sizeof in - 2);
+	memcpy(in + 2, key.p, key.len);
+	return XXH3_64bits_withSeed(in, 2 + key.len, seed);
+}
+
+static void
+sum(uint8_t out[SUM_LEN], const struct lmdb *db, enum table t, struct span key, struct span value)
+{
+	XXH128_canonical_t packed;
+
+	if (t == T_META && span_eq(key, span_str("format"))) {
+		format_sum(out, key, value);
+		return;
+	}
+	XXH128_canonicalFromHash(&packed, XXH3_128bits_withSeed(value.p, value.len, place_sum(t, key, db->sum_seed)));
+	memcpy(out, packed.digest, SUM_LEN);
 }
 
 static void
 short_sum(uint8_t out[SHORT_SUM_LEN], const struct lmdb *db, enum table t, struct span key)
 {
-	uint8_t in[32] = {(uint8_t)t};
-
-	MUST(key.len < sizeof in);
-	memcpy(in + 1, key.p, key.len);
-	(void)crypto_shorthash(out, in, 1 + key.len, db->short_key);
+	be64_put(out, place_sum(t, key, db->short_seed));
 }
 
 /*
@@ -268,7 +287,7 @@ record_check(const struct lmdb *db, enum table t, const MDB_val *key, const MDB_
 	if (tables[t].empty)
 		short_sum(want, db, t, k);
 	else
-		sum(want, db, t, k, value, 1);
+		sum(want, db, t, k, *value);
 	if (memcmp(want, d, sum_len) != 0 || (tables[t].empty && value->len != 0))
 		return record_damaged(db, t, k.p, k.len, why);
 	return KW_OK;
@@ -321,13 +340,13 @@ record_put(const struct lmdb *db, MDB_txn *txn, enum table t, const struct key *
 		short_sum(to, db, t, span_of(key->bytes, key->len));
 		return KW_OK;
 	}
-	sum(to, db, t, span_of(key->bytes, key->len), parts, count);
 	to += SUM_LEN;
 	for (unsigned i = 0; i < count; i++) {
 		if (parts[i].len > 0)
 			memcpy(to, parts[i].p, parts[i].len);
 		to += parts[i].len;
 	}
+	sum(data.mv_data, db, t, span_of(key->bytes, key->len), span_of((const uint8_t *)data.mv_data + SUM_LEN, len - SUM_LEN));
 	return KW_OK;
 }
 
