@@ -8,95 +8,7 @@
 
 #include "base/fs.h"
 
-#define SCHEMA_VERSION 8
 #define CHECKED_PAGES 65536u /* a file of up to 256 MiB is looked through at every start; it takes well under a second */
-
-static const char schema[] =
-	"CREATE TABLE owner(partnership TEXT NOT NULL, node TEXT NOT NULL, mode INTEGER NOT NULL);"
-	"CREATE TABLE value(key INTEGER PRIMARY KEY, v INTEGER NOT NULL);"
-	"CREATE TABLE agreement(version INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, text BLOB NOT NULL, sigs BLOB);"
-	"CREATE TABLE commits(epoch INTEGER, number INTEGER, hash BLOB NOT NULL, record BLOB, PRIMARY KEY(epoch, number)) WITHOUT ROWID;"
-	"CREATE TABLE evidence(seq INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER, kind TEXT, text TEXT, a BLOB, b BLOB);"
-	"CREATE TABLE cursor(lane INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, number INTEGER NOT NULL);"
-	"CREATE TABLE reader(node TEXT, lane INTEGER, next INTEGER NOT NULL, PRIMARY KEY(node, lane)) WITHOUT ROWID;"
-	"CREATE TABLE sender(node TEXT, lane INTEGER, epoch INTEGER NOT NULL, next INTEGER NOT NULL, PRIMARY KEY(node, lane)) WITHOUT ROWID;"
-	"CREATE TABLE gap(node TEXT, lane INTEGER, epoch INTEGER, first INTEGER, last INTEGER NOT NULL, since_ms INTEGER NOT NULL,"
-	" PRIMARY KEY(node, lane, epoch, first)) WITHOUT ROWID;"
-	"CREATE TABLE void(node TEXT, lane INTEGER, epoch INTEGER, number INTEGER, at_ms INTEGER, PRIMARY KEY(node, lane, epoch, number)) WITHOUT ROWID;"
-	"CREATE TABLE outbox(seq INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, lane INTEGER NOT NULL, state INTEGER NOT NULL,"
-	" type INTEGER NOT NULL, own INTEGER NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, confirm_by_ms INTEGER,"
-	" content_until_ms INTEGER NOT NULL, proof_until_ms INTEGER NOT NULL, frame_hash BLOB NOT NULL, cap_hash BLOB, head_len INTEGER NOT NULL,"
-	" reason TEXT, replacement BLOB, at_epoch INTEGER, at_number INTEGER, commit_no INTEGER, stored_ms INTEGER,"
-	" wraps BLOB, payload BLOB, frame BLOB NOT NULL);"
-	"CREATE INDEX outbox_waiting ON outbox(lane, seq) WHERE state = 0;"
-	"CREATE INDEX outbox_expiry ON outbox(expires_ms) WHERE state = 0;"
-	"CREATE INDEX outbox_state ON outbox(state);"
-	"CREATE INDEX outbox_confirm ON outbox(confirm_by_ms) WHERE confirm_by_ms IS NOT NULL;"
-	"CREATE INDEX outbox_content ON outbox(content_until_ms) WHERE payload IS NOT NULL;"
-	"CREATE INDEX outbox_stored ON outbox(stored_ms) WHERE wraps IS NOT NULL;"
-	"CREATE INDEX outbox_commit ON outbox(commit_no, at_number) WHERE commit_no IS NOT NULL;"
-	"CREATE INDEX outbox_place ON outbox(at_number, lane) WHERE at_number IS NOT NULL;"
-	"CREATE INDEX outbox_proof ON outbox(proof_until_ms);"
-	"CREATE INDEX outbox_cap ON outbox(cap_hash) WHERE cap_hash IS NOT NULL;"
-	"CREATE TABLE out_reader(seq INTEGER, node TEXT, number INTEGER NOT NULL, at_ms INTEGER, receipt BLOB, rejected_ms INTEGER, reason TEXT,"
-	" PRIMARY KEY(seq, node)) WITHOUT ROWID;"
-	"CREATE TABLE inbox(seq INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB, sender TEXT, topic TEXT, type INTEGER, lane INTEGER NOT NULL,"
-	" epoch INTEGER, number INTEGER, at_epoch INTEGER, at_number INTEGER, received_ms INTEGER NOT NULL, frame_hash BLOB, cap_hash BLOB,"
-	" rejected INTEGER NOT NULL, bare INTEGER NOT NULL, outdated INTEGER NOT NULL, cancelled INTEGER NOT NULL DEFAULT 0,"
-	" superseded INTEGER NOT NULL DEFAULT 0, mark TEXT, reason TEXT, receipt INTEGER NOT NULL, at_once INTEGER NOT NULL,"
-	" content_until_ms INTEGER NOT NULL, proof_until_ms INTEGER NOT NULL, head BLOB NOT NULL, payload BLOB);"
-	"CREATE UNIQUE INDEX inbox_once ON inbox(sender, id) WHERE rejected = 0;"
-	"CREATE INDEX inbox_id ON inbox(id);"
-	"CREATE INDEX inbox_number ON inbox(sender, lane, epoch, number) WHERE number > 0;"
-	"CREATE INDEX inbox_due ON inbox(seq) WHERE receipt = 1;"
-	"CREATE INDEX inbox_rejected ON inbox(seq) WHERE rejected = 1;"
-	"CREATE INDEX inbox_content ON inbox(content_until_ms) WHERE payload IS NOT NULL;"
-	"CREATE INDEX inbox_proof ON inbox(proof_until_ms);"
-	"CREATE INDEX inbox_cap ON inbox(cap_hash) WHERE cap_hash IS NOT NULL;"
-	"CREATE TABLE handler(name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;"
-	"CREATE TABLE set_aside(name TEXT, seq INTEGER, at_ms INTEGER, reason TEXT, PRIMARY KEY(name, seq)) WITHOUT ROWID;";
-
-/* From version i + 1 to the next; a new file takes the same way. */
-static const char *const steps[SCHEMA_VERSION - 1] = {
-	"ALTER TABLE handler ADD COLUMN at INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE handler ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;"
-	"CREATE TABLE spool(place TEXT PRIMARY KEY, id BLOB NOT NULL) WITHOUT ROWID;",
-	"ALTER TABLE inbox ADD COLUMN about BLOB;"
-	"CREATE INDEX inbox_about ON inbox(about) WHERE about IS NOT NULL;"
-	"CREATE INDEX outbox_recall ON outbox(seq) WHERE type = 4;"
-	"CREATE TABLE cases(id BLOB PRIMARY KEY, frame_hash BLOB NOT NULL, lane INTEGER NOT NULL, epoch INTEGER NOT NULL, number INTEGER NOT NULL,"
-	" sent INTEGER NOT NULL, head BLOB NOT NULL, told INTEGER NOT NULL, parted INTEGER NOT NULL, state INTEGER NOT NULL, owner TEXT NOT NULL,"
-	" next TEXT NOT NULL, until_ms INTEGER NOT NULL, alarms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, proof_until_ms INTEGER NOT NULL) WITHOUT ROWID;"
-	"CREATE INDEX cases_state ON cases(state, until_ms);"
-	"CREATE INDEX cases_lane ON cases(lane, number);"
-	"CREATE INDEX cases_proof ON cases(proof_until_ms);"
-	"CREATE TABLE case_entry(id BLOB, number INTEGER, lane INTEGER NOT NULL, epoch INTEGER NOT NULL, type INTEGER NOT NULL, actor TEXT NOT NULL,"
-	" next TEXT NOT NULL, version INTEGER NOT NULL, at_ms INTEGER NOT NULL, receipt BLOB, statement BLOB, proof_until_ms INTEGER NOT NULL,"
-	" PRIMARY KEY(id, number)) WITHOUT ROWID;"
-	"CREATE INDEX case_entry_lane ON case_entry(lane, number);"
-	"CREATE INDEX case_entry_proof ON case_entry(proof_until_ms);",
-	"ALTER TABLE inbox ADD COLUMN proof BLOB;"
-	"ALTER TABLE inbox ADD COLUMN opened INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE outbox ADD COLUMN proof BLOB;"
-	"ALTER TABLE out_reader ADD COLUMN opened_ms INTEGER;"
-	"ALTER TABLE out_reader ADD COLUMN opened_receipt BLOB;",
-	"ALTER TABLE outbox ADD COLUMN answer_by_ms INTEGER;"
-	"ALTER TABLE outbox ADD COLUMN late INTEGER NOT NULL DEFAULT 0;"
-	"CREATE INDEX outbox_answer ON outbox(answer_by_ms) WHERE answer_by_ms IS NOT NULL;"
-	"CREATE INDEX outbox_forwarded ON outbox(seq) WHERE type = 20;",
-	"CREATE TABLE draft(id BLOB PRIMARY KEY, frame_hash BLOB NOT NULL, mine INTEGER NOT NULL, author TEXT NOT NULL, topic TEXT NOT NULL, state INTEGER NOT NULL,"
-	" text_hash BLOB NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, not_before_ms INTEGER NOT NULL, about BLOB, other BLOB,"
-	" changed_ms INTEGER NOT NULL, proof_until_ms INTEGER NOT NULL) WITHOUT ROWID;"
-	"CREATE INDEX draft_open ON draft(expires_ms) WHERE state = 0;"
-	"CREATE INDEX draft_about ON draft(about) WHERE about IS NOT NULL;"
-	"CREATE INDEX draft_proof ON draft(proof_until_ms);"
-	"CREATE TABLE draft_answer(draft BLOB, node TEXT, approved INTEGER NOT NULL, receipt BLOB NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY(draft, node)) WITHOUT ROWID;"
-	"CREATE TABLE released(draft BLOB PRIMARY KEY, id BLOB NOT NULL, corrects BLOB, proof_until_ms INTEGER NOT NULL) WITHOUT ROWID;"
-	"CREATE INDEX released_corrects ON released(corrects) WHERE corrects IS NOT NULL;"
-	"CREATE INDEX released_proof ON released(proof_until_ms);",
-	"ALTER TABLE owner ADD COLUMN lock BLOB;",
-	"ALTER TABLE inbox ADD COLUMN awaits_recall INTEGER NOT NULL DEFAULT 0; CREATE INDEX inbox_awaits_recall ON inbox(seq) WHERE awaits_recall = 1;",
-};
 
 enum kw_err
 pstore_failed(struct pstore *s, int rc, struct kw_why *why)
@@ -369,6 +281,15 @@ pragma_number(uint64_t *out, struct pstore *s, const char *sql, struct kw_why *w
 }
 
 static enum kw_err
+name_version(struct pstore *s, struct kw_why *why)
+{
+	char now[64];
+
+	(void)snprintf(now, sizeof now, "PRAGMA user_version = %d", PSTORE_SCHEMA_VERSION);
+	return simple(s, now, why);
+}
+
+static enum kw_err
 create(struct pstore *s, const struct pstore_owner *owner, struct kw_why *why)
 {
 	sqlite3_stmt *q;
@@ -376,12 +297,12 @@ create(struct pstore *s, const struct pstore_owner *owner, struct kw_why *why)
 
 	if ((err = pstore_begin(s, why)) != KW_OK)
 		return err;
-	if ((err = simple(s, schema, why)) != KW_OK)
+	if ((err = simple(s, pstore_schema, why)) != KW_OK)
 		goto roll_back;
-	if ((err = simple(s, "PRAGMA user_version = 1", why)) != KW_OK)
+	if ((err = name_version(s, why)) != KW_OK)
 		goto roll_back;
 	err = KW_EIO;
-	if ((q = pstore_sql(s, "INSERT INTO owner VALUES(?, ?, ?)", why)) == NULL)
+	if ((q = pstore_sql(s, "INSERT INTO owner(partnership, node, mode) VALUES(?, ?, ?)", why)) == NULL)
 		goto roll_back;
 	pstore_text(q, 1, owner->partnership);
 	pstore_text(q, 2, owner->node);
@@ -399,18 +320,16 @@ roll_back:
 static enum kw_err
 bring_up(struct pstore *s, uint64_t version, struct kw_why *why)
 {
-	char now[64];
 	enum kw_err err;
 
-	if (version == SCHEMA_VERSION)
+	if (version == PSTORE_SCHEMA_VERSION)
 		return KW_OK;
 	if ((err = pstore_begin(s, why)) != KW_OK)
 		return err;
-	for (uint64_t i = version; i < SCHEMA_VERSION; i++)
-		if ((err = simple(s, steps[i - 1], why)) != KW_OK)
+	for (uint64_t i = version; i < PSTORE_SCHEMA_VERSION; i++)
+		if ((err = simple(s, pstore_schema_steps[i - 1], why)) != KW_OK)
 			goto roll_back;
-	(void)snprintf(now, sizeof now, "PRAGMA user_version = %d", SCHEMA_VERSION);
-	if ((err = simple(s, now, why)) != KW_OK)
+	if ((err = name_version(s, why)) != KW_OK)
 		goto roll_back;
 	if ((err = pstore_commit(s, why)) == KW_OK)
 		return KW_OK;
@@ -475,10 +394,10 @@ set_up(struct pstore *s, const char *folder, const struct pstore_owner *owner, u
 	if (version == 0 && (err = create(s, owner, why)) != KW_OK)
 		return err;
 	if (version == 0)
-		version = 1;
-	if (version > SCHEMA_VERSION)
+		version = PSTORE_SCHEMA_VERSION;
+	if (version > PSTORE_SCHEMA_VERSION)
 		return kw_refuse(why, KW_ESTATE, "%s was written by a newer kurzweg-partner (schema %llu, known here: %d); install that one", folder,
-		                 (unsigned long long)version, SCHEMA_VERSION);
+		                 (unsigned long long)version, PSTORE_SCHEMA_VERSION);
 	if ((err = pragma_number(&pages, s, "PRAGMA page_count", why)) != KW_OK)
 		return err;
 	if (pages <= CHECKED_PAGES && (err = check_whole(s, folder, why)) != KW_OK)

@@ -8,6 +8,11 @@
 
 #define PSTORE_STATEMENTS 256 /* a test asks everything of one store */
 
+/* The store's version, what a new file begins with, and from version i + 1 to the next: older files come to the same tables and indexes. */
+#define PSTORE_SCHEMA_VERSION 8
+extern const char pstore_schema[];
+extern const char *const pstore_schema_steps[PSTORE_SCHEMA_VERSION - 1];
+
 struct pstore_statement { const char *sql; sqlite3_stmt *stmt; };
 
 struct pstore {

@@ -497,48 +497,6 @@ a_handler_never_goes_back_and_an_unknown_one_has_no_place(void **state)
 	assert_int_equal(pstore_handler_get(&at, p->s, "siren", NULL), KW_ENOTFOUND);
 }
 
-/* As the first version wrote it: the tables are the same but for what came later. */
-static void
-make_it_version_1(const char *folder)
-{
-	char path[128];
-	sqlite3 *db;
-
-	(void)snprintf(path, sizeof path, "%s/partner.db", folder);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "DROP TABLE handler; CREATE TABLE handler(name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;"
-	                                  "INSERT INTO handler VALUES('mail', 12); DROP TABLE spool; DROP INDEX inbox_about; DROP INDEX inbox_awaits_recall; ALTER TABLE inbox DROP COLUMN awaits_recall; ALTER TABLE inbox DROP COLUMN about; ALTER TABLE inbox DROP COLUMN proof;"
-	                                  "ALTER TABLE inbox DROP COLUMN opened; ALTER TABLE outbox DROP COLUMN proof; ALTER TABLE out_reader DROP COLUMN opened_ms;"
-	                                  "ALTER TABLE out_reader DROP COLUMN opened_receipt; DROP INDEX outbox_answer; DROP INDEX outbox_forwarded;"
-	                                  "ALTER TABLE outbox DROP COLUMN answer_by_ms; ALTER TABLE outbox DROP COLUMN late;"
-	                                  "ALTER TABLE owner DROP COLUMN lock; DROP TABLE draft; DROP TABLE draft_answer; DROP TABLE released; DROP TABLE cases; DROP INDEX outbox_recall; DROP TABLE case_entry; PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
-
-static void
-a_store_of_the_first_version_is_brought_up_and_keeps_what_it_has(void **state)
-{
-	struct place *p = *state;
-	struct desk_place at;
-	uint64_t seq;
-
-	begin(p->s);
-	assert_int_equal(add_in(p->s, 1, span_str("x"), &seq), KW_OK);
-	commit(p->s);
-	pstore_close(&p->s);
-	make_it_version_1(p->folder);
-	for (int i = 0; i < 2; i++) {
-		struct in_stored row;
-
-		p->s = open_store(p->folder, 0);
-		assert_int_equal(pstore_handler_get(&at, p->s, "mail", NULL), KW_OK);
-		assert_true(at.seq == 12 && at.at == 0 && at.failures == 0);
-		assert_int_equal(pstore_in_get(&row, p->s, seq, NULL), KW_OK);
-		if (i == 0)
-			pstore_close(&p->s);
-	}
-}
-
 static void
 add_left_out(struct pstore *s, uint64_t n, uint64_t *seq)
 {
@@ -789,7 +747,6 @@ main(void)
 		T(what_is_offered_again_is_not_cut_while_it_waits),
 		T(commits_are_kept_by_log_epoch_and_hearsay_gives_way),
 		T(a_handler_never_goes_back_and_an_unknown_one_has_no_place),
-		T(a_store_of_the_first_version_is_brought_up_and_keeps_what_it_has),
 		T(what_awaits_its_recall_is_known_after_a_new_start),
 		T(a_store_remembers_its_lock),
 		T(a_store_of_a_later_version_is_left_alone),
