@@ -18,7 +18,8 @@ static const struct { const char *name; void (*run)(struct load *l, const struct
 
 static const char usage[] =
 	"usage: bench_load RUN --folder DIR [--broker ENDPOINT[,PID]] [--bare NAME,ENDPOINT,KEY[,PID]]… [--rounds N] [--messages N] [--bytes N]\n"
-	"                  [--flight N] [--pace N] [--readers N] [--seconds N] [--store DIR]\n"
+	"                  [--flight N] [--pace N] [--readers N] [--publishers N] [--frame N] [--seconds N]\n"
+	"                  [--store DIR]\n"
 	"RUN is rate, paced, fan, idle, first, fill, backlog, cases, open or due. tests/bench/load calls it with what each wants.\n";
 
 static struct target *
@@ -50,22 +51,13 @@ take_bare(struct wishes *w, const char *arg)
 		load_fail("--bare %s: write NAME,ENDPOINT,KEY,PID", arg);
 }
 
-static uint32_t
-number(const char *text, const char *what)
-{
-	uint64_t v;
-	struct kw_why why;
-
-	load_must(text_u64(&v, text, 1, 100000000, what, &why), &why);
-	return (uint32_t)v;
-}
-
 static const char *
 take_options(struct wishes *w, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"folder", 1, NULL, 'f'}, {"broker", 1, NULL, 'k'}, {"bare", 1, NULL, 'b'}, {"rounds", 1, NULL, 'r'}, {"messages", 1, NULL, 'm'},
-		{"bytes", 1, NULL, 'y'}, {"flight", 1, NULL, 'l'}, {"pace", 1, NULL, 'p'}, {"readers", 1, NULL, 'n'}, {"seconds", 1, NULL, 'd'}, {"store", 1, NULL, 's'}, {0},
+		{"bytes", 1, NULL, 'y'}, {"flight", 1, NULL, 'l'}, {"pace", 1, NULL, 'p'}, {"readers", 1, NULL, 'n'}, {"seconds", 1, NULL, 'd'}, {"store", 1, NULL, 's'},
+		{"publishers", 1, NULL, 'u'}, {"frame", 1, NULL, 'a'}, {0},
 	};
 	const char *folder = NULL;
 	int c;
@@ -75,13 +67,15 @@ take_options(struct wishes *w, int argc, char **argv)
 		case 'f': folder = optarg; break;
 		case 'k': take_broker(w, optarg); break;
 		case 'b': take_bare(w, optarg); break;
-		case 'r': w->rounds = number(optarg, "--rounds"); break;
-		case 'm': w->messages = number(optarg, "--messages"); break;
-		case 'y': w->bytes = number(optarg, "--bytes"); break;
-		case 'l': w->flight = number(optarg, "--flight"); break;
-		case 'p': w->pace = number(optarg, "--pace"); break;
-		case 'n': w->readers = number(optarg, "--readers"); break;
-		case 'd': w->seconds = number(optarg, "--seconds"); break;
+		case 'r': w->rounds = load_number(optarg, "--rounds"); break;
+		case 'm': w->messages = load_number(optarg, "--messages"); break;
+		case 'y': w->bytes = load_number(optarg, "--bytes"); break;
+		case 'l': w->flight = load_number(optarg, "--flight"); break;
+		case 'p': w->pace = load_number(optarg, "--pace"); break;
+		case 'n': w->readers = load_number(optarg, "--readers"); break;
+		case 'u': w->publishers = load_number(optarg, "--publishers"); break;
+		case 'a': w->frame = load_number(optarg, "--frame"); break;
+		case 'd': w->seconds = load_number(optarg, "--seconds"); break;
 		case 's': w->store = optarg; break;
 		default: (void)fputs(usage, stderr); exit(2);
 		}
@@ -96,7 +90,7 @@ take_options(struct wishes *w, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct wishes w = {.rounds = 1, .messages = 1000, .bytes = 300, .flight = 256, .pace = 1000, .readers = 1, .seconds = 10};
+	struct wishes w = {.rounds = 1, .messages = 1000, .bytes = 300, .flight = 256, .pace = 1000, .readers = 1, .publishers = 1};
 	const char *folder = take_options(&w, argc, argv);
 	struct load l;
 

@@ -108,7 +108,7 @@ round_of(struct fan *f, uint32_t messages, uint32_t flight)
 		last[i] = (uint64_t)(go(f, 1, 1) * 1e9);
 	before = load_usage(f->target->pid);
 	seconds = go(f, messages - singles, flight);
-	load_print(json_pack("{s:s,s:s,s:i,s:o,s:f,s:o}", "run", "fan", "target", f->target->name, "readers", (int)f->reader_count, "last_us",
+	load_print(json_pack("{s:s,s:s,s:i,s:i,s:o,s:f,s:o}", "run", "fan", "target", f->target->name, "frame", (int)f->pool->at[0].frame.len, "readers", (int)f->reader_count, "last_us",
 	                     load_latency(last, singles), "deliveries_per_second", (messages - singles) * f->reader_count / seconds, "cpu_us",
 	                     load_usage_each(load_usage_since(f->target->pid, before), (double)(messages - singles) * f->reader_count)));
 	free(last);
@@ -118,7 +118,7 @@ void
 run_fan(struct load *l, const struct wishes *w)
 {
 	struct fan f[LOAD_TARGETS_MAX];
-	struct pool_wish wish = {.sender = LOAD_PUBLISHER, .topic = LOAD_FAN_TOPIC, .lane = LANE_FLASH, .count = w->messages * w->rounds, .payload_len = w->bytes};
+	struct pool_wish wish = {.sender = LOAD_PUBLISHER, .topic = LOAD_FAN_TOPIC, .lane = LANE_FLASH, .count = w->messages * w->rounds, .payload_len = w->bytes, .frame_len = w->frame};
 	struct pool pool;
 
 	load_pool_make(&pool, l, &wish);

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "load.h"
+#include "load_base.h"
 
 double load_quantile(double *v, size_t n, double q);      /* sorts v; q 0.5: the median; nearest rank */
 json_t *load_latency(uint64_t *ns, size_t n);             /* sorts; {"p50": …, "p99": …, "p999": …, "max": …, "count": n} in microseconds */

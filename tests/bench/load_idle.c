@@ -26,6 +26,21 @@ open_crowd(struct load *l, const struct target *t, struct load_node **nodes, uin
 		load_node_await(nodes[i], deadline);
 }
 
+/* Of one core, in percent, while nothing but signs of life is said. */
+static double
+quiet_percent(struct load *l, const struct target *t, uint32_t seconds)
+{
+	struct usage used = load_usage(t->pid);
+	uint64_t from = load_ns(), until = from + seconds * 1000000000ull;
+
+	if (seconds == 0)
+		return 0;
+	while (load_ns() < until)
+		load_turn(l, until, UINT64_MAX);
+	used = load_usage_since(t->pid, used);
+	return 100.0 * (double)(used.main_ns + used.io_ns + used.rest_ns) / (double)(load_ns() - from);
+}
+
 void
 run_idle(struct load *l, const struct wishes *w)
 {
@@ -39,9 +54,9 @@ run_idle(struct load *l, const struct wishes *w)
 		open_crowd(l, &w->targets[t], nodes, w->readers);
 		seconds = (double)(load_ns() - from) / 1e9;
 		after = load_usage(w->targets[t].pid);
-		load_print(json_pack("{s:s,s:s,s:i,s:f,s:I,s:f}", "run", "idle", "target", w->targets[t].name, "connections", w->readers, "kib_each",
+		load_print(json_pack("{s:s,s:s,s:i,s:f,s:I,s:f,s:f}", "run", "idle", "target", w->targets[t].name, "connections", w->readers, "kib_each",
 		                     (double)(after.anon_kib - before.anon_kib) / w->readers, "kib_before", (json_int_t)before.anon_kib, "connects_per_second",
-		                     w->readers / seconds));
+		                     w->readers / seconds, "cpu_percent", quiet_percent(l, &w->targets[t], w->seconds)));
 		for (uint32_t i = 0; i < w->readers; i++)
 			load_node_close(&nodes[i]);
 	}

@@ -9,6 +9,7 @@
 #include "proto/seal.h"
 #include "proto/wire.h"
 
+#define PADDED_MORE 5u /* what sealing puts before a payload that it pads: a flag and a length */
 #define LIFETIME_MS (24ull * 3600 * 1000)
 
 struct sealing { /* what stays the same for one pool */
@@ -165,12 +166,44 @@ place_all(struct pool *p, struct sealing *s)
 	}
 }
 
-void
-load_pool_make(struct pool *out, const struct load *l, const struct pool_wish *wish)
+/* Sealing pads, so the payload alone does not reach every length: the topic, which is not padded, makes up the rest. */
+static void
+fit(struct pool_wish *wish, const struct load *l, char topic[KW_TOPIC_MAX + 1])
 {
+	uint32_t frame_len = wish->frame_len;
+	struct pool_wish one = *wish;
+	size_t len = strlen(wish->topic);
+
+	(void)snprintf(topic, KW_TOPIC_MAX + 1, "%s", wish->topic);
+	one.topic = wish->topic = topic;
+	one.count = one.payload_len = 1;
+	one.frame_len = wish->frame_len = 0;
+	for (; len < KW_TOPIC_MAX; topic[len++] = 'x', topic[len] = '\0') {
+		struct pool p;
+		size_t rest;
+
+		load_pool_make(&p, l, &one);
+		rest = p.at[0].frame.len - seal_padded_len(one.payload_len);
+		load_pool_free(&p);
+		if (frame_len <= rest + PADDED_MORE)
+			break;
+		wish->payload_len = (uint32_t)(frame_len - rest - PADDED_MORE);
+		if (seal_padded_len(wish->payload_len) == frame_len - rest)
+			return;
+	}
+	load_fail("no notification is sealed to exactly %u bytes", frame_len);
+}
+
+void
+load_pool_make(struct pool *out, const struct load *l, const struct pool_wish *wished)
+{
+	struct pool_wish whole = *wished, *wish = &whole;
+	char topic[KW_TOPIC_MAX + 1];
 	struct sealing s = {.load = l, .wish = wish, .keys = load_keys(l, wish->sender, KEY_NODE), .out = BUF_INIT(SIZE_MAX)};
 	uint8_t random[32];
 
+	if (wish->frame_len > 0)
+		fit(wish, l, topic);
 	*out = (struct pool){.count = wish->count, .payload_len = wish->payload_len, .at = load_memory(wish->count, sizeof *out->at)};
 	find_audience(out, &s);
 	randombytes_buf(random, sizeof random);

@@ -74,11 +74,14 @@ begin_round(struct rate *r, uint32_t first)
 	r->sent = r->answered = r->delivered = 0;
 }
 
-/* In flight is what was published and is not both answered and delivered. */
+/*
+ * In flight is what was published and is not both answered and delivered. Where seconds is not 0 no more is sent when they are over; r->sent says
+ * how much it was.
+ */
 static double
-go(struct rate *r, uint32_t messages, uint32_t flight)
+go(struct rate *r, uint32_t messages, uint32_t flight, uint32_t seconds)
 {
-	uint64_t from = load_ns(), deadline = from + ROUND_NS;
+	uint64_t from = load_ns(), deadline = from + ROUND_NS, stop = seconds > 0 ? from + seconds * 1000000000ull : deadline;
 
 	while (r->answered < messages || r->delivered < messages) {
 		uint32_t over = r->answered < r->delivered ? r->answered : r->delivered;
@@ -88,7 +91,11 @@ go(struct rate *r, uint32_t messages, uint32_t flight)
 			publish_next(r);
 		if (any)
 			load_node_take(r->publisher);
-		load_turn(r->load, deadline, deadline);
+		load_turn(r->load, stop, deadline);
+		if (load_ns() >= stop) {
+			messages = r->sent;
+			stop = deadline;
+		}
 	}
 	return (double)(load_ns() - from) / 1e9;
 }
@@ -97,7 +104,7 @@ void
 run_rate(struct load *l, const struct wishes *w)
 {
 	struct rate r[LOAD_TARGETS_MAX];
-	struct pool_wish wish = {.sender = LOAD_PUBLISHER, .topic = LOAD_TOPIC, .lane = LANE_ROUTINE, .count = w->messages * w->rounds, .payload_len = w->bytes};
+	struct pool_wish wish = {.sender = LOAD_PUBLISHER, .topic = LOAD_TOPIC, .lane = LANE_ROUTINE, .count = w->messages * w->rounds, .payload_len = w->bytes, .frame_len = w->frame};
 	struct pool pool;
 
 	load_pool_make(&pool, l, &wish);
@@ -109,11 +116,11 @@ run_rate(struct load *l, const struct wishes *w)
 			double seconds;
 
 			begin_round(&r[t], round * w->messages);
-			seconds = go(&r[t], w->messages, w->flight);
-			load_print(json_pack("{s:s,s:s,s:i,s:i,s:i,s:i,s:f,s:o,s:o}", "run", "rate", "target", w->targets[t].name, "bytes", w->bytes, "frame",
-			                     (int)pool.at[0].frame.len, "flight", w->flight, "messages", w->messages, "per_second", w->messages / seconds, "cpu_us",
-			                     load_usage_each(load_usage_since(w->targets[t].pid, before), w->messages), "own_cpu_us",
-			                     load_usage_each(load_usage_since(getpid(), own), w->messages)));
+			seconds = go(&r[t], w->messages, w->flight, w->seconds);
+			load_print(json_pack("{s:s,s:s,s:i,s:i,s:i,s:i,s:f,s:o,s:o}", "run", "rate", "target", w->targets[t].name, "bytes", pool.payload_len, "frame",
+			                     (int)pool.at[0].frame.len, "flight", w->flight, "messages", r[t].sent, "per_second", r[t].sent / seconds, "cpu_us",
+			                     load_usage_each(load_usage_since(w->targets[t].pid, before), r[t].sent), "own_cpu_us",
+			                     load_usage_each(load_usage_since(getpid(), own), r[t].sent)));
 		}
 	for (uint32_t t = 0; t < w->target_count; t++)
 		close_both(&r[t]);
@@ -145,7 +152,7 @@ void
 run_paced(struct load *l, const struct wishes *w)
 {
 	struct rate r[LOAD_TARGETS_MAX];
-	struct pool_wish wish = {.sender = LOAD_PUBLISHER, .topic = LOAD_TOPIC, .lane = LANE_FLASH, .count = w->messages * w->rounds, .payload_len = w->bytes};
+	struct pool_wish wish = {.sender = LOAD_PUBLISHER, .topic = LOAD_TOPIC, .lane = LANE_FLASH, .count = w->messages * w->rounds, .payload_len = w->bytes, .frame_len = w->frame};
 	uint64_t *late = load_memory(w->messages, sizeof *late), *due = load_memory(w->messages, sizeof *due);
 	struct pool pool;
 
@@ -158,7 +165,8 @@ run_paced(struct load *l, const struct wishes *w)
 			r[t].late_ns = late;
 			r[t].due_ns = due;
 			go_paced(&r[t], w->messages, w->pace);
-			load_print(json_pack("{s:s,s:s,s:i,s:i,s:o}", "run", "paced", "target", w->targets[t].name, "bytes", w->bytes, "pace", w->pace, "us",
+			load_print(json_pack("{s:s,s:s,s:i,s:i,s:i,s:o}", "run", "paced", "target", w->targets[t].name, "bytes", pool.payload_len, "frame",
+			                     (int)pool.at[0].frame.len, "pace", w->pace, "us",
 			                     load_latency(late, w->messages)));
 		}
 	for (uint32_t t = 0; t < w->target_count; t++)

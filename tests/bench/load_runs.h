@@ -12,7 +12,9 @@
 struct wishes { /* of the command line */
 	struct target targets[LOAD_TARGETS_MAX];
 	uint32_t target_count;
-	uint32_t rounds, messages, bytes, flight, pace, readers, seconds;
+	uint32_t rounds, messages, bytes, flight, pace, readers, publishers;
+	uint32_t frame;                  /* 0, or how long a sealed frame shall be: the payload is then what fits */
+	uint32_t seconds;                /* rate, many: nothing is sent after so many, 0: no such limit; open, idle: so long they watch */
 	const char *store;               /* fill: the broker's folder, while it is stopped */
 };
 
