@@ -1,0 +1,130 @@
+"""The servers that tests/bench/run compares with: Debian's packages, started as the caller on free ports of the loopback, each with a
+configuration of peers/ and a folder of its own, and stopped again. A server that runs already is never touched."""
+
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from programs import SOURCE, kurzweg_test
+from kurzweg_test import environment, free_ports
+
+HERE = pathlib.Path(__file__).resolve().parent
+PACKAGES = HERE / "packages"
+SERVICES = {"redis-server": "redis-server.service"}  # what a package would start by itself
+START_S, STOP_S = 90, 30
+
+
+# ---- installing ----
+
+
+def as_root(*command):
+    return command if os.geteuid() == 0 else ("sudo", *command)
+
+
+def install():
+    """What is missing of packages. Services that come with it are neither started nor enabled: masked meanwhile, disabled afterwards."""
+    missing = subprocess.run([SOURCE / "deploy" / "install", "--missing", PACKAGES], check=True, capture_output=True, text=True).stdout.split()
+    services = [SERVICES[name] for name in missing if name in SERVICES] if shutil.which("systemctl") else []
+    if services:
+        subprocess.run(as_root("systemctl", "--quiet", "mask", *services), check=True)
+    try:
+        subprocess.run([SOURCE / "deploy" / "install", PACKAGES], check=True)
+    finally:
+        if services:
+            subprocess.run(as_root("systemctl", "--quiet", "unmask", *services), check=True)
+            subprocess.run(as_root("systemctl", "--quiet", "disable", *services), check=False, stderr=subprocess.DEVNULL)
+
+
+def make_certificate(folder):
+    """Signed by itself, for the loopback alone; the load program trusts it and no other."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=bench",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", folder / "certificate.pem"],
+                   check=True, capture_output=True)
+
+
+# ---- servers ----
+
+
+class Server:
+    """One of them; ready when this returns. Ends with end(), and everything it wrote with the folder."""
+
+    name = package = program = None
+    syncs = ""  # who syncs when, in a few words for the table
+    extra_ports = 0
+
+    @classmethod
+    def there(cls):
+        return os.access(cls.program, os.X_OK)
+
+    def __init__(self, bench):
+        self.bench, self.folder = bench, bench.folder / self.name
+        self.port, *self.more_ports = free_ports(1 + self.extra_ports)
+        self.log = bench.folder / f"{self.name}.log"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+        self.processes = []
+        bench.running.append(self)
+        self.start()
+        self.wait_until_it_listens()
+
+    def configuration(self):
+        """Of peers/, filled in."""
+        text = (HERE / "peers" / f"{self.name}.conf.in").read_text()
+        path = self.bench.folder / f"{self.name}.conf"
+        path.write_text(text.replace("@FOLDER@", str(self.bench.folder)).replace("@PORT@", str(self.port)))
+        return path
+
+    def launch(self, *argv, **env):
+        """In a session of its own: an interrupt from the keyboard is for tests/bench/run, which then ends this."""
+        with open(self.log, "ab") as log:
+            process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
+                                       env=environment(HOME=self.folder, **env))
+        self.processes.append(process)
+        return process
+
+    def wait_until_it_listens(self):
+        end = time.monotonic() + START_S
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                if time.monotonic() > end or self.processes[-1].poll() is not None:
+                    raise SystemExit(f"{self.name} does not start:\n{self.log.read_text(errors='replace')[-4000:]}")
+                time.sleep(0.02)
+
+    @property
+    def pid(self):
+        """Of the process that does the work."""
+        return self.processes[-1].pid
+
+    @property
+    def target(self):
+        return ("--target", f"{self.name},{self.port},{self.pid}")
+
+    def end(self):
+        self.bench.running.remove(self)
+        for process in reversed(self.processes):
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Redis(Server):
+    name, program = "redis", "/usr/bin/redis-server"
+    syncs = "synced before it answers and delivers (appendfsync always)"
+
+    def start(self):
+        self.launch(self.program, self.configuration())
+
+
+SERVERS = {cls.name: cls for cls in (Redis,)}

@@ -1,0 +1,83 @@
+"""tests/bench/run in a slice: every figure of every system is there, and nothing is left, also when it is interrupted. Skipped, with a word, where
+a server or a tool of tests/bench/packages is missing: nothing is installed for it."""
+
+import json
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import programs
+import rivals
+
+RUN = pathlib.Path(__file__).resolve().parent / "run"
+BIN = programs.kurzweg_test.BIN
+SKIPPED = 77  # ctest shows it as such
+
+
+def missing():
+    return [cls.program for cls in rivals.SERVERS.values() if not cls.there()] + [t for t in ("openssl", "gnuplot") if not shutil.which(t)] + [
+        str(p) for p in [BIN / "bench_rival"] if not p.exists()]
+
+
+def processes_of(folder):
+    """Whatever still runs with that folder on its command line or as its own."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if str(folder) in (path / "cmdline").read_text() or str(path.joinpath("cwd").readlink()).startswith(str(folder)):
+                found.append(path.name)
+        except OSError:
+            continue  # it ended meanwhile, or is somebody else's
+    return found
+
+
+class Rivals(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kurzweg-rivals-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        (self.folder / "disk").mkdir()
+        self.argv = [RUN, "--quick", "--bin", BIN, "--folder", self.folder / "disk", "--json", self.folder / "all.json", "--markdown", self.folder / "all.md"]
+
+    def nothing_is_left(self):
+        self.assertEqual(list((self.folder / "disk").iterdir()), [])
+        self.assertEqual(processes_of(self.folder), [])
+
+    def test_everything_in_a_slice(self):
+        done = subprocess.run(self.argv, capture_output=True, text=True, timeout=800)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        figures = json.loads((self.folder / "all.json").read_text())
+        table = (self.folder / "all.md").read_text().splitlines()
+        systems = [cell.strip() for cell in table[0].split("|")[2:-1]]
+        self.assertEqual(set(systems), {f["target"] for f in figures})
+        self.assertTrue(set(rivals.SERVERS) < set(systems))
+        for line in table[2:]:
+            self.assertNotIn("|  |", line)  # no cell is empty
+        for system in systems:
+            self.assertIn(f"\n  {system} ", done.stdout)
+        self.nothing_is_left()
+
+    def test_interrupted_it_takes_everything_with_it(self):
+        for how in (signal.SIGTERM, signal.SIGINT):
+            process = subprocess.Popen(self.argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            end = time.monotonic() + 120
+            while not any((self.folder / "disk").glob("*/redis/appendonlydir/*")):
+                self.assertIsNone(process.poll(), process.stderr)
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.05)
+            process.send_signal(how)
+            said = process.communicate(timeout=120)[1]
+            self.assertEqual(process.returncode, 128 + how, said)
+            self.assertNotIn("Traceback", said)
+            self.nothing_is_left()
+
+
+if __name__ == "__main__":
+    if missing():
+        print(f"SKIPPED: not here: {', '.join(missing())} (tests/bench/packages); nothing was compared")
+        sys.exit(SKIPPED)
+    unittest.main()
