@@ -10,7 +10,7 @@
 #define LINE_MAX_BYTES 65536u
 #define WORDS_MAX 300u
 
-static const struct rival_protocol *const protocols[] = {&rival_redis};
+static const struct rival_protocol *const protocols[] = {&rival_redis, &rival_nats, &rival_mqtt, &rival_amqp};
 
 const struct rival_protocol *
 rival_by_name(const char *name)
@@ -33,6 +33,8 @@ rival_init(struct rival *r, const struct rival_protocol *p, enum rival_role role
 void
 rival_free(struct rival *r)
 {
+	if (r->protocol->clear != NULL)
+		r->protocol->clear(r);
 	buf_free(&r->out);
 	free(r->state);
 	r->state = NULL;

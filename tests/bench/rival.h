@@ -45,9 +45,10 @@ struct rival_protocol {
 	void (*publish)(struct rival *r, struct span body);
 	void (*acknowledge)(struct rival *r); /* all that was delivered and is not acknowledged yet, if any */
 	void (*remove)(struct rival *r);      /* what it made on the server; r->removed follows, at once where nothing is to be awaited */
+	void (*clear)(struct rival *r);       /* memory of the state's own; NULL: none */
 };
 
-extern const struct rival_protocol rival_redis;
+extern const struct rival_protocol rival_redis, rival_nats, rival_mqtt, rival_amqp;
 
 struct rival {
 	const struct rival_protocol *protocol;
@@ -63,7 +64,7 @@ struct rival {
 
 /* The protocol of that name, NULL for none; and all their names, with commas. */
 const struct rival_protocol *rival_by_name(const char *name);
-#define RIVAL_NAMES "redis"
+#define RIVAL_NAMES "redis, nats, mosquitto, rabbitmq"
 
 void rival_init(struct rival *r, const struct rival_protocol *p, enum rival_role role, const char *run, const char *name, struct rival_handler on);
 void rival_free(struct rival *r);

@@ -1,6 +1,7 @@
 """The servers that tests/bench/run compares with: Debian's packages, started as the caller on free ports of the loopback, each with a
 configuration of peers/ and a folder of its own, and stopped again. A server that runs already is never touched."""
 
+import getpass
 import os
 import pathlib
 import shutil
@@ -15,7 +16,7 @@ from kurzweg_test import environment, free_ports
 
 HERE = pathlib.Path(__file__).resolve().parent
 PACKAGES = HERE / "packages"
-SERVICES = {"redis-server": "redis-server.service"}  # what a package would start by itself
+SERVICES = {package: f"{package}.service" for package in ("redis-server", "nats-server", "mosquitto", "rabbitmq-server")}  # what they would start
 START_S, STOP_S = 90, 30
 
 
@@ -53,7 +54,7 @@ def make_certificate(folder):
 class Server:
     """One of them; ready when this returns. Ends with end(), and everything it wrote with the folder."""
 
-    name = package = program = None
+    name = program = None
     syncs = ""  # who syncs when, in a few words for the table
     extra_ports = 0
 
@@ -76,7 +77,7 @@ class Server:
         """Of peers/, filled in."""
         text = (HERE / "peers" / f"{self.name}.conf.in").read_text()
         path = self.bench.folder / f"{self.name}.conf"
-        path.write_text(text.replace("@FOLDER@", str(self.bench.folder)).replace("@PORT@", str(self.port)))
+        path.write_text(text.replace("@FOLDER@", str(self.bench.folder)).replace("@PORT@", str(self.port)).replace("@USER@", getpass.getuser()))
         return path
 
     def launch(self, *argv, **env):
@@ -127,4 +128,52 @@ class Redis(Server):
         self.launch(self.program, self.configuration())
 
 
-SERVERS = {cls.name: cls for cls in (Redis,)}
+class Nats(Server):
+    name, program = "nats", "/usr/sbin/nats-server"
+    syncs = "not synced before it answers: every two minutes"
+
+    def start(self):
+        self.launch(self.program, "-c", self.configuration())
+
+
+class Mosquitto(Server):
+    name, program = "mosquitto", "/usr/sbin/mosquitto"
+    syncs = "not synced and not written before it answers: every half hour"
+
+    def start(self):
+        self.launch(self.program, "-c", self.configuration())
+
+
+class RabbitMQ(Server):
+    """Erlang's machine with a name service of its own, so that it never asks one that somebody else started."""
+
+    name, program = "rabbitmq", "/usr/lib/rabbitmq/bin/rabbitmq-server"
+    syncs = "synced before it answers and delivers (write-ahead log of its quorum queues)"
+    extra_ports = 2
+    # Idle schedulers that spin for work would take the others' processor in the others' rounds.
+    MACHINE = "+sbwt none +sbwtdcpu none +sbwtdio none"
+
+    def start(self):
+        names, nodes = self.more_ports
+        self.launch("/usr/bin/epmd", "-address", "127.0.0.1", "-port", names)
+        (self.folder / "plugins").write_text("[].\n")
+        self.launch(self.program, ERL_EPMD_PORT=names, ERL_EPMD_ADDRESS="127.0.0.1", RABBITMQ_NODENAME="bench@localhost", RABBITMQ_DIST_PORT=nodes,
+                    RABBITMQ_CONFIG_FILE=self.configuration(), RABBITMQ_MNESIA_BASE=self.folder / "mnesia", RABBITMQ_LOG_BASE=self.folder,
+                    RABBITMQ_ENABLED_PLUGINS_FILE=self.folder / "plugins", RABBITMQ_CONF_ENV_FILE=self.folder / "none",
+                    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=f"{self.MACHINE} -kernel inet_dist_use_interface {{127,0,0,1}}")
+
+    @property
+    def pid(self):
+        """The machine's, which the script that was launched waits for or has become."""
+        session = self.processes[-1].pid
+        for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            try:
+                name, rest = path.read_text().rsplit(")", 1)
+            except OSError:
+                continue  # it ended meanwhile
+            if name.endswith("(beam.smp") and int(rest.split()[3]) == session:
+                return int(name.split()[0])
+        return session
+
+
+SERVERS = {cls.name: cls for cls in (Redis, RabbitMQ, Nats, Mosquitto)}

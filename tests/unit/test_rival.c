@@ -177,6 +177,245 @@ redis_refusals(void **state)
 	    "redis sent what its protocol does not know: an answer that is no stream's entries");
 }
 
+/* ---- NATS ---- */
+
+static void
+nats_publisher_makes_the_stream_and_counts_answers(void **state)
+{
+	static const char make[] = "{\"name\":\"run\",\"subjects\":[\"run\"],\"storage\":\"file\",\"retention\":\"limits\",\"num_replicas\":1}";
+	char expected[256];
+	struct heard h;
+	struct rival r;
+
+	(void)state;
+	begin(&r, &h, &rival_nats, RIVAL_OWNER);
+	assert_non_null(strstr(said(&r), "SUB _INBOX.run.me 1\r\nPING\r\n"));
+	good(&r, "INFO {\"x\":1}\r\nPING\r\nPONG\r\n", 1);
+	(void)snprintf(expected, sizeof expected, "PONG\r\nPUB $JS.API.STREAM.CREATE.run _INBOX.run.me %zu\r\n%s\r\n", strlen(make), make);
+	assert_string_equal(said(&r), expected);
+	assert_false(r.ready);
+	good(&r, "MSG _INBOX.run.me 1 14\r\n{\"config\":{}}\n\r\n", 1);
+	assert_true(r.ready);
+	rival_nats.publish(&r, span_str("hello"));
+	assert_string_equal(said(&r), "PUB run _INBOX.run.me 5\r\nhello\r\n");
+	good(&r, "MSG _INBOX.run.me 1 9\r\n{\"seq\":1}\r\nMSG _INBOX.run.me 1 9\r\n{\"seq\":2}\r\n", 1);
+	assert_int_equal(h.answered, 2);
+	rival_nats.remove(&r);
+	assert_string_equal(said(&r), "PUB $JS.API.STREAM.DELETE.run _INBOX.run.me 0\r\n\r\n");
+	good(&r, "MSG _INBOX.run.me 1 16\r\n{\"success\":true}\r\n", 1);
+	assert_true(r.removed);
+	end(&r, &h);
+}
+
+static void
+nats_reader_acknowledges_the_newest(void **state)
+{
+	static const char messages[] = "MSG deliver.run.me 2 $JS.ACK.run.me.1 5\r\nhello\r\nMSG deliver.run.me 2 $JS.ACK.run.me.2 4\r\n\r\nMS\r\n";
+
+	(void)state;
+	for (size_t piece = 1; piece < sizeof messages; piece++) {
+		struct heard h;
+		struct rival r;
+
+		begin(&r, &h, &rival_nats, RIVAL_READER);
+		good(&r, "PONG\r\n", piece);
+		assert_non_null(strstr(said(&r), "PUB $JS.API.CONSUMER.DURABLE.CREATE.run.me _INBOX.run.me "));
+		good(&r, "MSG _INBOX.run.me 1 2\r\n{}\r\n", piece);
+		assert_true(r.ready);
+		good(&r, messages, piece);
+		assert_string_equal(buf_text(&h.bodies), "hello|\r\nMS|");
+		assert_string_equal(piece == sizeof messages - 1 ? said(&r) : strstr(said(&r), "PUB $JS.ACK.run.me.2"), "PUB $JS.ACK.run.me.2 4\r\n+ACK\r\n");
+		end(&r, &h);
+	}
+}
+
+static void
+nats_refusals(void **state)
+{
+	(void)state;
+	bad(&rival_nats, RIVAL_OWNER, span_str("-ERR 'Authorization Violation'\r\n"), KW_EDENIED, "nats refused: 'Authorization Violation'");
+	bad(&rival_nats, RIVAL_OWNER, span_str("PONG\r\nMSG _INBOX.run.me 1 30\r\n{\"error\":{\"description\":\"no\"}}\r\n"), KW_EDENIED,
+	    "nats refused: {\\x22error\\x22:{\\x22description\\x22:\\x22no\\x22}}");
+	bad(&rival_nats, RIVAL_OWNER, span_str("PONG\r\nMSG _INBOX.run.me 1 0\r\n\r\n"), KW_EDENIED, "nats refused: ");
+	bad(&rival_nats, RIVAL_READER, span_str("MSG a 2 5\r\nhello\r\n"), KW_EPROTO, "nats sent what its protocol does not know: a delivery that cannot be acknowledged");
+	bad(&rival_nats, RIVAL_READER, span_str("MSG a 2 r 99999999\r\n"), KW_EPROTO, "nats sent what its protocol does not know: a message without its length");
+	bad(&rival_nats, RIVAL_READER, span_str("MSG a\r\n"), KW_EPROTO, "nats sent what its protocol does not know: a message without its length");
+	bad(&rival_nats, RIVAL_READER, span_str("HELLO\r\n"), KW_EPROTO, "nats sent what its protocol does not know: a line that begins with no word of it");
+}
+
+/* ---- MQTT ---- */
+
+#define BYTES(text_) span_of(text_, sizeof text_ - 1)
+#define CONNACK_GOOD "\x20\x02\x00\x00"
+
+static void
+good_bytes(struct rival *r, struct span bytes, size_t piece)
+{
+	struct kw_why why = {""};
+
+	if (feed(r, bytes, piece, &why) != KW_OK)
+		fail_msg("%s", why.text);
+}
+
+static void
+said_is(struct rival *r, struct span expected)
+{
+	assert_int_equal(r->out.len, expected.len);
+	assert_memory_equal(r->out.p, expected.p, expected.len);
+	buf_reset(&r->out);
+}
+
+static void
+mqtt_reader_subscribes_and_acknowledges_each(void **state)
+{
+	struct span messages = BYTES("\x32\x0c\x00\x03run\x00\x05hello\x32\x07\x00\x03run\x00\x06");
+
+	(void)state;
+	for (size_t piece = 1; piece <= messages.len; piece++) {
+		struct heard h;
+		struct rival r;
+
+		begin(&r, &h, &rival_mqtt, RIVAL_READER);
+		said_is(&r, BYTES("\x10\x12\x00\x04MQTT\x04\x00\x00\x00\x00\x06run-me"));
+		good_bytes(&r, BYTES(CONNACK_GOOD), piece);
+		assert_false(r.ready);
+		said_is(&r, BYTES("\x82\x08\x00\x01\x00\x03run\x01"));
+		good_bytes(&r, BYTES("\x90\x03\x00\x01\x01"), piece);
+		assert_true(r.ready);
+		good_bytes(&r, messages, piece);
+		assert_string_equal(buf_text(&h.bodies), "hello||");
+		said_is(&r, BYTES("\x40\x02\x00\x05\x40\x02\x00\x06"));
+		end(&r, &h);
+	}
+}
+
+static void
+mqtt_publisher_counts_answers_in_their_order(void **state)
+{
+	char body[200];
+	struct heard h;
+	struct rival r;
+
+	(void)state;
+	memset(body, 'x', sizeof body);
+	begin(&r, &h, &rival_mqtt, RIVAL_OWNER);
+	buf_reset(&r.out);
+	good_bytes(&r, BYTES(CONNACK_GOOD), 1);
+	assert_true(r.ready);
+	rival_mqtt.publish(&r, span_of(body, sizeof body));
+	assert_int_equal(r.out.len, 3 + 7 + sizeof body);
+	assert_memory_equal(r.out.p, "\x32\xcf\x01\x00\x03run\x00\x01", 10); /* a length of two bytes */
+	rival_mqtt.publish(&r, span_str(""));
+	good_bytes(&r, BYTES("\x40\x02\x00\x01\x40\x02\x00\x02"), 1);
+	assert_int_equal(h.answered, 2);
+	end(&r, &h);
+}
+
+static void
+mqtt_refusals(void **state)
+{
+	(void)state;
+	bad(&rival_mqtt, RIVAL_OWNER, BYTES("\x20\x02\x00\x05"), KW_EDENIED, "mosquitto refused: not authorised");
+	bad(&rival_mqtt, RIVAL_READER, BYTES(CONNACK_GOOD "\x90\x03\x00\x01\x80"), KW_EDENIED,
+	    "mosquitto refused: it does not grant the subscription with QoS 1");
+	bad(&rival_mqtt, RIVAL_OWNER, BYTES("\x20\x02\x00\x63"), KW_EPROTO, "mosquitto sent what its protocol does not know: a CONNACK that is none");
+	bad(&rival_mqtt, RIVAL_OWNER, BYTES(CONNACK_GOOD "\x40\x02\x00\x01"), KW_EPROTO,
+	    "mosquitto sent what its protocol does not know: a PUBACK for another message than the oldest");
+	bad(&rival_mqtt, RIVAL_READER, BYTES(CONNACK_GOOD "\x30\x07\x00\x03run\x00\x06"), KW_EPROTO,
+	    "mosquitto sent what its protocol does not know: a message without QoS 1");
+	bad(&rival_mqtt, RIVAL_READER, BYTES(CONNACK_GOOD "\x32\x03\x00\x03r"), KW_EPROTO,
+	    "mosquitto sent what its protocol does not know: a message without QoS 1");
+	bad(&rival_mqtt, RIVAL_OWNER, BYTES("\xf0\x00"), KW_EPROTO, "mosquitto sent what its protocol does not know: a packet of a kind that nobody asked for");
+	bad(&rival_mqtt, RIVAL_OWNER, BYTES("\x20\xff\xff\xff\xff\x01"), KW_EPROTO, "mosquitto sent what its protocol does not know: a length that is none");
+	bad(&rival_mqtt, RIVAL_OWNER, BYTES("\x20\xff\xff\xff\x7f"), KW_EPROTO, "mosquitto sent what its protocol does not know: a length that is none");
+}
+
+/* ---- AMQP ---- */
+
+#define FRAME(kind_, channel_, len_, payload_) kind_ "\x00" channel_ "\x00\x00\x00" len_ payload_ "\xce"
+#define METHOD_0(len_, payload_) FRAME("\x01", "\x00", len_, payload_)
+#define METHOD_1(len_, payload_) FRAME("\x01", "\x01", len_, payload_)
+#define LOGGED_IN METHOD_0("\x04", "\x00\x0a\x00\x0a") METHOD_0("\x0c", "\x00\x0a\x00\x1e\x07\xff\x00\x00\x00\x0c\x00\x3c") METHOD_0("\x05", "\x00\x0a\x00\x29\x00")
+#define CHANNEL_OPENED METHOD_1("\x04", "\x00\x14\x00\x0b")
+#define CONSUMING METHOD_1("\x04", "\x00\x32\x00\x0b") METHOD_1("\x04", "\x00\x32\x00\x15") METHOD_1("\x04", "\x00\x3c\x00\x0b") METHOD_1("\x04", "\x00\x3c\x00\x15")
+#define DELIVER(tag_) METHOD_1("\x14", "\x00\x3c\x00\x3c\x01" "c\x00\x00\x00\x00\x00\x00\x00" tag_ "\x00\x03run\x00")
+#define HEADER(len_) FRAME("\x02", "\x01", "\x0f", "\x00\x3c\x00\x00\x00\x00\x00\x00\x00\x00\x00" len_ "\x10\x00\x02")
+#define BODY(len_, text_) FRAME("\x03", "\x01", len_, text_)
+
+static void
+amqp_reader_acknowledges_all_at_once(void **state)
+{
+	struct span messages = BYTES(DELIVER("\x01") HEADER("\x05") BODY("\x05", "hello") DELIVER("\x02") HEADER("\x06") BODY("\x04", "in t") BODY("\x02", "wo"));
+	struct span queue = BYTES("\x06run-me\x02\x00\x00\x00\x18\x0cx-queue-typeS\x00\x00\x00\x06quorum\xce");
+	struct span ack = BYTES(METHOD_1("\x0d", "\x00\x3c\x00\x50\x00\x00\x00\x00\x00\x00\x00\x02\x01"));
+
+	(void)state;
+	for (size_t piece = 1; piece <= messages.len; piece++) {
+		struct heard h;
+		struct rival r;
+
+		begin(&r, &h, &rival_amqp, RIVAL_READER);
+		said_is(&r, BYTES("AMQP\x00\x00\x09\x01"));
+		good_bytes(&r, BYTES(LOGGED_IN CHANNEL_OPENED), piece);
+		assert_non_null(memmem(r.out.p, r.out.len, queue.p, queue.len));
+		good_bytes(&r, BYTES(CONSUMING), piece);
+		assert_true(r.ready);
+		buf_reset(&r.out);
+		good_bytes(&r, messages, piece);
+		assert_string_equal(buf_text(&h.bodies), "hello|in two|");
+		assert_true(r.out.len >= ack.len);
+		assert_memory_equal(r.out.p + r.out.len - ack.len, ack.p, ack.len);
+		end(&r, &h);
+	}
+}
+
+/* Confirms come in any order, one by one or all up to one. */
+static void
+amqp_publisher_counts_confirms(void **state)
+{
+	struct heard h;
+	struct rival r;
+
+	(void)state;
+	begin(&r, &h, &rival_amqp, RIVAL_PUBLISHER);
+	good_bytes(&r, BYTES(LOGGED_IN CHANNEL_OPENED METHOD_1("\x04", "\x00\x55\x00\x0b")), 1);
+	assert_true(r.ready);
+	buf_reset(&r.out);
+	rival_amqp.publish(&r, span_str("hello")); /* the server takes frames of 12 bytes: two of body */
+	said_is(&r, BYTES(METHOD_1("\x0c", "\x00\x3c\x00\x28\x00\x00\x03run\x00\x00") HEADER("\x05") BODY("\x04", "hell") BODY("\x01", "o")));
+	for (int i = 0; i < 4; i++)
+		rival_amqp.publish(&r, span_str("x"));
+	good_bytes(&r, BYTES(METHOD_1("\x0d", "\x00\x3c\x00\x50\x00\x00\x00\x00\x00\x00\x00\x03\x00")), 1);
+	assert_int_equal(h.answered, 1);
+	good_bytes(&r, BYTES(METHOD_1("\x0d", "\x00\x3c\x00\x50\x00\x00\x00\x00\x00\x00\x00\x04\x01")), 1);
+	assert_int_equal(h.answered, 4);
+	good_bytes(&r, BYTES(METHOD_1("\x0d", "\x00\x3c\x00\x50\x00\x00\x00\x00\x00\x00\x00\x05\x01")), 1);
+	assert_int_equal(h.answered, 5);
+	end(&r, &h);
+}
+
+static void
+amqp_refusals(void **state)
+{
+	(void)state;
+	bad(&rival_amqp, RIVAL_OWNER, BYTES("AMQP\x00\x00\x09\x02"), KW_EDENIED, "rabbitmq refused: it speaks another version of the protocol");
+	bad(&rival_amqp, RIVAL_OWNER, BYTES(METHOD_0("\x0a", "\x00\x0a\x00\x32\x01\x94\x03NO!")), KW_EDENIED, "rabbitmq refused: NO!");
+	bad(&rival_amqp, RIVAL_OWNER, BYTES(METHOD_0("\x09", "\x00\x0a\x00\x32\x01\x94\x03NO")), KW_EPROTO,
+	    "rabbitmq sent what its protocol does not know: a farewell that is cut");
+	bad(&rival_amqp, RIVAL_OWNER, BYTES(METHOD_1("\x0d", "\x00\x3c\x00\x78\x00\x00\x00\x00\x00\x00\x00\x01\x00")), KW_EDENIED,
+	    "rabbitmq refused: it could not take what was published");
+	bad(&rival_amqp, RIVAL_OWNER, BYTES(METHOD_1("\x0d", "\x00\x3c\x00\x50\x00\x00\x00\x00\x00\x00\x00\x01\x00")), KW_EPROTO,
+	    "rabbitmq sent what its protocol does not know: a confirm for what was not published");
+	bad(&rival_amqp, RIVAL_READER, BYTES(DELIVER("\x02")), KW_EPROTO, "rabbitmq sent what its protocol does not know: a delivery out of its order");
+	bad(&rival_amqp, RIVAL_READER, BYTES(BODY("\x01", "x")), KW_EPROTO, "rabbitmq sent what its protocol does not know: more of a message than it announced");
+	bad(&rival_amqp, RIVAL_READER, BYTES(HEADER("\x05")), KW_EPROTO, "rabbitmq sent what its protocol does not know: a message without its length");
+	bad(&rival_amqp, RIVAL_OWNER, BYTES("\x01\x00\x00\x7f\x00\x00\x00"), KW_EPROTO, "rabbitmq sent what its protocol does not know: a length that is none");
+	bad(&rival_amqp, RIVAL_OWNER, BYTES("\x01\x00\x00\x00\x00\x00\x01xx"), KW_EPROTO, "rabbitmq sent what its protocol does not know: a frame without its end");
+	bad(&rival_amqp, RIVAL_OWNER, BYTES("\x05\x00\x00\x00\x00\x00\x00\xce"), KW_EPROTO,
+	    "rabbitmq sent what its protocol does not know: a frame of a kind that there is not");
+	bad(&rival_amqp, RIVAL_OWNER, BYTES(METHOD_0("\x04", "\x00\x0a\x00\x01")), KW_EPROTO, "rabbitmq sent what its protocol does not know: a method that nobody asked for");
+}
+
 int
 main(void)
 {
@@ -184,6 +423,15 @@ main(void)
 		cmocka_unit_test(redis_reader_gets_entries_however_they_are_cut),
 		cmocka_unit_test(redis_publisher_counts_answers),
 		cmocka_unit_test(redis_refusals),
+		cmocka_unit_test(nats_publisher_makes_the_stream_and_counts_answers),
+		cmocka_unit_test(nats_reader_acknowledges_the_newest),
+		cmocka_unit_test(nats_refusals),
+		cmocka_unit_test(mqtt_reader_subscribes_and_acknowledges_each),
+		cmocka_unit_test(mqtt_publisher_counts_answers_in_their_order),
+		cmocka_unit_test(mqtt_refusals),
+		cmocka_unit_test(amqp_reader_acknowledges_all_at_once),
+		cmocka_unit_test(amqp_publisher_counts_confirms),
+		cmocka_unit_test(amqp_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
