@@ -86,11 +86,32 @@ check_levels(const char *text, enum kind kind, struct kw_why *why)
 	}
 }
 
+/* Nearly every topic is no more than letters, digits and hyphens in a few levels, and breaks none of the rules above: seen in one look. */
+static bool
+is_plain(const char *topic)
+{
+	const char *at = topic, *level = topic;
+	unsigned levels = 1;
+
+	for (; *at != '\0'; at++) {
+		if ((*at >= 'a' && *at <= 'z') || (*at >= '0' && *at <= '9') || *at == '-')
+			continue;
+		if (*at != '/' || at == level)
+			return false;
+		level = at + 1;
+		levels++;
+	}
+	return at != level && at - topic <= KW_TOPIC_MAX && levels <= KW_LEVELS_MAX;
+}
+
 enum kw_err
 topic_check(const char *topic, struct kw_why *why)
 {
-	enum kw_err err = check_characters(topic, TOPIC, why);
+	enum kw_err err;
 
+	if (is_plain(topic))
+		return KW_OK;
+	err = check_characters(topic, TOPIC, why);
 	return err != KW_OK ? err : check_levels(topic, TOPIC, why);
 }
 
@@ -103,9 +124,36 @@ filter_check(const char *filter, struct kw_why *why)
 }
 
 static bool
-is(const char *level, size_t len, char wildcard)
+ends(const char *at)
 {
-	return len == 1 && level[0] == wildcard;
+	return *at == '\0' || *at == '/';
+}
+
+static bool
+is(const char *level, char wildcard)
+{
+	return level[0] == wildcard && ends(level + 1);
+}
+
+static const char *
+next_level(const char *at)
+{
+	return at + level_len(at);
+}
+
+/* Moves both behind the level that begins there; false: they differ in it. The first character decides most of the time. */
+static bool
+same_level(const char **a, const char **b)
+{
+	const char *x = *a, *y = *b;
+
+	while (*x == *y && !ends(x)) {
+		x++;
+		y++;
+	}
+	*a = x;
+	*b = y;
+	return ends(x) && ends(y);
 }
 
 /* Walks two filters level by level; what decides is what wildcards of b mean: when covering, a must be at least as wide. */
@@ -115,22 +163,16 @@ static bool
 walk(const char *a, const char *b, enum walk how)
 {
 	for (;;) {
-		size_t a_len = level_len(a), b_len = level_len(b);
-
-		if (is(a, a_len, '#'))
+		if (is(a, '#'))
 			return true;
-		if (is(b, b_len, '#'))
+		if (is(b, '#'))
 			return how == WALK_OVERLAP;
-		if (is(a, a_len, '+')) {
-			/* any level */
-		} else if (is(b, b_len, '+')) {
-			if (how != WALK_OVERLAP)
-				return false;
-		} else if (a_len != b_len || memcmp(a, b, a_len) != 0) {
+		if (is(a, '+') || (is(b, '+') && how == WALK_OVERLAP)) {
+			a = next_level(a);
+			b = next_level(b);
+		} else if (!same_level(&a, &b)) {
 			return false;
 		}
-		a += a_len;
-		b += b_len;
 		if (*a == '\0' || *b == '\0')
 			break;
 		a++;
