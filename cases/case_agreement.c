@@ -13,9 +13,12 @@ line_of(struct case_turn turns[CASE_PARTIES_MAX], const void *ctx, uint32_t vers
 	const struct case_context *c = ctx;
 	const struct agreement *a = c->version(c->self, version);
 	struct agreement_turn line[AGREEMENT_LINE_MAX];
-	const struct agreement_topic *topic = agreement_topic(a, c->topic);
-	uint32_t n = agreement_line(line, a, c->topic, at_ms);
+	const struct agreement_topic *topic;
+	uint32_t n;
 
+	MUST(a != NULL); /* it was known when the case came under it */
+	topic = agreement_topic(a, c->topic);
+	n = agreement_line(line, a, c->topic, at_ms);
 	for (uint32_t i = 0; i < n; i++)
 		turns[i] = (struct case_turn){c->actor(c->self, a, line[i].node), (uint16_t)line[i].rule, agreement_turn_ms(topic, &line[i], c->take_within_s)};
 	return n;

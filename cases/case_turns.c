@@ -29,16 +29,19 @@ give_turn(struct kw_case *c, enum case_state state, const struct case_turn *t, u
 		c->alarm_ms = (uint32_t)t->take_within_ms;
 }
 
-struct line { struct case_turn turns[CASE_PARTIES_MAX]; uint32_t count; uint64_t spare_ms; };
+struct line { struct case_turn turns[CASE_PARTIES_MAX]; uint32_t count; const struct case_rules *rules; uint32_t version; };
 
-/* The actor's own turn where the line names it at this hour, one by no rule where it does not. */
+/* The actor's own turn where the line names it at this hour, one by no rule where it does not: seldom, so the terms are asked for only then. */
 static struct case_turn
 turn_of(const struct line *l, uint32_t actor)
 {
+	struct case_terms terms;
+
 	for (uint32_t i = 0; i < l->count; i++)
 		if (l->turns[i].actor == actor)
 			return l->turns[i];
-	return (struct case_turn){actor, ENTRY_NO_RULE, l->spare_ms};
+	MUST(l->rules->terms(&terms, l->rules->ctx, l->version)); /* it was known when the case came under it */
+	return (struct case_turn){actor, ENTRY_NO_RULE, terms.take_within_ms};
 }
 
 static bool
@@ -92,14 +95,13 @@ offer(struct kw_case *c, const struct case_rules *r, const struct line *l, uint6
 static void
 settle(struct kw_case *c, const struct case_rules *r, uint64_t now_ms)
 {
-	struct case_terms terms;
 	struct line l;
 
 	if (c->state != CASE_WAITING && (c->state != CASE_TAKEN || c->next == CASE_NOBODY || c->until_ms != 0))
 		return;
-	MUST(r->terms(&terms, r->ctx, c->version)); /* it was known when the case came under it */
+	l.rules = r;
+	l.version = c->version;
 	l.count = r->line(l.turns, r->ctx, c->version, now_ms);
-	l.spare_ms = terms.take_within_ms;
 	MUST(l.count <= CASE_PARTIES_MAX);
 	if (c->state == CASE_WAITING)
 		offer(c, r, &l, now_ms);
