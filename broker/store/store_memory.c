@@ -30,6 +30,7 @@ struct store_memory {
 	bool lost;
 	uint32_t log_epoch;
 	struct kept *log[KW_LANES];
+	uint32_t *marks[KW_LANES];   /* the end of each one's id: close together, since all of them are looked through for one */
 	uint64_t tail[KW_LANES], room[KW_LANES], entries[KW_LANES];
 	struct kept_commit *commits;
 	uint64_t commit_count, commit_room;
@@ -72,14 +73,22 @@ cost(const struct op_append *a)
 
 /* ---- appends ---- */
 
+static uint32_t
+mark_of(const uint8_t *id)
+{
+	return be32_get(id + KW_ID_LEN - 4);
+}
+
 static struct kept *
 find_id(struct store_memory *m, node_no sender, const uint8_t *id)
 {
+	uint32_t mark = mark_of(id);
+
 	for (unsigned lane = 0; lane < KW_LANES; lane++)
 		for (uint64_t i = m->tail[lane]; i-- > 0;) {
 			struct kept *k = &m->log[lane][i];
 
-			if (k->has_id && k->e.sender.v == sender.v && memcmp(k->e.id, id, KW_ID_LEN) == 0)
+			if (m->marks[lane][i] == mark && k->has_id && k->e.sender.v == sender.v && memcmp(k->e.id, id, KW_ID_LEN) == 0)
 				return k;
 		}
 	return NULL;
@@ -106,6 +115,7 @@ do_append(struct store_memory *m, struct store_op *op, uint32_t *leaf_count)
 	if (m->tail[a->lane] == m->room[a->lane]) {
 		m->room[a->lane] = m->room[a->lane] * 2 + 64;
 		m->log[a->lane] = grown(m->log[a->lane], m->room[a->lane], sizeof *m->log[a->lane]);
+		m->marks[a->lane] = grown(m->marks[a->lane], m->room[a->lane], sizeof *m->marks[a->lane]);
 	}
 	number = ++m->tail[a->lane];
 	m->entries[a->lane]++;
@@ -120,6 +130,7 @@ do_append(struct store_memory *m, struct store_op *op, uint32_t *leaf_count)
 	if (has_id && k->proof_until_ms < a->expires_ms + KW_ID_MEMORY_MS)
 		k->proof_until_ms = a->expires_ms + KW_ID_MEMORY_MS; /* as on disk: the id goes first */
 	memcpy(k->e.id, a->id, KW_ID_LEN);
+	m->marks[a->lane][number - 1] = mark_of(a->id);
 	memcpy(k->frame_hash, a->frame_hash, KW_HASH_LEN);
 	keep(&k->head, a->head);
 	keep(&k->body, a->body);
@@ -502,6 +513,7 @@ close_memory(struct store *s)
 			buf_free(&m->log[lane][i].wraps);
 		}
 		free(m->log[lane]);
+		free(m->marks[lane]);
 	}
 	for (uint64_t i = 0; i < m->commit_count; i++)
 		free(m->commits[i].leaves);

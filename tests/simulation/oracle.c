@@ -45,7 +45,7 @@ struct note {
 	uint32_t bare;              /* of delivered */
 	uint64_t row[WHO_NODES];
 	bool confirmed;
-	struct buf wraps;
+	struct buf wraps, header;   /* header: as it was offered first */
 	uint32_t recalls;           /* a recall: of what; number + 1 */
 	bool recalled;              /* somebody who may recalled it */
 	bool lost;                  /* it was stored, and the copy that came back does not have it */
@@ -64,6 +64,7 @@ struct oracle {
 	struct note *notes;
 	uint32_t count, room;
 	uint32_t *index, index_room; /* by id: number + 1 */
+	uint32_t *by_header;        /* as many, by the header's bytes, which so need not be read again for each reader */
 	uint64_t broker_turn;
 	uint32_t log_version;       /* of the agreement that the broker's log has come to */
 	bool behind;                /* the broker said that it is, and no new log epoch has begun */
@@ -91,16 +92,45 @@ oracle_free(struct oracle **o)
 {
 	if (*o == NULL)
 		return;
-	for (uint32_t i = 0; i < (*o)->count; i++)
+	for (uint32_t i = 0; i < (*o)->count; i++) {
 		buf_free(&(*o)->notes[i].wraps);
+		buf_free(&(*o)->notes[i].header);
+	}
 	rounds_free(&(*o)->rounds);
 	free((*o)->notes);
 	free((*o)->index);
+	free((*o)->by_header);
 	free(*o);
 	*o = NULL;
 }
 
-/* ---- notes by id ---- */
+/* ---- notes by id and by header ---- */
+
+static uint64_t
+mark_of(struct span s)
+{
+	uint64_t h = 0xcbf29ce484222325ull, eight;
+	size_t i = 0;
+
+	for (; s.len - i >= sizeof eight; i += sizeof eight) {
+		memcpy(&eight, s.p + i, sizeof eight);
+		h = (h ^ eight) * 0x100000001b3ull;
+		h ^= h >> 32;
+	}
+	for (; i < s.len; i++)
+		h = (h ^ s.p[i]) * 0x100000001b3ull;
+	return h;
+}
+
+static uint32_t
+header_place(const struct oracle *o, struct span header)
+{
+	uint32_t at = (uint32_t)(mark_of(header) % o->index_room);
+
+	while (o->by_header[at] != 0 && !span_eq(buf_span(&o->notes[o->by_header[at] - 1].header), header))
+		at = (at + 1) % o->index_room;
+	return at;
+}
 
 static uint32_t
 place_of(const struct oracle *o, const uint8_t id[KW_ID_LEN])
@@ -123,6 +153,40 @@ note_of(struct oracle *o, const uint8_t id[KW_ID_LEN])
 	return o->index[at] != 0 ? &o->notes[o->index[at] - 1] : NULL;
 }
 
+/* NULL: nobody offered one with that header. */
+static struct note *
+note_with(struct oracle *o, struct span header)
+{
+	uint32_t number = o->index_room != 0 ? o->by_header[header_place(o, header)] : 0;
+
+	return number != 0 ? &o->notes[number - 1] : NULL;
+}
+
+static void
+keep_header(struct oracle *o, struct note *n, struct span header)
+{
+	n->header = BUF_INIT(SIZE_MAX);
+	buf_put_span(&n->header, header);
+	MUST(buf_ok(&n->header));
+	o->by_header[header_place(o, header)] = (uint32_t)(n - o->notes) + 1;
+}
+
+static void
+index_again(struct oracle *o)
+{
+	o->index_room = o->room * 2 + 1;
+	free(o->index);
+	free(o->by_header);
+	o->index = calloc(o->index_room, sizeof *o->index);
+	o->by_header = calloc(o->index_room, sizeof *o->by_header);
+	MUST(o->index != NULL && o->by_header != NULL);
+	for (uint32_t i = 0; i < o->count; i++) {
+		o->index[place_of(o, o->notes[i].id)] = i + 1;
+		if (o->notes[i].header.len > 0)
+			o->by_header[header_place(o, buf_span(&o->notes[i].header))] = i + 1;
+	}
+}
+
 static struct note *
 note_new(struct oracle *o, const uint8_t id[KW_ID_LEN])
 {
@@ -131,28 +195,14 @@ note_new(struct oracle *o, const uint8_t id[KW_ID_LEN])
 	if (o->count == o->room) {
 		o->room = o->room * 2 + 256;
 		o->notes = realloc(o->notes, o->room * sizeof *o->notes);
-		o->index_room = o->room * 2 + 1;
-		free(o->index);
-		o->index = calloc(o->index_room, sizeof *o->index);
-		MUST(o->notes != NULL && o->index != NULL);
-		for (uint32_t i = 0; i < o->count; i++)
-			o->index[place_of(o, o->notes[i].id)] = i + 1;
+		MUST(o->notes != NULL);
+		index_again(o);
 	}
 	n = &o->notes[o->count];
 	*n = (struct note){.wraps = BUF_INIT(SIZE_MAX)};
 	memcpy(n->id, id, KW_ID_LEN);
 	o->index[place_of(o, id)] = ++o->count;
 	return n;
-}
-
-static uint64_t
-mark_of(struct span s)
-{
-	uint64_t h = 0xcbf29ce484222325ull;
-
-	for (size_t i = 0; i < s.len; i++)
-		h = (h ^ s.p[i]) * 0x100000001b3ull;
-	return h;
 }
 
 static const char *
@@ -284,6 +334,25 @@ read_header(struct header *h, struct span bytes, struct frame *f)
 	return frame_parse(f, bytes, FRAME_EITHER, NULL) == KW_OK && header_decode(h, f->header, NULL) == KW_OK;
 }
 
+/* Of whose frame these bytes are. NULL: of nobody's, and that was said. */
+static struct note *
+note_delivered(struct oracle *o, int who, struct span bytes)
+{
+	struct header h;
+	struct frame f;
+	struct note *n = frame_parse(&f, bytes, FRAME_EITHER, NULL) == KW_OK ? note_with(o, f.header) : NULL;
+
+	if (n != NULL)
+		return n;
+	if (!read_header(&h, bytes, &f)) {
+		sim_broken(o->sim, "the broker delivers to %s what is no notification", papers_name(who));
+		return NULL;
+	}
+	if ((n = note_of(o, h.id)) == NULL)
+		sim_broken(o->sim, "the broker delivers %s to %s, which nobody sent", short_id(h.id), papers_name(who));
+	return n;
+}
+
 /* What opens, moves or changes a case goes to all who may have to take it, whomever it names. */
 static bool
 goes_to_the_line(enum notice_type type)
@@ -353,6 +422,7 @@ offered(struct oracle *o, int who, struct span wraps, uint32_t round, struct spa
 	n->version = h.agreement_version;
 	n->hello = o->hellos[who];
 	n->frame_mark = mark;
+	keep_header(o, n, f.header);
 	buf_put_span(&n->wraps, wraps);
 }
 
@@ -485,8 +555,6 @@ rank_of(uint32_t audience, int who)
 static void
 delivered(struct oracle *o, int who, const struct wire_deliver *d, struct span bytes)
 {
-	struct header h;
-	struct frame f;
 	struct note *n;
 	size_t at;
 
@@ -498,31 +566,24 @@ delivered(struct oracle *o, int who, const struct wire_deliver *d, struct span b
 		books_told(o->sim->books, who, bytes);
 		return;
 	}
-	if (!read_header(&h, bytes, &f)) {
-		sim_broken(o->sim, "the broker delivers to %s what is no notification", papers_name(who));
+	if ((n = note_delivered(o, who, bytes)) == NULL)
 		return;
-	}
-	n = note_of(o, h.id);
-	if (n == NULL) {
-		sim_broken(o->sim, "the broker delivers %s to %s, which nobody sent", short_id(h.id), papers_name(who));
-		return;
-	}
 	if ((n->audience & BIT(who)) == 0) {
-		sim_broken(o->sim, "the broker gives bytes of %s (of %s) to %s, who is not in its audience", short_id(h.id), papers_name(n->sender), papers_name(who));
+		sim_broken(o->sim, "the broker gives bytes of %s (of %s) to %s, who is not in its audience", short_id(n->id), papers_name(n->sender), papers_name(who));
 		return;
 	}
 	if (who < WHO_NODES && !sim_stayed(o->sim, who, n->version)) /* [K-4] */
-		sim_broken(o->sim, "the broker delivers %s, of version %u, to %s, who was taken out since", short_id(h.id), n->version, papers_name(who));
+		sim_broken(o->sim, "the broker delivers %s, of version %u, to %s, who was taken out since", short_id(n->id), n->version, papers_name(who));
 	if (d->mark == MARK_WHOLE && mark_of(bytes) != n->frame_mark)
-		sim_broken(o->sim, "the broker gives %s other bytes of %s than its sender offered", papers_name(who), short_id(h.id));
+		sim_broken(o->sim, "the broker gives %s other bytes of %s than its sender offered", papers_name(who), short_id(n->id));
 	if (d->mark == MARK_WHOLE && n->gone_turn != 0 && o->broker_turn > n->gone_turn + 1)
-		sim_broken(o->sim, "the broker gives %s the content of %s, whose recall is on its disk", papers_name(who), short_id(h.id));
+		sim_broken(o->sim, "the broker gives %s the content of %s, whose recall is on its disk", papers_name(who), short_id(n->id));
 	if (who < WHO_NODES && n->lane != LANE_FLASH)
 		flash_waits(o, who, n);
 	n->sent |= BIT(who);
 	at = (size_t)rank_of(n->audience, who) * KW_WRAP_LEN;
 	if (d->has_wrap && (at + KW_WRAP_LEN > n->wraps.len || memcmp(n->wraps.p + at, d->wrap, KW_WRAP_LEN) != 0))
-		sim_broken(o->sim, "the broker gives %s another wrap of %s than its own", papers_name(who), short_id(h.id));
+		sim_broken(o->sim, "the broker gives %s another wrap of %s than its own", papers_name(who), short_id(n->id));
 }
 
 static void

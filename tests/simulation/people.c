@@ -57,25 +57,67 @@ names_of(char (*to)[KW_NODE_MAX + 1], uint32_t who)
 	return n;
 }
 
+#define SUBJECT_TAG 0x1A     /* field 3 of a report, a text */
+#define DESCRIPTION_TAG 0x22 /* field 4 */
+
+/* A report as people write it, with "?" for both: their bytes stand side by side. */
+static struct span
+blank_report(void)
+{
+	static const char json[] = "{\"category\":\"Security\",\"severity\":\"Minor\",\"subject\":\"?\",\"description\":\"?\","
+	                           "\"language\":\"de\",\"observedAt\":\"2026-12-01T09:00:00+01:00\","
+	                           "\"handling\":{\"mark\":\"Internal\",\"purpose\":\"danger-prevention\",\"onward\":\"WithConsent\"},"
+	                           "\"grading\":{\"source\":\"Reliable\",\"content\":\"Confirmed\",\"completeness\":\"Partial\","
+	                           "\"asOf\":\"2026-12-01T09:00:00+01:00\"}}";
+	static struct buf report;
+	struct kw_why why;
+
+	if (report.len > 0)
+		return buf_span(&report);
+	report = BUF_INIT(4096);
+	if (payload_from_json(&report, PAYLOAD_REPORT, span_str(json), &why) != KW_OK) {
+		(void)fprintf(stderr, "the simulation's report: %s\n", why.text);
+		MUST(!"a report that is none");
+	}
+	return buf_span(&report);
+}
+
+static void
+put_text(struct buf *out, uint8_t tag, const void *text, size_t len)
+{
+	size_t left = len;
+
+	if (len == 0)
+		return; /* left away, as every default */
+	buf_put_u8(out, tag);
+	for (; left >= 0x80; left >>= 7)
+		buf_put_u8(out, (uint8_t)(left | 0x80));
+	buf_put_u8(out, (uint8_t)left);
+	buf_put(out, text, len);
+}
+
 /* A report that is like no other, of a length of its own. */
 static void
 write_report(struct buf *out, struct dice *d, uint32_t step)
 {
-	struct buf json = BUF_INIT(1u << 20);
-	struct kw_why why;
+	static const uint8_t both[] = {SUBJECT_TAG, 1, '?', DESCRIPTION_TAG, 1, '?'};
+	struct span blank = blank_report();
+	const uint8_t *at = memmem(blank.p, blank.len, both, sizeof both), *behind;
+	char subject[32], description[20000];
+	uint32_t len;
 
-	buf_printf(&json, "{\"category\":\"Security\",\"severity\":\"Minor\",\"subject\":\"step %u\",\"description\":\"", step);
-	for (uint32_t i = dice_permille(d, 50) ? dice_below(d, 20000) : dice_below(d, 400); i > 0; i--)
-		buf_put_u8(&json, (uint8_t)('a' + dice_below(d, 26)));
-	buf_put_str(&json, "\",\"language\":\"de\",\"observedAt\":\"2026-12-01T09:00:00+01:00\","
-	                   "\"handling\":{\"mark\":\"Internal\",\"purpose\":\"danger-prevention\",\"onward\":\"WithConsent\"},"
-	                   "\"grading\":{\"source\":\"Reliable\",\"content\":\"Confirmed\",\"completeness\":\"Partial\",\"asOf\":\"2026-12-01T09:00:00+01:00\"}}");
+	MUST(at != NULL);
+	behind = at + sizeof both;
+	(void)snprintf(subject, sizeof subject, "step %u", step);
+	len = dice_permille(d, 50) ? dice_below(d, sizeof description) : dice_below(d, 400);
+	for (uint32_t i = 0; i < len; i++)
+		description[i] = (char)('a' + dice_below(d, 26));
 	*out = BUF_INIT(1u << 20);
-	if (payload_from_json(out, PAYLOAD_REPORT, buf_span(&json), &why) != KW_OK) {
-		(void)fprintf(stderr, "the simulation's report: %s\n", why.text);
-		MUST(!"a report that is none");
-	}
-	buf_free(&json);
+	buf_put(out, blank.p, (size_t)(at - blank.p));
+	put_text(out, SUBJECT_TAG, subject, strlen(subject));
+	put_text(out, DESCRIPTION_TAG, description, len);
+	buf_put(out, behind, (size_t)(blank.p + blank.len - behind));
+	MUST(buf_ok(out));
 }
 
 void
