@@ -11,6 +11,7 @@
 
 #define ANEW_WAIT_MS 250u /* for the agreement that was asked for, before what it is needed for is offered again */
 #define PUMP_MOST 512u /* publishes of one turn, so that the loop comes back to reading */
+#define EXPIRED_MOST 100u /* likewise */
 
 enum offered { OFFER_STOP, OFFER_HELD, OFFER_MADE }; /* nothing more can go in this turn; it waits for its case; sent, or nothing is to be */
 
@@ -476,22 +477,16 @@ free_payload:
 	return err;
 }
 
-enum kw_err
-node_expire(struct node *n, struct kw_why *why)
+/* *left: how many more may be looked at in this turn. */
+static enum kw_err
+expire_lane(uint32_t *left, struct node *n, enum lane lane, struct kw_why *why)
 {
 	struct out_row row;
-	uint64_t after = 0;
-	enum kw_err err;
+	enum kw_err err = KW_OK;
 
-	if (n->waiting == 0)
-		node_alarm_clear(n, "broker_full");
-	if ((err = node_moves_look(n, why)) != KW_OK)
-		return err;
-	for (int i = 0; i < 100 && (err = pstore_out_expired(&row, n->store, after, n->wall_ms, why)) != KW_ENOTFOUND; i++) {
+	for (uint64_t after = 0; *left > 0 && (err = pstore_out_expired(&row, n->store, lane, after, n->wall_ms, why)) == KW_OK; --*left) {
 		struct old old;
 
-		if (err != KW_OK)
-			return err;
 		after = row.seq;
 		if (sending_unanswered(n->sending, row.lane, row.seq))
 			continue; /* the broker's answer decides */
@@ -503,5 +498,21 @@ node_expire(struct node *n, struct kw_why *why)
 		if (err != KW_OK)
 			return err;
 	}
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
+enum kw_err
+node_expire(struct node *n, struct kw_why *why)
+{
+	uint32_t left = EXPIRED_MOST;
+	enum kw_err err;
+
+	if (n->waiting == 0)
+		node_alarm_clear(n, "broker_full");
+	if ((err = node_moves_look(n, why)) != KW_OK)
+		return err;
+	for (int lane = 0; lane < KW_LANES; lane++)
+		if ((err = expire_lane(&left, n, (enum lane)lane, why)) != KW_OK)
+			return err;
 	return KW_OK;
 }

@@ -159,8 +159,8 @@ enum out_late { /* what was looked at when its time was over; each once */
 KW_MUST_USE enum kw_err pstore_out_next(struct out_row *out, struct pstore *s, enum lane lane, uint64_t after_seq, struct kw_why *why);
 KW_MUST_USE enum kw_err pstore_out_get(struct out_row *out, struct pstore *s, uint64_t seq, struct kw_why *why);
 KW_MUST_USE enum kw_err pstore_out_find(struct out_row *out, struct pstore *s, const uint8_t id[KW_ID_LEN], struct kw_why *why);
-/* The first that waits and is past its time, behind after_seq. */
-KW_MUST_USE enum kw_err pstore_out_expired(struct out_row *out, struct pstore *s, uint64_t after_seq, uint64_t now_ms, struct kw_why *why);
+/* The first that waits in lane and is past its time, behind after_seq; KW_ENOTFOUND. */
+KW_MUST_USE enum kw_err pstore_out_expired(struct out_row *out, struct pstore *s, enum lane lane, uint64_t after_seq, uint64_t now_ms, struct kw_why *why);
 KW_MUST_USE enum kw_err pstore_out_stored(struct pstore *s, uint64_t seq, const struct position *at, uint64_t commit, uint64_t now_ms,
                                           struct kw_why *why);
 /* What proves it; the first stays. */

@@ -4,6 +4,7 @@
 #include "clients/partner/pstore_parts.h"
 
 #define IN_COLUMNS "seq, id, frame_hash, head, payload, lane, received_ms, rejected, bare, outdated, cancelled, superseded, mark, reason, receipt, at_once, topic, type, proof, opened"
+#define IN_BOUNDS "seq > ?1 AND seq <= ?4 AND received_ms >= ?2"
 
 enum kw_err
 pstore_in_add(uint64_t *seq, struct pstore *s, const struct in_new *i, struct kw_why *why)
@@ -183,11 +184,13 @@ enum kw_err
 pstore_in_next(struct in_stored *out, struct pstore *s, const struct inbox_query *query, uint64_t after_seq, struct kw_why *why)
 {
 	/* A question for one id has an index of its own, so have the rejected; a void is bookkeeping and shown to nobody. */
-	static const char by_id[] = "SELECT " IN_COLUMNS " FROM inbox WHERE id = ?3 AND seq > ?1 AND seq <= ?4 AND received_ms >= ?2 AND rejected = ?5 ORDER BY seq LIMIT 1";
-	static const char accepted[] = "SELECT " IN_COLUMNS " FROM inbox WHERE seq > ?1 AND seq <= ?4 AND received_ms >= ?2 AND rejected = 0 AND"
+	static const char by_id[] = "SELECT " IN_COLUMNS " FROM inbox WHERE seq = (SELECT min(seq) FROM inbox WHERE id = ?3 AND rejected = 0 AND " IN_BOUNDS ")";
+	static const char rejected_by_id[] = "SELECT " IN_COLUMNS " FROM inbox WHERE seq = (SELECT min(seq) FROM inbox WHERE id = ?3 AND rejected = 1 AND " IN_BOUNDS ")";
+	static const char accepted[] = "SELECT " IN_COLUMNS " FROM inbox WHERE " IN_BOUNDS " AND rejected = 0 AND"
 	                               " (?3 OR (type NOT BETWEEN 8 AND 17 AND type NOT IN (6, 18))) ORDER BY seq LIMIT 1";
-	static const char rejected[] = "SELECT " IN_COLUMNS " FROM inbox WHERE seq > ?1 AND seq <= ?4 AND received_ms >= ?2 AND rejected = 1 ORDER BY seq LIMIT 1";
-	sqlite3_stmt *q = pstore_sql(s, query->has_id ? by_id : query->rejected ? rejected : accepted, why);
+	static const char rejected[] = "SELECT " IN_COLUMNS " FROM inbox WHERE " IN_BOUNDS " AND rejected = 1 ORDER BY seq LIMIT 1";
+	const char *sql = query->has_id ? (query->rejected ? rejected_by_id : by_id) : query->rejected ? rejected : accepted;
+	sqlite3_stmt *q = pstore_sql(s, sql, why);
 
 	_Static_assert(TYPE_VOID == 6 && TYPE_DELIVERED == 8 && TYPE_REJECTED == 17 && TYPE_REOPENED == 18, "the numbers in the statement");
 	if (q == NULL)
@@ -199,8 +202,6 @@ pstore_in_next(struct in_stored *out, struct pstore *s, const struct inbox_query
 	else if (!query->rejected)
 		pstore_u64(q, 3, query->receipts);
 	pstore_u64(q, 4, query->until_seq == 0 || query->until_seq > INT64_MAX ? INT64_MAX : query->until_seq);
-	if (query->has_id)
-		pstore_u64(q, 5, query->rejected);
 	return one_row(out, s, q, why);
 }
 
@@ -218,7 +219,7 @@ pstore_in_get(struct in_stored *out, struct pstore *s, uint64_t seq, struct kw_w
 enum kw_err
 pstore_in_about(struct in_stored *out, struct pstore *s, const uint8_t id[KW_ID_LEN], uint64_t before_seq, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "SELECT " IN_COLUMNS " FROM inbox WHERE about = ? AND seq < ? AND rejected = 0 AND type IN (2, 3, 4) ORDER BY seq DESC LIMIT 1", why);
+	sqlite3_stmt *q = pstore_sql(s, "SELECT " IN_COLUMNS " FROM inbox WHERE about = ? AND seq < ? AND rejected = 0 AND type BETWEEN 2 AND 4 ORDER BY seq DESC LIMIT 1", why);
 
 	_Static_assert(TYPE_UPDATE == 2 && TYPE_CANCEL == 3 && TYPE_RECALL == 4, "the numbers in the statement");
 	if (q == NULL)

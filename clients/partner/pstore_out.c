@@ -132,14 +132,15 @@ pstore_out_find(struct out_row *out, struct pstore *s, const uint8_t id[KW_ID_LE
 }
 
 enum kw_err
-pstore_out_expired(struct out_row *out, struct pstore *s, uint64_t after_seq, uint64_t now_ms, struct kw_why *why)
+pstore_out_expired(struct out_row *out, struct pstore *s, enum lane lane, uint64_t after_seq, uint64_t now_ms, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "SELECT " OUT_COLUMNS " FROM outbox WHERE state = 0 AND expires_ms <= ? AND seq > ? ORDER BY seq LIMIT 1", why);
+	sqlite3_stmt *q = pstore_sql(s, "SELECT " OUT_COLUMNS " FROM outbox WHERE state = 0 AND lane = ? AND seq > ? AND expires_ms <= ? ORDER BY seq LIMIT 1", why);
 
 	if (q == NULL)
 		return KW_EIO;
-	pstore_u64(q, 1, now_ms);
+	pstore_u64(q, 1, (uint64_t)lane);
 	pstore_u64(q, 2, after_seq);
+	pstore_u64(q, 3, now_ms);
 	return one_row(out, s, q, why);
 }
 
@@ -415,22 +416,57 @@ pstore_out_any_unconfirmed(bool *out, struct pstore *s, uint64_t now_ms, struct 
 	return err == KW_ENOTFOUND ? KW_OK : err;
 }
 
+/* Of one lane: the log's order is a lane's, and each lane's last is found without a look at the others. */
+static enum kw_err
+last_of_lane(struct position *at, uint64_t *commit, uint8_t id[KW_ID_LEN], struct pstore *s, enum lane lane, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT at_epoch, at_number, commit_no, id FROM outbox WHERE lane = ? AND at_number IS NOT NULL ORDER BY at_epoch DESC,"
+	                                " at_number DESC LIMIT 1", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, (uint64_t)lane);
+	if ((err = pstore_row(s, q, why)) != KW_OK)
+		return err;
+	*at = (struct position){(uint32_t)pstore_col_u64(q, 0), lane, pstore_col_u64(q, 1)};
+	*commit = pstore_col_u64(q, 2);
+	err = pstore_col_exact(id, KW_ID_LEN, q, 3, why);
+	(void)sqlite3_reset(q);
+	return err;
+}
+
+static bool
+is_behind(const struct position *at, uint64_t commit, const struct position *newest, uint64_t newest_commit)
+{
+	if (at->log_epoch != newest->log_epoch)
+		return at->log_epoch < newest->log_epoch;
+	return commit != newest_commit ? commit < newest_commit : at->number < newest->number;
+}
+
 enum kw_err
 pstore_out_last_stored(bool *has, uint8_t id[KW_ID_LEN], struct pstore *s, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "SELECT id FROM outbox WHERE commit_no IS NOT NULL ORDER BY commit_no DESC, at_number DESC LIMIT 1", why);
-	enum kw_err err;
+	struct position at, newest = {0};
+	uint64_t commit, newest_commit = 0;
+	uint8_t found[KW_ID_LEN];
 
 	*has = false;
-	if (q == NULL)
-		return KW_EIO;
-	err = pstore_row(s, q, why);
-	if (err != KW_OK)
-		return err == KW_ENOTFOUND ? KW_OK : err;
-	err = pstore_col_exact(id, KW_ID_LEN, q, 0, why);
-	*has = err == KW_OK;
-	(void)sqlite3_reset(q);
-	return err;
+	for (int lane = 0; lane < KW_LANES; lane++) {
+		enum kw_err err = last_of_lane(&at, &commit, found, s, (enum lane)lane, why);
+
+		if (err == KW_ENOTFOUND)
+			continue;
+		if (err != KW_OK)
+			return err;
+		if (*has && is_behind(&at, commit, &newest, newest_commit))
+			continue;
+		newest = at;
+		newest_commit = commit;
+		memcpy(id, found, KW_ID_LEN);
+		*has = true;
+	}
+	return KW_OK;
 }
 
 enum kw_err

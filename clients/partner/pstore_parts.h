@@ -9,9 +9,11 @@
 #define PSTORE_STATEMENTS 256 /* a test asks everything of one store */
 
 /* The store's version, what a new file begins with, and from version i + 1 to the next: older files come to the same tables and indexes. */
-#define PSTORE_SCHEMA_VERSION 8
+#define PSTORE_SCHEMA_VERSION 9
 extern const char pstore_schema[];
 extern const char *const pstore_schema_steps[PSTORE_SCHEMA_VERSION - 1];
+/* When the next of a row's times is over: its content's as long as that is here, its proof's. One index holds the rows by it; to be written the same everywhere. */
+#define PSTORE_NEXT_DUE "CASE WHEN payload IS NULL OR content_until_ms > proof_until_ms THEN proof_until_ms ELSE content_until_ms END"
 
 struct pstore_statement { const char *sql; sqlite3_stmt *stmt; };
 

@@ -361,6 +361,12 @@ pstore_spool_forget(struct pstore *s, const char *place, struct kw_why *why)
 	return pstore_run(s, q, why);
 }
 
+/* What is due of each kind: a row whose content goes is due later then, one whose proof's time is over goes itself. So none is met twice for nothing. */
+#define DUE " WHERE " PSTORE_NEXT_DUE " <= ?1"
+#define DUE_FIRST " ORDER BY " PSTORE_NEXT_DUE ", seq LIMIT ?2"
+#define INBOX_DUE "SELECT seq FROM inbox" DUE DUE_FIRST
+#define OUTBOX_DUE "SELECT seq FROM outbox" DUE " AND state <> 0" DUE_FIRST
+
 static enum kw_err
 sweep_step(uint32_t *done, struct pstore *s, const char *sql, uint64_t now_ms, uint32_t limit, struct kw_why *why)
 {
@@ -390,22 +396,21 @@ pstore_sweep(uint32_t *done, struct pstore *s, uint64_t now_ms, uint32_t limit, 
 	                               " LIMIT ?2 OFFSET 10000)", now_ms, limit, why)) != KW_OK)
 		return err;
 	/* Content: heads stay for the proof. What still waits in the outbox is expired first, by the sender's rules. */
-	if ((err = sweep_step(done, s, "UPDATE inbox SET payload = NULL, bare = 1, mark = CASE WHEN mark = '' THEN 'purged' ELSE mark END WHERE seq IN"
-	                               " (SELECT seq FROM inbox WHERE payload IS NOT NULL AND content_until_ms <= ? LIMIT ?)", now_ms, limit, why)) != KW_OK)
+	if ((err = sweep_step(done, s, "UPDATE inbox SET payload = NULL, bare = 1, mark = CASE WHEN mark = '' THEN 'purged' ELSE mark END WHERE proof_until_ms > ?1"
+	                               " AND seq IN (" INBOX_DUE ")", now_ms, limit, why)) != KW_OK)
 		return err;
-	if ((err = sweep_step(done, s, "UPDATE outbox SET payload = NULL, wraps = NULL, frame = substr(frame, 1, head_len) WHERE seq IN"
-	                               " (SELECT seq FROM outbox WHERE payload IS NOT NULL AND content_until_ms <= ? AND state <> 0 LIMIT ?)", now_ms, limit, why)) != KW_OK)
+	if ((err = sweep_step(done, s, "UPDATE outbox SET payload = NULL, wraps = NULL, frame = substr(frame, 1, head_len) WHERE proof_until_ms > ?1"
+	                               " AND seq IN (" OUTBOX_DUE ")", now_ms, limit, why)) != KW_OK)
 		return err;
 	if ((err = sweep_step(done, s, "UPDATE outbox SET wraps = NULL, frame = substr(frame, 1, head_len) WHERE seq IN"
 	                               " (SELECT seq FROM outbox WHERE wraps IS NOT NULL AND stored_ms <= ? AND state <> 0 LIMIT ?)", week_ago, limit, why)) != KW_OK)
 		return err;
-	if ((err = sweep_step(done, s, "DELETE FROM out_reader WHERE seq IN (SELECT seq FROM outbox WHERE state <> 0 AND proof_until_ms <= ?"
-	                               " ORDER BY proof_until_ms, seq LIMIT ?)", now_ms, limit, why)) != KW_OK)
+	if ((err = sweep_step(done, s, "DELETE FROM out_reader WHERE seq IN (SELECT seq FROM outbox WHERE proof_until_ms <= ?1 AND seq IN (" OUTBOX_DUE "))", now_ms,
+	                      limit, why)) != KW_OK)
 		return err;
-	if ((err = sweep_step(done, s, "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE state <> 0 AND proof_until_ms <= ?"
-	                               " ORDER BY proof_until_ms, seq LIMIT ?)", now_ms, limit, why)) != KW_OK)
+	if ((err = sweep_step(done, s, "DELETE FROM outbox WHERE proof_until_ms <= ?1 AND seq IN (" OUTBOX_DUE ")", now_ms, limit, why)) != KW_OK)
 		return err;
-	if ((err = sweep_step(done, s, "DELETE FROM inbox WHERE seq IN (SELECT seq FROM inbox WHERE proof_until_ms <= ? LIMIT ?)", now_ms, limit, why)) != KW_OK)
+	if ((err = sweep_step(done, s, "DELETE FROM inbox WHERE proof_until_ms <= ?1 AND seq IN (" INBOX_DUE ")", now_ms, limit, why)) != KW_OK)
 		return err;
 	if ((err = sweep_step(done, s, "DELETE FROM case_entry WHERE (id, number) IN (SELECT id, number FROM case_entry WHERE proof_until_ms <= ? LIMIT ?)", now_ms, limit,
 	                      why)) != KW_OK)
@@ -437,9 +442,9 @@ pstore_counts(struct pstore_counts *out, struct pstore *s, struct kw_why *why)
 {
 	const struct { uint64_t *to; const char *sql; } all[] = {
 		{&out->out_waiting, "SELECT count(*) FROM outbox WHERE state = 0"},
-		{&out->out_stored, "SELECT count(*) FROM outbox WHERE state = 1"},
-		{&out->out_refused, "SELECT count(*) FROM outbox WHERE state = 2"},
-		{&out->out_expired, "SELECT count(*) FROM outbox WHERE state = 3"},
+		{&out->out_stored, "SELECT (SELECT count(*) FROM outbox) - (SELECT count(*) FROM outbox WHERE state = 0) - (SELECT count(*) FROM outbox WHERE state >= 2)"},
+		{&out->out_refused, "SELECT count(*) FROM outbox WHERE state >= 2 AND state = 2"},
+		{&out->out_expired, "SELECT count(*) FROM outbox WHERE state >= 2 AND state = 3"},
 		{&out->out_oldest_ms, "SELECT ifnull(min(created_ms), 0) FROM outbox WHERE state = 0"},
 		{&out->in_total, "SELECT count(*) FROM inbox"},
 		{&out->in_rejected, "SELECT count(*) FROM inbox WHERE rejected = 1"},
