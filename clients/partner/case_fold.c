@@ -70,6 +70,8 @@ read_row(struct case_fold *f, const struct pstore_case *row, struct kw_why *why)
 	memcpy(f->id, row->id, KW_ID_LEN);
 	f->at = row->at;
 	f->sent = row->sent;
+	f->told = row->told;
+	f->parted_before = row->parted;
 	memcpy(f->now.frame_hash, row->frame_hash, KW_HASH_LEN);
 	if (frame_parse(&frame, row->head, FRAME_EITHER, NULL) != KW_OK || header_decode(&f->header, frame.header, NULL) != KW_OK)
 		return kw_refuse(why, KW_ECORRUPT, "the notification of a case cannot be read any more in the node's store; restore it from a copy");

@@ -35,6 +35,8 @@ struct case_fold {
 	struct header header;           /* of its notification */
 	bool sent;                      /* by this node */
 	struct position at;
+	uint64_t told;                  /* as the store has it: what people were told of, and that it parted */
+	bool parted_before;
 	struct kw_case now;             /* where believed: state, owner, next, version, until_ms, rule, alarms alone, and nobody as party */
 	struct kw_case ahead;           /* not where believed: with own moves, too, behind which nothing came yet; for what may be done next */
 	bool believed;

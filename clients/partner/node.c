@@ -42,6 +42,8 @@ load(struct node *n, struct kw_why *why)
 	if ((err = pstore_value(&v, n->store, VALUE_LOG_EPOCH, why)) != KW_OK)
 		return err;
 	n->log_epoch = (uint32_t)v;
+	if ((err = pstore_value(&n->epoch_since_ms, n->store, VALUE_EPOCH_SINCE_MS, why)) != KW_OK)
+		return err;
 	if ((err = pstore_value(&v, n->store, VALUE_STOPPED, why)) != KW_OK)
 		return err;
 	n->stopped = v != 0;

@@ -51,32 +51,11 @@ tell(struct node *n, const char *topic, enum lane lane, const uint8_t id[KW_ID_L
 	return pstore_in_add(&seq, n->store, &row, why);
 }
 
-struct copying { uint64_t number; struct buf *out; };
-
-static enum kw_err
-copy_statement(void *self, const struct pstore_case_entry *e)
-{
-	struct copying *c = self;
-
-	if (e->at.number == c->number)
-		buf_put_span(c->out, e->statement);
-	return KW_OK;
-}
-
-static enum kw_err
-statement_bytes(struct buf *out, struct node *n, const uint8_t id[KW_ID_LEN], uint64_t number, struct kw_why *why)
-{
-	struct copying c = {number, out};
-
-	buf_reset(out);
-	return pstore_case_entries(n->store, id, copy_statement, &c, why);
-}
-
 /* Each statement that holds and is new, in their order. */
 static enum kw_err
 tell_all(struct node *n, const struct case_fold *f, uint64_t *told, struct kw_why *why)
 {
-	struct buf bytes = BUF_INIT(ENTRY_CASE_MAX);
+	struct span bytes;
 	enum kw_err err = KW_OK;
 
 	for (uint32_t i = 0; i < f->count && err == KW_OK; i++) {
@@ -84,11 +63,10 @@ tell_all(struct node *n, const struct case_fold *f, uint64_t *told, struct kw_wh
 
 		if (e->type != 0 || !e->folded || e->at.number <= *told || e->verdict != CASE_V_OK)
 			continue;
-		if (e->cause != CAUSE_VOID && (err = statement_bytes(&bytes, n, f->id, e->at.number, why)) == KW_OK)
-			err = tell(n, f->header.topic, e->at.lane, f->id, buf_span(&bytes), why);
+		if (e->cause != CAUSE_VOID && (err = pstore_case_statement(&bytes, n->store, f->id, e->at.number, why)) == KW_OK)
+			err = tell(n, f->header.topic, e->at.lane, f->id, bytes, why);
 		*told = e->at.number;
 	}
-	buf_free(&bytes);
 	return err;
 }
 
@@ -96,14 +74,13 @@ tell_all(struct node *n, const struct case_fold *f, uint64_t *told, struct kw_wh
 static enum kw_err
 tell_parted(struct node *n, const struct case_fold *f, struct kw_why *why)
 {
-	struct buf bytes = BUF_INIT(ENTRY_CASE_MAX);
+	struct span bytes;
 	char id[37];
-	enum kw_err err = statement_bytes(&bytes, n, f->id, f->parted.number, why);
+	enum kw_err err = pstore_case_statement(&bytes, n->store, f->id, f->parted.number, why);
 
 	kw_id_text(id, f->id);
 	if (err == KW_OK)
-		err = pstore_evidence_add(n->store, "case_parted", id, buf_span(&bytes), span_of(NULL, 0), n->wall_ms, why);
-	buf_free(&bytes);
+		err = pstore_evidence_add(n->store, "case_parted", id, bytes, span_of(NULL, 0), n->wall_ms, why);
 	if (err != KW_OK)
 		return err;
 	node_alarm(n, "case_parted", "the broker states about the case %s on %s what does not follow from the log (%s at number %llu): by the agreement it is with %s; call "
@@ -124,6 +101,8 @@ look_for_overdue(struct node *n, const struct case_fold *f, struct kw_why *why)
 		           f->now.alarms);
 		return KW_OK;
 	}
+	if (node_alarm_text(n, "case_overdue") == NULL)
+		return KW_OK;
 	if ((err = pstore_cases_overdue(&overdue, n->store, why)) == KW_OK && !overdue)
 		node_alarm_clear(n, "case_overdue");
 	return err;
@@ -140,14 +119,13 @@ refresh(struct node *n, const uint8_t id[KW_ID_LEN], struct kw_why *why)
 
 	if (f == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for a case");
-	if ((err = case_fold(f, &with, id, why)) != KW_OK || (err = pstore_case_get(&row, n->store, id, why)) != KW_OK)
+	if ((err = case_fold(f, &with, id, why)) != KW_OK)
 		goto free_fold;
-	row.state = (enum case_state)f->now.state;
-	row.until_ms = f->now.until_ms;
-	row.alarms = f->now.alarms;
-	row.changed_ms = f->since_ms;
-	row.owner = fold_id(f, f->now.owner);
-	row.next = fold_id(f, f->now.next);
+	row = (struct pstore_case){
+		.told = f->told, .parted = f->parted_before, .state = (enum case_state)f->now.state, .until_ms = f->now.until_ms, .alarms = f->now.alarms,
+		.changed_ms = f->since_ms, .owner = fold_id(f, f->now.owner), .next = fold_id(f, f->now.next),
+	};
+	memcpy(row.id, id, KW_ID_LEN);
 	if (f->parted.verdict != CASE_V_OK && !row.parted) {
 		row.parted = true;
 		if ((err = tell_parted(n, f, why)) != KW_OK)

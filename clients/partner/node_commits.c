@@ -42,18 +42,22 @@ fork_met(struct node *n, uint64_t number, struct span ours, struct span theirs, 
 
 /* *fork: one is met and told. */
 static enum kw_err
-compare(bool *fork, struct node *n, uint32_t epoch, uint64_t number, const uint8_t hash[KW_HASH_LEN], struct span theirs, const char *how, struct kw_why *why)
+compare(bool *fork, struct node *n, const struct pstore_seen *known, uint64_t number, const uint8_t hash[KW_HASH_LEN], struct span theirs, const char *how, struct kw_why *why)
+{
+	*fork = known->known && memcmp(known->commit.hash, hash, KW_HASH_LEN) != 0;
+	if (!*fork)
+		return KW_OK;
+	return fork_met(n, number, known->has_record ? span_of(known->record, WIRE_COMMIT_LEN) : span_of(known->commit.hash, KW_HASH_LEN), theirs, how, why);
+}
+
+static enum kw_err
+look_up(bool *fork, struct node *n, uint32_t epoch, uint64_t number, const uint8_t hash[KW_HASH_LEN], struct span theirs, const char *how, struct kw_why *why)
 {
 	struct pstore_seen known;
-	enum kw_err err;
+	enum kw_err err = pstore_commit_get(&known, n->store, epoch, number, why);
 
 	*fork = false;
-	if ((err = pstore_commit_get(&known, n->store, epoch, number, why)) != KW_OK)
-		return err;
-	if (!known.known || memcmp(known.commit.hash, hash, KW_HASH_LEN) == 0)
-		return KW_OK;
-	*fork = true;
-	return fork_met(n, number, known.has_record ? span_of(known.record, WIRE_COMMIT_LEN) : span_of(known.commit.hash, KW_HASH_LEN), theirs, how, why);
+	return err == KW_OK ? compare(fork, n, &known, number, hash, theirs, how, why) : err;
 }
 
 enum kw_err
@@ -72,9 +76,9 @@ node_commit_came(struct node *n, uint32_t epoch, const uint8_t record[WIRE_COMMI
 	commit_hash(s.hash, record);
 	if ((err = node_tx(n, why)) != KW_OK)
 		return err;
-	if ((err = compare(&fork, n, epoch, c.number, s.hash, span_of(record, WIRE_COMMIT_LEN), "one number, two hashes", why)) != KW_OK || fork)
+	if ((err = look_up(&fork, n, epoch, c.number, s.hash, span_of(record, WIRE_COMMIT_LEN), "one number, two hashes", why)) != KW_OK || fork)
 		return err;
-	if (c.number > 1 && (err = compare(&fork, n, epoch, c.number - 1, c.previous, span_of(record, WIRE_COMMIT_LEN), "the link to the commit before", why)) != KW_OK)
+	if (c.number > 1 && (err = look_up(&fork, n, epoch, c.number - 1, c.previous, span_of(record, WIRE_COMMIT_LEN), "the link to the commit before", why)) != KW_OK)
 		return err;
 	if (fork)
 		return KW_OK;
@@ -89,20 +93,17 @@ enum kw_err
 node_commit_heard(struct node *n, const struct header *h, struct span head, struct kw_why *why)
 {
 	struct pstore_seen known;
-	uint64_t since;
 	bool fork;
 	enum kw_err err;
 
 	if (h->seen.number == 0 || h->seen.number > INT64_MAX)
 		return KW_OK;
-	if ((err = pstore_value(&since, n->store, VALUE_EPOCH_SINCE_MS, why)) != KW_OK)
-		return err;
-	if (n->log_epoch > 1 && h->created_ms < since + EPOCH_CALM_MS)
+	if (n->log_epoch > 1 && h->created_ms < n->epoch_since_ms + EPOCH_CALM_MS)
 		return KW_OK; /* it may name a commit of the epoch before, whose numbers are used again */
-	if ((err = compare(&fork, n, n->log_epoch, h->seen.number, h->seen.hash, head, "a partner saw another one", why)) != KW_OK || fork)
+	if ((err = pstore_commit_get(&known, n->store, n->log_epoch, h->seen.number, why)) != KW_OK)
 		return err;
-	if ((err = pstore_commit_get(&known, n->store, n->log_epoch, h->seen.number, why)) != KW_OK || known.known)
-		return err;
+	if (known.known)
+		return compare(&fork, n, &known, h->seen.number, h->seen.hash, head, "a partner saw another one", why);
 	/* Hearsay is compared, never told on: a partner that lies must not make the broker look behind. */
 	if (h->seen.number > n->seen.number + 1000000)
 		return KW_OK;

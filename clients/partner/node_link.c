@@ -179,6 +179,7 @@ new_log_epoch(struct node *n, const struct wire_welcome *w, struct kw_why *why)
 		n->cursor[i] = to;
 	}
 	n->log_epoch = w->log_epoch;
+	n->epoch_since_ms = n->wall_ms;
 	n->seen = (struct commit_seen){0};
 	if (first)
 		return KW_OK;

@@ -7,14 +7,10 @@
 
 #define WAIT_MOST_MS (24ull * 3600 * 1000) /* since this log epoch was heard of: by then whoever opened the case was here, or does not come */
 
-static enum kw_err
-wait_is_over(bool *over, const struct node *n, struct kw_why *why)
+static bool
+wait_is_over(const struct node *n)
 {
-	uint64_t since;
-	enum kw_err err = pstore_value(&since, n->store, VALUE_EPOCH_SINCE_MS, why);
-
-	*over = err == KW_OK && n->wall_ms >= since && n->wall_ms - since >= WAIT_MOST_MS; /* a clock that was set back decides nothing */
-	return err;
+	return n->wall_ms >= n->epoch_since_ms && n->wall_ms - n->epoch_since_ms >= WAIT_MOST_MS; /* a clock that was set back decides nothing */
 }
 
 /* The broker has it not, by all that came here, and it is not this node that offers it again, in front of the move. */
@@ -54,7 +50,7 @@ node_move_waits(bool *waits, struct node *n, const struct out_row *row, struct k
 	struct header h;
 	struct frame f;
 	uint64_t seq = row->seq;
-	bool lacks = false, over;
+	bool lacks = false;
 	enum kw_err err;
 
 	*waits = false;
@@ -62,7 +58,7 @@ node_move_waits(bool *waits, struct node *n, const struct out_row *row, struct k
 		return KW_OK;
 	if (!h.about.set || !case_move_of(&kind, h.type) || kind == MOVE_RECALL)
 		return KW_OK;
-	if ((err = lacks_case(&lacks, n, h.about.id, why)) != KW_OK || !lacks || (err = wait_is_over(&over, n, why)) != KW_OK || over)
+	if ((err = lacks_case(&lacks, n, h.about.id, why)) != KW_OK || !lacks || wait_is_over(n))
 		return err;
 	keep(&n->moves_waiting[h.lane], seq, h.about.id);
 	*waits = true;
@@ -87,20 +83,17 @@ node_moves_case_came(struct node *n, enum lane lane, const uint8_t id[KW_ID_LEN]
 		sending_back_to(n->sending, lane, first, 0, n->mono_ms);
 }
 
-enum kw_err
-node_moves_look(struct node *n, struct kw_why *why)
+void
+node_moves_look(struct node *n)
 {
-	bool over = false;
-
+	if (!wait_is_over(n))
+		return;
 	for (int lane = 0; lane < KW_LANES; lane++) {
 		struct moves_waiting *w = &n->moves_waiting[lane];
 		uint64_t first = w->rest;
-		enum kw_err err;
 
 		if (w->count == 0)
 			continue;
-		if (!over && ((err = wait_is_over(&over, n, why)) != KW_OK || !over))
-			return err;
 		for (uint32_t i = 0; i < w->count; i++)
 			if (first == 0 || w->list[i].seq < first)
 				first = w->list[i].seq;
@@ -108,7 +101,6 @@ node_moves_look(struct node *n, struct kw_why *why)
 		w->rest = 0;
 		sending_back_to(n->sending, (enum lane)lane, first, 0, n->mono_ms);
 	}
-	return KW_OK;
 }
 
 bool

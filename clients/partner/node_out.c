@@ -108,33 +108,32 @@ check_positions(const struct node *n, const struct wire_stored *s, struct kw_why
 
 /* What this node sent is not delivered to it: its place in the log comes with its proof. */
 static enum kw_err
-own_in_log(struct node *n, uint64_t seq, const struct position *at, struct kw_why *why)
+own_in_log(struct node *n, const struct out_row *row, const struct position *at, struct kw_why *why)
 {
-	struct out_row row;
+	bool taken_back = (row->late & LATE_RECALLED) != 0; /* a forward, on its way */
+	uint64_t seq = row->seq;
 	struct buf head = BUF_INIT(KW_HEAD_MAX);
 	uint8_t hash[KW_HASH_LEN];
 	struct header h;
 	struct frame f;
-	enum kw_err err = pstore_out_get(&row, n->store, seq, why);
+	enum kw_err err;
 
-	if (err != KW_OK)
-		return err;
-	if (frame_parse(&f, row.frame, FRAME_EITHER, why) != KW_OK || header_decode(&h, f.header, why) != KW_OK)
+	if (frame_parse(&f, row->frame, FRAME_EITHER, why) != KW_OK || header_decode(&h, f.header, why) != KW_OK)
 		return kw_refuse(why, KW_ECORRUPT, "a notification in the outbox cannot be read any more; restore the store from a copy");
-	memcpy(hash, row.frame_hash, KW_HASH_LEN);
+	memcpy(hash, row->frame_hash, KW_HASH_LEN);
 	buf_put_span(&head, f.head); /* the row's bytes go when the store is asked for others */
 	err = buf_ok(&head) ? node_case_heard(n, &h, hash, buf_span(&head), at, why) : kw_refuse(why, KW_ENOMEM, "out of memory for a case");
 	if (err == KW_OK && h.type == TYPE_RECALL && (err = node_erase_own(n, &h.about, why)) == KW_OK)
 		err = node_forward_recalled(n, &h.about, n->id, why);
-	if (err == KW_OK && (row.late & LATE_RECALLED) != 0) /* a forward that was taken back on its way */
+	if (err == KW_OK && taken_back)
 		err = pstore_out_erase(n->store, seq, why);
 	buf_free(&head);
 	return err;
 }
 
-/* For whoever asks later, offline: the commit, and the way from this notification to its root. */
+/* With its proof, for whoever asks later, offline: the commit, and the way from this notification to its root. */
 static enum kw_err
-keep_proof(struct node *n, uint64_t seq, const uint8_t record[WIRE_COMMIT_LEN], const struct wire_stored_item *item, struct kw_why *why)
+keep_stored(struct node *n, uint64_t seq, uint64_t commit, const uint8_t record[WIRE_COMMIT_LEN], const struct wire_stored_item *item, struct kw_why *why)
 {
 	struct buf proof = BUF_INIT(WIRE_COMMIT_LEN + 4 + KW_PATH_MAX * KW_HASH_LEN);
 	enum kw_err err;
@@ -142,7 +141,8 @@ keep_proof(struct node *n, uint64_t seq, const uint8_t record[WIRE_COMMIT_LEN], 
 	buf_put(&proof, record, WIRE_COMMIT_LEN);
 	buf_put_u32(&proof, item->index);
 	buf_put(&proof, item->path, (size_t)item->path_len * KW_HASH_LEN);
-	err = buf_ok(&proof) ? pstore_out_proof(n->store, seq, buf_span(&proof), why) : kw_refuse(why, KW_ENOMEM, "out of memory for a proof");
+	err = buf_ok(&proof) ? pstore_out_stored(n->store, seq, &item->at, commit, buf_span(&proof), n->wall_ms, why)
+	                     : kw_refuse(why, KW_ENOMEM, "out of memory for a proof");
 	buf_free(&proof);
 	return err;
 }
@@ -167,16 +167,14 @@ stored_one(struct node *n, const struct commit *c, const uint8_t record[WIRE_COM
 		return err;
 	if (row.state == OUTBOX_WAITING && n->waiting > 0)
 		n->waiting--;
-	if ((err = pstore_out_stored(n->store, row.seq, &item->at, c->number, n->wall_ms, why)) != KW_OK)
+	if ((err = keep_stored(n, row.seq, c->number, record, item, why)) != KW_OK)
 		return err;
 	(void)sending_stored(n->sending, item->id);
 	if (row.lane >= n->full_lane)
 		node_alarm_clear(n, "broker_full");
-	if ((err = keep_proof(n, row.seq, record, item, why)) != KW_OK)
-		return err;
 	n->published++;
 	n->change.outbox = true;
-	return own_in_log(n, row.seq, &item->at, why);
+	return own_in_log(n, &row, &item->at, why);
 }
 
 /* [P-7] Believed only with commit, signature and path. */
@@ -509,8 +507,7 @@ node_expire(struct node *n, struct kw_why *why)
 
 	if (n->waiting == 0)
 		node_alarm_clear(n, "broker_full");
-	if ((err = node_moves_look(n, why)) != KW_OK)
-		return err;
+	node_moves_look(n);
 	for (int lane = 0; lane < KW_LANES; lane++)
 		if ((err = expire_lane(&left, n, (enum lane)lane, why)) != KW_OK)
 			return err;

@@ -73,6 +73,7 @@ struct node {
 	struct commit_seen seen;
 	uint64_t sender_epoch;
 	uint32_t log_epoch;
+	uint64_t epoch_since_ms;   /* when this log epoch was first heard of */
 	bool stopped;
 	uint64_t newest_seq;
 	uint64_t waiting;          /* in the outbox */
@@ -185,7 +186,7 @@ KW_MUST_USE enum kw_err node_seal(uint64_t *seq, struct node *n, const struct se
 /* Within offering; row was stored before. The outbox is asked, so its spans are gone. */
 KW_MUST_USE enum kw_err node_move_waits(bool *waits, struct node *n, const struct out_row *row, struct kw_why *why);
 void node_moves_case_came(struct node *n, enum lane lane, const uint8_t id[KW_ID_LEN]);
-KW_MUST_USE enum kw_err node_moves_look(struct node *n, struct kw_why *why);
+void node_moves_look(struct node *n);
 bool node_move_is_waiting(const struct node *n, const struct out_row *row);
 
 /* node_receipts.c */

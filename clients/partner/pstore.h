@@ -161,10 +161,9 @@ KW_MUST_USE enum kw_err pstore_out_get(struct out_row *out, struct pstore *s, ui
 KW_MUST_USE enum kw_err pstore_out_find(struct out_row *out, struct pstore *s, const uint8_t id[KW_ID_LEN], struct kw_why *why);
 /* The first that waits in lane and is past its time, behind after_seq; KW_ENOTFOUND. */
 KW_MUST_USE enum kw_err pstore_out_expired(struct out_row *out, struct pstore *s, enum lane lane, uint64_t after_seq, uint64_t now_ms, struct kw_why *why);
-KW_MUST_USE enum kw_err pstore_out_stored(struct pstore *s, uint64_t seq, const struct position *at, uint64_t commit, uint64_t now_ms,
+/* Its first time and what first proved it stay. */
+KW_MUST_USE enum kw_err pstore_out_stored(struct pstore *s, uint64_t seq, const struct position *at, uint64_t commit, struct span proof, uint64_t now_ms,
                                           struct kw_why *why);
-/* What proves it; the first stays. */
-KW_MUST_USE enum kw_err pstore_out_proof(struct pstore *s, uint64_t seq, struct span proof, struct kw_why *why);
 /* Another than but that is stored at that place, and its commit; KW_ENOTFOUND. */
 KW_MUST_USE enum kw_err pstore_out_at(uint64_t *seq, uint64_t *commit, struct pstore *s, const struct position *at, uint64_t but, struct kw_why *why);
 /* replacement may be NULL. */
@@ -324,6 +323,8 @@ KW_MUST_USE enum kw_err pstore_case_entry_add(struct pstore *s, const struct pst
 /* In the log's order; each: KW_OK goes on. The store is not to be asked meanwhile. */
 KW_MUST_USE enum kw_err pstore_case_entries(struct pstore *s, const uint8_t id[KW_ID_LEN], enum kw_err (*each)(void *self, const struct pstore_case_entry *e),
                                             void *self, struct kw_why *why);
+/* What the broker stated at that number; empty: nothing, or a move stands there. */
+KW_MUST_USE enum kw_err pstore_case_statement(struct span *out, struct pstore *s, const uint8_t id[KW_ID_LEN], uint64_t number, struct kw_why *why);
 /* [C-11] Another log epoch began there: what stood at or behind it in an earlier one is gone from the log. */
 KW_MUST_USE enum kw_err pstore_cases_cut(struct pstore *s, enum lane lane, uint32_t log_epoch, uint64_t from, struct kw_why *why);
 

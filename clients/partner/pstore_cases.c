@@ -215,6 +215,22 @@ pstore_case_entries(struct pstore *s, const uint8_t id[KW_ID_LEN], enum kw_err (
 }
 
 enum kw_err
+pstore_case_statement(struct span *out, struct pstore *s, const uint8_t id[KW_ID_LEN], uint64_t number, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT statement FROM case_entry WHERE id = ? AND number = ?", why);
+	enum kw_err err;
+
+	*out = span_of(NULL, 0);
+	if (q == NULL)
+		return KW_EIO;
+	pstore_blob(q, 1, span_of(id, KW_ID_LEN));
+	pstore_u64(q, 2, number);
+	if ((err = pstore_row(s, q, why)) == KW_OK)
+		*out = pstore_col_blob(q, 0);
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
+enum kw_err
 pstore_cases_cut(struct pstore *s, enum lane lane, uint32_t log_epoch, uint64_t from, struct kw_why *why)
 {
 	static const char *const steps[] = {

@@ -145,10 +145,10 @@ pstore_out_expired(struct out_row *out, struct pstore *s, enum lane lane, uint64
 }
 
 enum kw_err
-pstore_out_stored(struct pstore *s, uint64_t seq, const struct position *at, uint64_t commit, uint64_t now_ms, struct kw_why *why)
+pstore_out_stored(struct pstore *s, uint64_t seq, const struct position *at, uint64_t commit, struct span proof, uint64_t now_ms, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "UPDATE outbox SET state = 1, at_epoch = ?, at_number = ?, commit_no = ?, stored_ms = ifnull(stored_ms, ?)"
-	                                " WHERE seq = ?", why);
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE outbox SET state = 1, at_epoch = ?, at_number = ?, commit_no = ?, stored_ms = ifnull(stored_ms, ?),"
+	                                " proof = ifnull(proof, ?) WHERE seq = ?", why);
 
 	MUST(s->open_transaction);
 	if (q == NULL)
@@ -157,20 +157,8 @@ pstore_out_stored(struct pstore *s, uint64_t seq, const struct position *at, uin
 	pstore_u64(q, 2, at->number);
 	pstore_u64(q, 3, commit);
 	pstore_u64(q, 4, now_ms);
-	pstore_u64(q, 5, seq);
-	return pstore_run(s, q, why);
-}
-
-enum kw_err
-pstore_out_proof(struct pstore *s, uint64_t seq, struct span proof, struct kw_why *why)
-{
-	sqlite3_stmt *q = pstore_sql(s, "UPDATE outbox SET proof = ifnull(proof, ?) WHERE seq = ?", why);
-
-	MUST(s->open_transaction);
-	if (q == NULL)
-		return KW_EIO;
-	pstore_blob(q, 1, proof);
-	pstore_u64(q, 2, seq);
+	pstore_blob(q, 5, proof);
+	pstore_u64(q, 6, seq);
 	return pstore_run(s, q, why);
 }
 

@@ -123,9 +123,7 @@ answers(struct node_store *n, uint32_t k, struct kw_why *why)
 	struct commit_seen seen = {.number = k, .hash = {(uint8_t)k}};
 	enum kw_err err;
 
-	if ((err = pstore_out_stored(n->s, n->out, &at, k, n->now, why)) != KW_OK)
-		return err;
-	if ((err = pstore_out_proof(n->s, n->out, span_of(n->big, 400), why)) != KW_OK)
+	if ((err = pstore_out_stored(n->s, n->out, &at, k, span_of(n->big, 400), n->now, why)) != KW_OK)
 		return err;
 	if (k % 3 == 0 && (err = pstore_out_confirm(n->s, n->out, readers[k % 3], n->now, receipt, why)) != KW_OK)
 		return err;

@@ -144,7 +144,7 @@ add_rows(struct place *p)
 		memcpy(h.id, &i, sizeof i);
 		assert_int_equal(pstore_in_add(&seq, p->s, &in, NULL), KW_OK);
 		assert_int_equal(pstore_out_add(&seq, p->s, &out, readers, 1, NULL), KW_OK);
-		assert_int_equal(pstore_out_stored(p->s, seq, &at, 1, 2000, NULL), KW_OK);
+		assert_int_equal(pstore_out_stored(p->s, seq, &at, 1, span_str("proof"), 2000, NULL), KW_OK);
 	}
 	assert_int_equal(pstore_commit(p->s, NULL), KW_OK);
 }

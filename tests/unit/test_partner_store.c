@@ -361,7 +361,7 @@ content_goes_when_its_time_is_over_and_what_still_waits_stays(void **state)
 	assert_int_equal(add_in(p->s, 1, span_str("readable"), &a), KW_OK);
 	assert_int_equal(add_out(p->s, 2, span_str("readable"), &b), KW_OK);
 	assert_int_equal(add_out(p->s, 3, span_str("readable"), &c), KW_OK);
-	assert_int_equal(pstore_out_stored(p->s, b, &at, 1, 2000, NULL), KW_OK);
+	assert_int_equal(pstore_out_stored(p->s, b, &at, 1, span_str("proof"), 2000, NULL), KW_OK);
 	assert_int_equal(pstore_sweep(&done, p->s, 49999, 100, NULL), KW_OK);
 	assert_int_equal(done, 0);
 	assert_int_equal(pstore_sweep(&done, p->s, 50000, 100, NULL), KW_OK);
@@ -401,7 +401,7 @@ add_with_ends(uint64_t *in, uint64_t *out, struct pstore *s, uint64_t i)
 	assert_int_equal(pstore_in_add(in, s, &row, NULL), KW_OK);
 	assert_int_equal(pstore_out_add(out, s, &sent, &reader, 1, NULL), KW_OK);
 	if (!waits(i))
-		assert_int_equal(pstore_out_stored(s, *out, &at, 1, 900, NULL), KW_OK);
+		assert_int_equal(pstore_out_stored(s, *out, &at, 1, span_str("proof"), 900, NULL), KW_OK);
 }
 
 static void
@@ -457,7 +457,7 @@ stored_at(struct pstore *s, uint64_t n, enum lane lane, uint32_t log_epoch, uint
 
 	h.lane = lane;
 	assert_int_equal(pstore_out_add(&seq, s, &row, NULL, 0, NULL), KW_OK);
-	assert_int_equal(pstore_out_stored(s, seq, &at, commit_no, 2000, NULL), KW_OK);
+	assert_int_equal(pstore_out_stored(s, seq, &at, commit_no, span_str("proof"), 2000, NULL), KW_OK);
 }
 
 static int
@@ -505,7 +505,7 @@ what_waits_past_its_time_is_found_lane_by_lane(void **state)
 	assert_int_equal(add_out(p->s, 1, span_str("x"), &a), KW_OK);
 	assert_int_equal(add_out(p->s, 2, span_str("x"), &b), KW_OK);
 	assert_int_equal(add_out(p->s, 3, span_str("x"), &c), KW_OK);
-	assert_int_equal(pstore_out_stored(p->s, b, &at, 1, 2000, NULL), KW_OK);
+	assert_int_equal(pstore_out_stored(p->s, b, &at, 1, span_str("proof"), 2000, NULL), KW_OK);
 	assert_int_equal(pstore_out_expired(&row, p->s, LANE_URGENT, 0, 99999, NULL), KW_ENOTFOUND);
 	assert_int_equal(pstore_out_expired(&row, p->s, LANE_FLASH, 0, 100000, NULL), KW_ENOTFOUND);
 	assert_int_equal(pstore_out_expired(&row, p->s, LANE_URGENT, 0, 100000, NULL), KW_OK);
@@ -548,8 +548,8 @@ a_new_log_epoch_offers_the_stored_ones_of_late_again_and_in_order(void **state)
 	assert_int_equal(add_out(p->s, 1, span_str("x"), &a), KW_OK);
 	assert_int_equal(add_out(p->s, 2, span_str("x"), &b), KW_OK);
 	assert_int_equal(add_out(p->s, 3, span_str("x"), &c), KW_OK);
-	assert_int_equal(pstore_out_stored(p->s, a, &at, 1, 1000, NULL), KW_OK);
-	assert_int_equal(pstore_out_stored(p->s, b, &at, 1, 5000, NULL), KW_OK);
+	assert_int_equal(pstore_out_stored(p->s, a, &at, 1, span_str("proof"), 1000, NULL), KW_OK);
+	assert_int_equal(pstore_out_stored(p->s, b, &at, 1, span_str("proof"), 5000, NULL), KW_OK);
 	assert_int_equal(pstore_out_reopen(p->s, 5000, NULL), KW_OK);
 	assert_int_equal(pstore_out_next(&row, p->s, LANE_URGENT, 0, NULL), KW_OK);
 	assert_int_equal(row.seq, b);
@@ -575,12 +575,12 @@ what_is_offered_again_is_not_cut_while_it_waits(void **state)
 	assert_int_equal(pstore_out_next(&row, p->s, LANE_URGENT, 0, NULL), KW_OK);
 	len = row.wraps.len;
 	assert_true(len > 0);
-	assert_int_equal(pstore_out_stored(p->s, a, &at, 1, 5000, NULL), KW_OK);
+	assert_int_equal(pstore_out_stored(p->s, a, &at, 1, span_str("proof"), 5000, NULL), KW_OK);
 	assert_int_equal(pstore_out_reopen(p->s, 5000, NULL), KW_OK);
 	assert_int_equal(pstore_sweep(&done, p->s, 5001 + week_ms, 100, NULL), KW_OK);
 	assert_int_equal(pstore_out_next(&row, p->s, LANE_URGENT, 0, NULL), KW_OK);
 	assert_int_equal(row.wraps.len, len);
-	assert_int_equal(pstore_out_stored(p->s, a, &at, 1, 5000, NULL), KW_OK);
+	assert_int_equal(pstore_out_stored(p->s, a, &at, 1, span_str("proof"), 5000, NULL), KW_OK);
 	assert_int_equal(pstore_sweep(&done, p->s, 5001 + week_ms, 100, NULL), KW_OK);
 	assert_int_equal(pstore_out_get(&row, p->s, a, NULL), KW_ENOTFOUND); /* its time is over altogether */
 	commit(p->s);
@@ -781,7 +781,7 @@ ask_outbox(struct pstore *s)
 	assert_int_equal(pstore_out_get(&row, s, seq, NULL), KW_OK);
 	assert_int_equal(pstore_out_find(&row, s, id, NULL), KW_OK);
 	assert_int_equal(pstore_out_expired(&row, s, LANE_URGENT, 0, 1, NULL), KW_ENOTFOUND);
-	assert_int_equal(pstore_out_stored(s, seq, &at, 1, 2000, NULL), KW_OK);
+	assert_int_equal(pstore_out_stored(s, seq, &at, 1, span_str("proof"), 2000, NULL), KW_OK);
 	assert_int_equal(pstore_out_at(&other, &other, s, &at, seq, NULL), KW_ENOTFOUND);
 	assert_int_equal(pstore_out_reopen(s, 0, NULL), KW_OK);
 	assert_int_equal(pstore_out_last_stored(&has, id, s, NULL), KW_OK);
@@ -853,6 +853,7 @@ ask_cases(struct pstore *s)
 	struct pstore_case c = {.id = {4}, .at = {1, LANE_URGENT, 4}, .head = span_str("head"), .owner = "a/b", .next = "", .state = CASE_WAITING};
 	struct pstore_case_entry e = {.id = {4}, .at = {1, LANE_URGENT, 5}, .type = TYPE_TAKEN, .actor = "a/b", .next = ""};
 	struct case_counts counts;
+	struct span statement;
 	bool overdue;
 
 	assert_int_equal(pstore_case_add(s, &c, 90000, NULL), KW_OK);
@@ -865,6 +866,8 @@ ask_cases(struct pstore *s)
 	assert_int_equal(pstore_case_entry_add(s, &e, 90000, NULL), KW_OK);
 	assert_int_equal(pstore_case_entry_add(s, &e, 90000, NULL), KW_EEXISTS);
 	assert_int_equal(pstore_case_entries(s, e.id, no_entry, NULL, NULL), KW_OK);
+	assert_int_equal(pstore_case_statement(&statement, s, e.id, 5, NULL), KW_OK);
+	assert_int_equal(statement.len, 0); /* a move */
 	assert_int_equal(pstore_cases_cut(s, LANE_URGENT, 2, 9, NULL), KW_OK);
 }
 
