@@ -153,6 +153,20 @@ pstore_col_exact(uint8_t *out, size_t len, sqlite3_stmt *q, int i, struct kw_why
 	return KW_OK;
 }
 
+enum kw_err
+pstore_bind_seq(struct pstore *s, sqlite3_stmt *q, int i, uint64_t highest, enum kw_err (*newest)(uint64_t *, struct pstore *, struct kw_why *), struct kw_why *why)
+{
+	uint64_t there = 0;
+	enum kw_err err;
+
+	if (highest == 0)
+		return KW_OK; /* bound to nothing: the next */
+	if ((err = newest(&there, s, why)) != KW_OK)
+		return err;
+	pstore_u64(q, i, (there > highest ? there : highest) + 1);
+	return KW_OK;
+}
+
 static enum kw_err
 simple(struct pstore *s, const char *sql, struct kw_why *why)
 {
@@ -404,7 +418,8 @@ set_up(struct pstore *s, const char *folder, const struct pstore_owner *owner, u
 		return err;
 	if ((err = check_owner(s, folder, owner, why)) != KW_OK)
 		return err;
-	return bring_up(s, version, why);
+	err = bring_up(s, version, why);
+	return err == KW_OK ? pstore_highest_load(s, why) : err;
 }
 
 bool

@@ -59,6 +59,8 @@ enum pstore_value {
 	VALUE_LOG_EPOCH,
 	VALUE_EPOCH_SINCE_MS,   /* when this log epoch was first heard of */
 	VALUE_STOPPED,          /* 1: a fork was met, nothing is published */
+	VALUE_IN_HIGHEST,       /* pstore's own: the highest number of a row that was deleted as the newest */
+	VALUE_OUT_HIGHEST,
 	VALUE_COUNT
 };
 KW_MUST_USE enum kw_err pstore_value(uint64_t *out, struct pstore *s, enum pstore_value v, struct kw_why *why);

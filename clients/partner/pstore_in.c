@@ -9,15 +9,17 @@
 enum kw_err
 pstore_in_add(uint64_t *seq, struct pstore *s, const struct in_new *i, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO inbox(id, sender, topic, type, lane, epoch, number, at_epoch, at_number, received_ms, frame_hash, cap_hash,"
+	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO inbox(seq, id, sender, topic, type, lane, epoch, number, at_epoch, at_number, received_ms, frame_hash, cap_hash,"
 	                                " rejected, bare, outdated, mark, reason, receipt, at_once, content_until_ms, proof_until_ms, head, payload, about, proof, awaits_recall)"
-	                                " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", why);
+	                                " VALUES(?27, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)", why);
 	const struct header *h = i->header;
 	enum kw_err err;
 
 	MUST(s->open_transaction);
 	if (q == NULL)
 		return KW_EIO;
+	if ((err = pstore_bind_seq(s, q, 27, s->in_highest, pstore_in_newest, why)) != KW_OK)
+		return err;
 	if (h != NULL) {
 		pstore_blob(q, 1, span_of(h->id, KW_ID_LEN));
 		pstore_text(q, 2, h->sender);

@@ -6,6 +6,21 @@
 #define OUT_COLUMNS "seq, id, frame_hash, lane, state, type, created_ms, expires_ms, confirm_by_ms, frame, wraps, payload, reason, at_epoch, at_number," \
 	" commit_no, stored_ms, replacement, own, proof, answer_by_ms, late"
 
+enum kw_err
+pstore_out_newest(uint64_t *seq, struct pstore *s, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT ifnull(max(seq), 0) FROM outbox", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	if ((err = pstore_row(s, q, why)) != KW_OK)
+		return err;
+	*seq = pstore_col_u64(q, 0);
+	(void)sqlite3_reset(q);
+	return KW_OK;
+}
+
 static enum kw_err
 add_reader(struct pstore *s, uint64_t seq, const struct out_reader *r, struct kw_why *why)
 {
@@ -22,13 +37,15 @@ add_reader(struct pstore *s, uint64_t seq, const struct out_reader *r, struct kw
 enum kw_err
 pstore_out_add(uint64_t *seq, struct pstore *s, const struct out_new *o, const struct out_reader *readers, uint32_t count, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO outbox(id, lane, state, type, own, created_ms, expires_ms, confirm_by_ms, content_until_ms, proof_until_ms,"
-	                                " frame_hash, cap_hash, head_len, wraps, payload, frame, answer_by_ms) VALUES(?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", why);
+	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO outbox(seq, id, lane, state, type, own, created_ms, expires_ms, confirm_by_ms, content_until_ms, proof_until_ms,"
+	                                " frame_hash, cap_hash, head_len, wraps, payload, frame, answer_by_ms) VALUES(?17, ?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)", why);
 	enum kw_err err;
 
 	MUST(s->open_transaction);
 	if (q == NULL)
 		return KW_EIO;
+	if ((err = pstore_bind_seq(s, q, 17, s->out_highest, pstore_out_newest, why)) != KW_OK)
+		return err;
 	pstore_blob(q, 1, span_of(o->header->id, KW_ID_LEN));
 	pstore_u64(q, 2, (uint64_t)o->header->lane);
 	pstore_u64(q, 3, (uint64_t)o->header->type);

@@ -21,6 +21,7 @@ struct pstore {
 	sqlite3 *db;
 	int lock;
 	bool open_transaction;
+	uint64_t in_highest, out_highest; /* of rows that were the newest and are deleted; 0: none was. At least what stands in the file */
 	struct pstore_statement cache[PSTORE_STATEMENTS]; /* by the address of the text, with open addressing */
 };
 
@@ -32,6 +33,12 @@ KW_MUST_USE enum kw_err pstore_run(struct pstore *s, sqlite3_stmt *q, struct kw_
 KW_MUST_USE enum kw_err pstore_row(struct pstore *s, sqlite3_stmt *q, struct kw_why *why);
 /* What SQLite said, as our code and one sentence. */
 KW_MUST_USE enum kw_err pstore_failed(struct pstore *s, int rc, struct kw_why *why);
+
+KW_MUST_USE enum kw_err pstore_highest_load(struct pstore *s, struct kw_why *why);
+KW_MUST_USE enum kw_err pstore_out_newest(uint64_t *seq, struct pstore *s, struct kw_why *why); /* 0: none */
+/* Binds the number of a new row: SQLite's next, or the one behind highest where that is higher. */
+KW_MUST_USE enum kw_err pstore_bind_seq(struct pstore *s, sqlite3_stmt *q, int i, uint64_t highest, enum kw_err (*newest)(uint64_t *, struct pstore *, struct kw_why *),
+                                        struct kw_why *why);
 
 void pstore_u64(sqlite3_stmt *q, int i, uint64_t v); /* numbers up to INT64_MAX; MUST */
 void pstore_blob(sqlite3_stmt *q, int i, struct span b);   /* empty: NULL; borrowed until the statement ran */

@@ -1,20 +1,26 @@
 /* pstore_schema: the tables and indexes of a node's store, and how older ones came to be these. */
 #include "clients/partner/pstore_parts.h"
 
-/* Columns of a few bytes stand before those of many, which may run over into further pages. */
+_Static_assert(VALUE_IN_HIGHEST == 4 && VALUE_OUT_HIGHEST == 5, "the numbers in the step");
+
+/*
+ * Rows of inbox and outbox never take a number again that another had: where the newest is swept, pstore_sweep keeps its number. Older
+ * files have AUTOINCREMENT for that, which writes a page of its own for each row. In sender the broker is the one without a name: its
+ * numbers, the cursors, change with those of who sent what it delivers. Columns of a few bytes stand before those of many, which may run
+ * over into further pages.
+ */
 const char pstore_schema[] =
 	"CREATE TABLE owner(partnership TEXT NOT NULL, node TEXT NOT NULL, mode INTEGER NOT NULL, lock BLOB);"
 	"CREATE TABLE value(key INTEGER PRIMARY KEY, v INTEGER NOT NULL);"
 	"CREATE TABLE agreement(version INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, text BLOB NOT NULL, sigs BLOB);"
 	"CREATE TABLE commits(epoch INTEGER, number INTEGER, hash BLOB NOT NULL, record BLOB, PRIMARY KEY(epoch, number)) WITHOUT ROWID;"
 	"CREATE TABLE evidence(seq INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER, kind TEXT, text TEXT, a BLOB, b BLOB);"
-	"CREATE TABLE cursor(lane INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, number INTEGER NOT NULL);"
 	"CREATE TABLE reader(node TEXT, lane INTEGER, next INTEGER NOT NULL, PRIMARY KEY(node, lane)) WITHOUT ROWID;"
 	"CREATE TABLE sender(node TEXT, lane INTEGER, epoch INTEGER NOT NULL, next INTEGER NOT NULL, PRIMARY KEY(node, lane)) WITHOUT ROWID;"
 	"CREATE TABLE gap(node TEXT, lane INTEGER, epoch INTEGER, first INTEGER, last INTEGER NOT NULL, since_ms INTEGER NOT NULL,"
 	" PRIMARY KEY(node, lane, epoch, first)) WITHOUT ROWID;"
 	"CREATE TABLE void(node TEXT, lane INTEGER, epoch INTEGER, number INTEGER, at_ms INTEGER, PRIMARY KEY(node, lane, epoch, number)) WITHOUT ROWID;"
-	"CREATE TABLE outbox(seq INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, lane INTEGER NOT NULL, state INTEGER NOT NULL,"
+	"CREATE TABLE outbox(seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, lane INTEGER NOT NULL, state INTEGER NOT NULL,"
 	" type INTEGER NOT NULL, own INTEGER NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, confirm_by_ms INTEGER, answer_by_ms INTEGER,"
 	" late INTEGER NOT NULL DEFAULT 0, content_until_ms INTEGER NOT NULL, proof_until_ms INTEGER NOT NULL, frame_hash BLOB NOT NULL, cap_hash BLOB,"
 	" head_len INTEGER NOT NULL, reason TEXT, replacement BLOB, at_epoch INTEGER, at_number INTEGER, commit_no INTEGER, stored_ms INTEGER,"
@@ -31,7 +37,7 @@ const char pstore_schema[] =
 	"CREATE INDEX outbox_forwarded ON outbox(seq) WHERE type = 20;"
 	"CREATE TABLE out_reader(seq INTEGER, node TEXT, number INTEGER NOT NULL, at_ms INTEGER, receipt BLOB, rejected_ms INTEGER, reason TEXT,"
 	" opened_ms INTEGER, opened_receipt BLOB, PRIMARY KEY(seq, node)) WITHOUT ROWID;"
-	"CREATE TABLE inbox(seq INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB, sender TEXT, topic TEXT, type INTEGER, lane INTEGER NOT NULL,"
+	"CREATE TABLE inbox(seq INTEGER PRIMARY KEY, id BLOB, sender TEXT, topic TEXT, type INTEGER, lane INTEGER NOT NULL,"
 	" epoch INTEGER, number INTEGER, at_epoch INTEGER, at_number INTEGER, received_ms INTEGER NOT NULL, frame_hash BLOB, cap_hash BLOB,"
 	" rejected INTEGER NOT NULL, bare INTEGER NOT NULL, outdated INTEGER NOT NULL, cancelled INTEGER NOT NULL DEFAULT 0,"
 	" superseded INTEGER NOT NULL DEFAULT 0, mark TEXT, reason TEXT, receipt INTEGER NOT NULL, at_once INTEGER NOT NULL,"
@@ -111,6 +117,9 @@ const char *const pstore_schema_steps[PSTORE_SCHEMA_VERSION - 1] = {
 	"CREATE INDEX released_proof ON released(proof_until_ms);",
 	"ALTER TABLE owner ADD COLUMN lock BLOB;",
 	"ALTER TABLE inbox ADD COLUMN awaits_recall INTEGER NOT NULL DEFAULT 0; CREATE INDEX inbox_awaits_recall ON inbox(seq) WHERE awaits_recall = 1;",
+	"INSERT INTO sender(node, lane, epoch, next) SELECT '', lane, epoch, number FROM cursor; DROP TABLE cursor;"
+	"INSERT INTO value(key, v) SELECT 4, seq FROM sqlite_sequence WHERE name = 'inbox' AND seq > (SELECT ifnull(max(seq), 0) FROM inbox);"
+	"INSERT INTO value(key, v) SELECT 5, seq FROM sqlite_sequence WHERE name = 'outbox' AND seq > (SELECT ifnull(max(seq), 0) FROM outbox);"
 	"DROP INDEX inbox_once; DROP INDEX inbox_id; DROP INDEX inbox_about; DROP INDEX inbox_content; DROP INDEX inbox_proof;"
 	"DROP INDEX outbox_waiting; DROP INDEX outbox_expiry; DROP INDEX outbox_state; DROP INDEX outbox_answer; DROP INDEX outbox_content; DROP INDEX outbox_stored; DROP INDEX outbox_commit; DROP INDEX outbox_place; DROP INDEX outbox_proof;"
 	"CREATE UNIQUE INDEX inbox_once ON inbox(id, sender) WHERE rejected = 0;"

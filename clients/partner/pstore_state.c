@@ -244,7 +244,7 @@ pstore_evidence(struct pstore *s, uint32_t newest, void (*each)(void *self, cons
 enum kw_err
 pstore_cursors(struct lane_cursor out[KW_LANES], struct pstore *s, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "SELECT lane, epoch, number FROM cursor", why);
+	sqlite3_stmt *q = pstore_sql(s, "SELECT lane, epoch, next FROM sender WHERE node = ''", why);
 	enum kw_err err;
 
 	if (q == NULL)
@@ -262,7 +262,7 @@ pstore_cursors(struct lane_cursor out[KW_LANES], struct pstore *s, struct kw_why
 enum kw_err
 pstore_set_cursor(struct pstore *s, enum lane lane, struct lane_cursor to, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "INSERT OR REPLACE INTO cursor VALUES(?, ?, ?)", why);
+	sqlite3_stmt *q = pstore_sql(s, "INSERT OR REPLACE INTO sender VALUES('', ?, ?, ?)", why);
 
 	MUST(s->open_transaction);
 	if (q == NULL)
@@ -384,6 +384,30 @@ sweep_step(uint32_t *done, struct pstore *s, const char *sql, uint64_t now_ms, u
 }
 
 enum kw_err
+pstore_highest_load(struct pstore *s, struct kw_why *why)
+{
+	enum kw_err err = pstore_value(&s->in_highest, s, VALUE_IN_HIGHEST, why);
+
+	return err == KW_OK ? pstore_value(&s->out_highest, s, VALUE_OUT_HIGHEST, why) : err;
+}
+
+/* Deletes rows, and keeps the number of the newest if that is one of them. */
+static enum kw_err
+sweep_rows(uint32_t *done, struct pstore *s, const char *sql, enum pstore_value highest, uint64_t *kept, enum kw_err (*newest)(uint64_t *, struct pstore *, struct kw_why *),
+           uint64_t now_ms, uint32_t limit, struct kw_why *why)
+{
+	uint64_t before, after;
+	enum kw_err err;
+
+	if ((err = newest(&before, s, why)) != KW_OK || (err = sweep_step(done, s, sql, now_ms, limit, why)) != KW_OK || (err = newest(&after, s, why)) != KW_OK)
+		return err;
+	if (after == before || before <= *kept)
+		return KW_OK;
+	*kept = before; /* a rollback may leave it: a number that is passed over does no harm */
+	return pstore_set_value(s, highest, before, why);
+}
+
+enum kw_err
 pstore_sweep(uint32_t *done, struct pstore *s, uint64_t now_ms, uint32_t limit, struct kw_why *why)
 {
 	uint64_t week_ago = now_ms > KW_OUTBOX_KEEP_MS ? now_ms - KW_OUTBOX_KEEP_MS : 0;
@@ -408,9 +432,11 @@ pstore_sweep(uint32_t *done, struct pstore *s, uint64_t now_ms, uint32_t limit, 
 	if ((err = sweep_step(done, s, "DELETE FROM out_reader WHERE seq IN (SELECT seq FROM outbox WHERE proof_until_ms <= ?1 AND seq IN (" OUTBOX_DUE "))", now_ms,
 	                      limit, why)) != KW_OK)
 		return err;
-	if ((err = sweep_step(done, s, "DELETE FROM outbox WHERE proof_until_ms <= ?1 AND seq IN (" OUTBOX_DUE ")", now_ms, limit, why)) != KW_OK)
+	if ((err = sweep_rows(done, s, "DELETE FROM outbox WHERE proof_until_ms <= ?1 AND seq IN (" OUTBOX_DUE ")", VALUE_OUT_HIGHEST, &s->out_highest, pstore_out_newest,
+	                      now_ms, limit, why)) != KW_OK)
 		return err;
-	if ((err = sweep_step(done, s, "DELETE FROM inbox WHERE proof_until_ms <= ?1 AND seq IN (" INBOX_DUE ")", now_ms, limit, why)) != KW_OK)
+	if ((err = sweep_rows(done, s, "DELETE FROM inbox WHERE proof_until_ms <= ?1 AND seq IN (" INBOX_DUE ")", VALUE_IN_HIGHEST, &s->in_highest, pstore_in_newest,
+	                      now_ms, limit, why)) != KW_OK)
 		return err;
 	if ((err = sweep_step(done, s, "DELETE FROM case_entry WHERE (id, number) IN (SELECT id, number FROM case_entry WHERE proof_until_ms <= ? LIMIT ?)", now_ms, limit,
 	                      why)) != KW_OK)

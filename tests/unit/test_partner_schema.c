@@ -77,7 +77,12 @@ static const char first_rows[] =
 	"INSERT INTO out_reader(seq, node, number) VALUES(1, 'city/public-order', 8);"
 	"INSERT INTO inbox(id, sender, topic, type, lane, epoch, number, at_epoch, at_number, received_ms, frame_hash, rejected, bare, outdated, mark, reason,"
 	" receipt, at_once, content_until_ms, proof_until_ms, head, payload) VALUES(zeroblob(16), 'city/public-order', 'alert/flood', 1, 1, 5, 7, 2, 77, 2000,"
-	" zeroblob(32), 0, 0, 0, '', '', 1, 0, 50000, 90000, 'head', 'kept');";
+	" zeroblob(32), 0, 0, 0, '', '', 1, 0, 50000, 90000, 'head', 'kept');"
+	"INSERT INTO outbox(seq, id, lane, state, type, own, created_ms, expires_ms, content_until_ms, proof_until_ms, frame_hash, head_len, frame)"
+	" VALUES(6, x'66', 1, 2, 1, 0, 1000, 9000, 50000, 90000, zeroblob(32), 4, 'head');"
+	"INSERT INTO inbox(seq, lane, received_ms, rejected, bare, outdated, receipt, at_once, content_until_ms, proof_until_ms, head)"
+	" VALUES(8, 1, 2000, 0, 1, 0, 0, 0, 50000, 90000, 'head');"
+	"DELETE FROM outbox WHERE seq = 6; DELETE FROM inbox WHERE seq = 8;"; /* the newest were swept */
 
 struct place { char folder[64], file[96]; };
 
@@ -147,9 +152,9 @@ open_store(const char *folder)
 	return s;
 }
 
-/* All but the order of the columns, for which nobody asks. */
+/* All but the order of the columns, for which nobody asks, and how inbox and outbox keep their highest number: another test has that. */
 static const char *const kinds[] = {
-	"SELECT t.name || ' without rowid: ' || t.wr || ', keeps its highest: ' || (m.sql LIKE '%AUTOINCREMENT%') FROM pragma_table_list t JOIN sqlite_schema m"
+	"SELECT t.name || ' without rowid: ' || t.wr || ', keeps its highest: ' || (m.sql LIKE '%AUTOINCREMENT%' AND t.name NOT IN ('inbox', 'outbox')) FROM pragma_table_list t JOIN sqlite_schema m"
 	" ON m.name = t.name WHERE t.schema = 'main' ORDER BY t.name",
 	"SELECT m.name || '.' || x.name || ' ' || x.type || ', not null: ' || x.\"notnull\" || ', default: ' || ifnull(x.dflt_value, 'none') || ', key: ' || x.pk"
 	" FROM sqlite_schema m, pragma_table_xinfo(m.name) x WHERE m.type = 'table' ORDER BY m.name, x.name",
@@ -243,6 +248,69 @@ an_older_file_keeps_what_it_has(void **state)
 	}
 }
 
+static void
+add(uint64_t *in, uint64_t *out, struct pstore *s, uint8_t n)
+{
+	struct header h = {.id = {n}, .lane = LANE_URGENT, .type = TYPE_NOTICE, .created_ms = 1000, .expires_ms = 9000, .sender = "city/public-order"};
+	uint8_t hash[KW_HASH_LEN] = {n};
+	struct position at = {1, LANE_URGENT, n};
+	struct in_new row = {.header = &h, .frame_hash = hash, .head = span_str("head"), .lane = h.lane, .number = n, .received_ms = 2000,
+	                     .content_until_ms = 50000, .proof_until_ms = 90000};
+	struct out_new sent = {.header = &h, .frame_hash = hash, .frame = span_str("head"), .head_len = 4, .content_until_ms = 50000, .proof_until_ms = 90000};
+
+	assert_int_equal(pstore_begin(s, NULL), KW_OK);
+	assert_int_equal(pstore_in_add(in, s, &row, NULL), KW_OK);
+	assert_int_equal(pstore_out_add(out, s, &sent, NULL, 0, NULL), KW_OK);
+	assert_int_equal(pstore_out_stored(s, *out, &at, 1, span_str("proof"), 2000, NULL), KW_OK);
+	assert_int_equal(pstore_commit(s, NULL), KW_OK);
+}
+
+static void
+sweep(struct pstore *s, bool keep)
+{
+	uint32_t done;
+
+	assert_int_equal(pstore_begin(s, NULL), KW_OK);
+	assert_int_equal(pstore_sweep(&done, s, 90000, 100, NULL), KW_OK);
+	assert_true(done > 0);
+	if (keep)
+		assert_int_equal(pstore_commit(s, NULL), KW_OK);
+	else
+		pstore_rollback(s);
+}
+
+/* From the number that was given last: nothing that was swept, before or behind a new start, gives its number to another. */
+static void
+goes_on_behind(struct place *p, uint64_t in, uint64_t out, uint8_t id)
+{
+	struct pstore *s = open_store(p->folder);
+	uint64_t next_in, next_out;
+
+	add(&next_in, &next_out, s, id);
+	assert_true(next_in == in + 1 && next_out == out + 1);
+	sweep(s, false);
+	add(&next_in, &next_out, s, (uint8_t)(id + 1));
+	assert_true(next_in == in + 2 && next_out == out + 2);
+	sweep(s, true);
+	add(&next_in, &next_out, s, (uint8_t)(id + 2));
+	assert_true(next_in == in + 3 && next_out == out + 3);
+	sweep(s, true);
+	pstore_close(&s);
+}
+
+static void
+no_number_of_a_row_is_given_twice(void **state)
+{
+	struct place *p = *state;
+
+	goes_on_behind(p, 0, 0, 10);
+	goes_on_behind(p, 3, 3, 20);
+	empty(p->folder);
+	write_first(p->file);
+	goes_on_behind(p, 8, 6, 10);
+	goes_on_behind(p, 11, 9, 20);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -251,6 +319,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(an_older_file_comes_to_what_a_new_one_begins_with),
 		T(an_older_file_keeps_what_it_has),
+		T(no_number_of_a_row_is_given_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
