@@ -12,15 +12,15 @@
 #include "load_runs.h"
 
 static const struct { const char *name; void (*run)(struct load *l, const struct wishes *w); } runs[] = {
-	{"rate", run_rate}, {"paced", run_paced}, {"fan", run_fan}, {"idle", run_idle}, {"first", run_first}, {"fill", run_fill}, {"backlog", run_backlog},
-	{"cases", run_cases}, {"open", run_open}, {"due", run_due},
+	{"rate", run_rate}, {"paced", run_paced}, {"fan", run_fan}, {"many", run_many}, {"idle", run_idle}, {"first", run_first}, {"fill", run_fill},
+	{"backlog", run_backlog}, {"cases", run_cases}, {"open", run_open}, {"due", run_due},
 };
 
 static const char usage[] =
 	"usage: bench_load RUN --folder DIR [--broker ENDPOINT[,PID]] [--bare NAME,ENDPOINT,KEY[,PID]]… [--rounds N] [--messages N] [--bytes N]\n"
 	"                  [--flight N] [--pace N] [--readers N] [--publishers N] [--frame N] [--seconds N]\n"
 	"                  [--store DIR]\n"
-	"RUN is rate, paced, fan, idle, first, fill, backlog, cases, open or due. tests/bench/load calls it with what each wants.\n";
+	"RUN is rate, paced, fan, many, idle, first, fill, backlog, cases, open or due. tests/bench/load calls it with what each wants.\n";
 
 static struct target *
 new_target(struct wishes *w)

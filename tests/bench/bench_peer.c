@@ -23,7 +23,7 @@
 #include "proto/limits.h"
 
 #define BURST 1000u                     /* messages of one batch */
-#define READERS_MAX 4096u
+#define READERS_MAX 16384u
 #define FILE_BYTES (256u << 20)
 #define BATCH_BYTES (16u << 20)         /* more is not gathered for one sync */
 #define CONTROL_BYTES 80u               /* as much as a delivery's control has */
@@ -72,7 +72,7 @@ begin(struct peer *p)
 	int64_t largest = KW_MESSAGE_MAX;
 
 	(void)crypto_box_keypair(pk, sk);
-	must((p->zmq = zmq_ctx_new()) != NULL && zmq_ctx_set(p->zmq, ZMQ_MAX_SOCKETS, 8192) == 0, "context");
+	must((p->zmq = zmq_ctx_new()) != NULL && zmq_ctx_set(p->zmq, ZMQ_MAX_SOCKETS, 32768) == 0, "context");
 	must((p->socket = zmq_socket(p->zmq, ZMQ_ROUTER)) != NULL, "socket");
 	must(set_int(p->socket, ZMQ_RCVHWM, 0) && set_int(p->socket, ZMQ_SNDHWM, 0) && set_int(p->socket, ZMQ_LINGER, 0) &&
 	     set_int(p->socket, ZMQ_BACKLOG, 512) && set_int(p->socket, ZMQ_CURVE_SERVER, 1) &&

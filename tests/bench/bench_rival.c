@@ -12,13 +12,13 @@
 #include "rival_runs.h"
 
 static const struct { const char *name; void (*run)(struct rival_net *net, const struct rival_wishes *w); } runs[] = {
-	{"rate", rival_rate}, {"paced", rival_paced}, {"fan", rival_fan}, {"idle", rival_idle},
+	{"rate", rival_rate}, {"many", rival_rate}, {"paced", rival_paced}, {"fan", rival_fan}, {"idle", rival_idle},
 };
 
 static const char usage[] =
 	"usage: bench_rival RUN --certificate FILE --target NAME,PORT[,PID]… [--rounds N] [--messages N] [--bytes N] [--flight N] [--pace N]\n"
 	"                   [--publishers N] [--readers N] [--seconds N]\n"
-	"RUN is rate, paced, fan or idle; NAME is " RIVAL_NAMES ". tests/bench/run calls it with what each wants.\n";
+	"RUN is rate, many, paced, fan or idle; NAME is " RIVAL_NAMES ". tests/bench/run calls it with what each wants.\n";
 
 static void
 take_target(struct rival_wishes *w, const char *arg)

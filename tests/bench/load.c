@@ -12,7 +12,7 @@
 #include "base/fs.h"
 #include "load_node.h"
 
-#define SOCKETS_MAX 4096
+#define SOCKETS_MAX 16384
 #define EVENTS_MAX 256
 #define LOOK_EVERY_NS 1000000000ull
 

@@ -47,16 +47,16 @@ run_idle(struct load *l, const struct wishes *w)
 	struct load_node **nodes = load_memory(w->readers, sizeof(struct load_node *));
 
 	for (uint32_t t = 0; t < w->target_count; t++) {
+		double alone = quiet_percent(l, &w->targets[t], w->seconds), seconds;
 		struct usage before = load_usage(w->targets[t].pid), after;
 		uint64_t from = load_ns();
-		double seconds;
 
 		open_crowd(l, &w->targets[t], nodes, w->readers);
 		seconds = (double)(load_ns() - from) / 1e9;
 		after = load_usage(w->targets[t].pid);
-		load_print(json_pack("{s:s,s:s,s:i,s:f,s:I,s:f,s:f}", "run", "idle", "target", w->targets[t].name, "connections", w->readers, "kib_each",
+		load_print(json_pack("{s:s,s:s,s:i,s:f,s:I,s:f,s:f,s:f}", "run", "idle", "target", w->targets[t].name, "connections", w->readers, "kib_each",
 		                     (double)(after.anon_kib - before.anon_kib) / w->readers, "kib_before", (json_int_t)before.anon_kib, "connects_per_second",
-		                     w->readers / seconds, "cpu_percent", quiet_percent(l, &w->targets[t], w->seconds)));
+		                     w->readers / seconds, "cpu_percent_alone", alone, "cpu_percent", quiet_percent(l, &w->targets[t], w->seconds)));
 		for (uint32_t i = 0; i < w->readers; i++)
 			load_node_close(&nodes[i]);
 	}

@@ -21,6 +21,7 @@ struct wishes { /* of the command line */
 void run_rate(struct load *l, const struct wishes *w);    /* publisher to one reader, so many in flight */
 void run_paced(struct load *l, const struct wishes *w);   /* the same at a pace, each as late as it was against its time */
 void run_fan(struct load *l, const struct wishes *w);     /* to many readers: time to the last, deliveries a second */
+void run_many(struct load *l, const struct wishes *w);    /* many publishers at once, to one reader or to many */
 void run_idle(struct load *l, const struct wishes *w);    /* memory of connections that said hello */
 void run_first(struct load *l, const struct wishes *w);   /* one notification on each topic, so that the store knows their audiences */
 void run_fill(struct load *l, const struct wishes *w);    /* a backlog, written by the store's own code */
@@ -34,11 +35,15 @@ void run_due(struct load *l, const struct wishes *w);     /* a turn is over: how
 #define LOAD_READER "city/public-order"
 #define LOAD_FEW_READER "court/office"
 #define LOAD_FAN_READER "fan/n%u"     /* 0 … readers - 1 */
+#define LOAD_MANY "many/n%u"         /* publish at once */
+#define LOAD_ALL_READER "all/n%u"    /* of what they publish, where it is not one */
 #define LOAD_CROWD "crowd/n%u"
 #define LOAD_COORDINATOR "desk/office"
 #define LOAD_TOPIC "alert/flood/mitte"
 #define LOAD_FEW_TOPIC "few/flood/mitte"
 #define LOAD_FAN_TOPIC "fan/flood/mitte"
+#define LOAD_LONE_TOPIC "lone/flood/mitte"
+#define LOAD_ALL_TOPIC "all/flood/mitte"
 #define LOAD_CASE_TOPIC "case/noise/mitte" /* LOAD_READER's turn, then LOAD_FEW_READER's, then the coordinator's */
 
 #endif

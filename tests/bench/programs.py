@@ -1,5 +1,6 @@
 """What is measured and who measures, as tests/bench/load and tests/bench/run start them: keys and an agreement, kurzweg-broker, bench_peer."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -15,6 +16,39 @@ import kurzweg_test  # noqa: E402
 from kurzweg_test import Partnership, environment, free_ports  # noqa: E402
 
 OURS, SYNCED, RELAY = "kurzweg", "synced", "relay"
+
+
+class Interrupts:
+    """SIGINT and SIGTERM end the program with 128 and their number; but not in the middle of a start, whose process nobody would know yet, nor of
+    the end itself."""
+
+    def __init__(self):
+        self.depth, self.pending = 0, None
+
+    def install(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.on_signal)
+
+    def on_signal(self, number, _frame):
+        self.pending = number
+        self.raise_pending()
+
+    def raise_pending(self):
+        if self.depth == 0 and self.pending:
+            number, self.pending = self.pending, None
+            raise SystemExit(128 + number)
+
+    @contextlib.contextmanager
+    def later(self):
+        self.depth += 1
+        try:
+            yield
+        finally:
+            self.depth -= 1
+        self.raise_pending()
+
+
+interrupts = Interrupts()
 
 
 class Bench:
@@ -77,10 +111,10 @@ class Broker:
                           f"control: ipc://{bench.folder}/broker.sock\nstore: {{path: {self.store}}}\n")
         self.log.write_text("")
         from_s = time.monotonic()
-        with open(self.log, "ab") as log:
+        with open(self.log, "ab") as log, interrupts.later():
             self.process = subprocess.Popen([kurzweg_test.BIN / "kurzweg-broker", "--config", config], stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=environment())
-        bench.running.append(self)
+            bench.running.append(self)
         while "broker.ready" not in self.log.read_text():
             if self.process.poll() is not None or time.monotonic() > from_s + 60:
                 raise SystemExit(f"the broker does not start:\n{self.log.read_text()}")
@@ -109,8 +143,9 @@ class Peer:
     def __init__(self, bench, kind):
         self.bench, self.kind = bench, kind
         file = [bench.folder / "synced.log"] if kind == SYNCED else []
-        self.process = subprocess.Popen([kurzweg_test.BIN / "bench_peer", kind, *file], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        bench.running.append(self)
+        with interrupts.later():
+            self.process = subprocess.Popen([kurzweg_test.BIN / "bench_peer", kind, *file], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            bench.running.append(self)
         self.endpoint, self.key = self.process.stdout.readline().split()
 
     @property

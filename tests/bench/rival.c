@@ -10,7 +10,7 @@
 #define LINE_MAX_BYTES 65536u
 #define WORDS_MAX 300u
 
-static const struct rival_protocol *const protocols[] = {&rival_redis, &rival_nats, &rival_mqtt, &rival_amqp};
+static const struct rival_protocol *const protocols[] = {&rival_redis, &rival_redis_xread, &rival_nats, &rival_mqtt, &rival_amqp};
 
 const struct rival_protocol *
 rival_by_name(const char *name)

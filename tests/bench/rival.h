@@ -48,7 +48,7 @@ struct rival_protocol {
 	void (*clear)(struct rival *r);       /* memory of the state's own; NULL: none */
 };
 
-extern const struct rival_protocol rival_redis, rival_nats, rival_mqtt, rival_amqp;
+extern const struct rival_protocol rival_redis, rival_redis_xread, rival_nats, rival_mqtt, rival_amqp;
 
 struct rival {
 	const struct rival_protocol *protocol;
@@ -64,7 +64,7 @@ struct rival {
 
 /* The protocol of that name, NULL for none; and all their names, with commas. */
 const struct rival_protocol *rival_by_name(const char *name);
-#define RIVAL_NAMES "redis, nats, mosquitto, rabbitmq"
+#define RIVAL_NAMES "redis, redis-xread, nats, mosquitto, rabbitmq"
 
 void rival_init(struct rival *r, const struct rival_protocol *p, enum rival_role role, const char *run, const char *name, struct rival_handler on);
 void rival_free(struct rival *r);

@@ -62,6 +62,8 @@ rival_net_new(const char *certificate)
 	net->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (net->tls == NULL || net->epoll < 0)
 		load_fail("TLS cannot be initialised");
+	if (SSL_CTX_set_min_proto_version(net->tls, TLS1_3_VERSION) != 1) /* the same for all */
+		load_fail("this OpenSSL has no TLS 1.3");
 	if (SSL_CTX_load_verify_locations(net->tls, certificate, NULL) != 1)
 		load_fail("%s holds no certificate", certificate);
 	SSL_CTX_set_verify(net->tls, SSL_VERIFY_PEER, NULL);

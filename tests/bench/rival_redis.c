@@ -1,6 +1,7 @@
 /*
- * rival_redis: Redis Streams over RESP2. XADD, answered with the entry's id; each reader is a consumer group of its own, so that all get all, and
- * says in one go which entries it has (XACK) and that it waits for more (XREADGROUP).
+ * rival_redis: Redis Streams over RESP2. XADD, answered with the entry's id. Readers in two ways: each a consumer group of its own, so that all get
+ * all, which says in one go which entries it has (XACK) and that it waits for more (XREADGROUP); or each by itself, asking for what is behind the
+ * last entry that it had (XREAD): the server keeps nothing about it, and has less to do.
  *
  * A reader's answers are arrays within arrays, and one may hold megabytes: they are taken piece by piece, so that no byte is looked at twice.
  */
@@ -10,6 +11,7 @@
 #include "rival.h"
 
 #define DEPTH_MAX 8u
+#define ID_MAX 24u
 #define COUNT "256"                     /* entries of one answer at most */
 
 /* Where in an answer of XREADGROUP, [[stream, [[id, [field, value]], …]]], an entry's own pieces stand. */
@@ -22,8 +24,15 @@ struct redis {
 	bool waiting;                   /* for entries: XREADGROUP is under way */
 	bool removing;
 	uint32_t owed;                  /* entries delivered and not acknowledged */
-	char ids[512][24];              /* theirs */
+	char ids[512][ID_MAX];          /* theirs */
+	char last[ID_MAX];              /* of the newest, where only the reader knows */
 };
+
+static bool
+by_itself(const struct rival *r)
+{
+	return r->protocol == &rival_redis_xread;
+}
 
 static void
 put_word(struct rival *r, struct span word)
@@ -50,8 +59,9 @@ put_read(struct rival *r)
 {
 	struct redis *s = r->state;
 	const char *read[] = {"XREADGROUP", "GROUP", r->name, r->name, "COUNT", COUNT, "BLOCK", "0", "STREAMS", r->run, ">", NULL};
+	const char *after[] = {"XREAD", "COUNT", COUNT, "BLOCK", "0", "STREAMS", r->run, s->last[0] != '\0' ? s->last : "0-0", NULL};
 
-	put_words(r, read);
+	put_words(r, by_itself(r) ? after : read);
 	s->waiting = true;
 }
 
@@ -61,7 +71,7 @@ begin(struct rival *r)
 	const char *make[] = {"XGROUP", "CREATE", r->run, r->name, "$", "MKSTREAM", NULL};
 	const char *ping[] = {"PING", NULL};
 
-	put_words(r, r->role == RIVAL_READER ? make : ping);
+	put_words(r, r->role == RIVAL_READER && !by_itself(r) ? make : ping);
 }
 
 static void
@@ -78,6 +88,10 @@ acknowledge(struct rival *r)
 {
 	struct redis *s = r->state;
 
+	if (s->owed > 0 && by_itself(r)) {
+		memcpy(s->last, s->ids[s->owed - 1], sizeof s->last);
+		s->owed = 0;
+	}
 	if (s->owed > 0) {
 		buf_printf(&r->out, "*%u\r\n$4\r\nXACK\r\n", 3 + s->owed);
 		put_word(r, span_str(r->run));
@@ -227,6 +241,10 @@ take(struct rival *r, struct span in, size_t *used, struct kw_why *why)
 	}
 }
 
+const struct rival_protocol rival_redis_xread = {
+	.name = "redis-xread", .state_size = sizeof(struct redis), .begin = begin, .take = take, .publish = publish, .acknowledge = acknowledge,
+	.remove = remove_stream,
+};
 const struct rival_protocol rival_redis = {
 	.name = "redis", .state_size = sizeof(struct redis), .begin = begin, .take = take, .publish = publish, .acknowledge = acknowledge,
 	.remove = remove_stream,

@@ -313,28 +313,38 @@ rival_fan(struct rival_net *net, const struct rival_wishes *wish)
 
 /* ---- silent ones ---- */
 
+/* Of one core, in percent, while nothing is said. */
+static double
+quiet_percent(struct rival_net *net, const struct rival_target *t, uint32_t seconds)
+{
+	struct usage used = load_usage(t->pid);
+	uint64_t from = load_ns(), until = from + seconds * 1000000000ull;
+
+	if (seconds == 0)
+		return 0;
+	while (load_ns() < until)
+		rival_net_turn(net, until, UINT64_MAX);
+	used = load_usage_since(t->pid, used);
+	return 100.0 * (double)(used.main_ns + used.io_ns + used.rest_ns) / (double)(load_ns() - from);
+}
+
 static void
 idle_at(struct rival_net *net, const struct rival_target *t, const struct rival_wishes *wish)
 {
 	struct work w = {.net = net, .target = t};
 	struct rival **all = load_memory(wish->readers, sizeof(struct rival *));
+	double alone = quiet_percent(net, t, wish->seconds), connecting;
 	struct usage before = load_usage(t->pid), open;
-	uint64_t from = load_ns(), until, ns;
-	double connecting;
+	uint64_t from = load_ns();
 
 	for (uint32_t i = 0; i < wish->readers; i++)
 		all[i] = open_one(&w, RIVAL_IDLE, "idle", "i", i, (struct rival_handler){0});
 	connecting = (double)(load_ns() - from) / 1e9;
 	open = load_usage(t->pid);
-	until = load_ns() + wish->seconds * 1000000000ull;
-	while (load_ns() < until)
-		rival_net_turn(net, until, UINT64_MAX);
-	open = load_usage_since(t->pid, open);
-	ns = open.main_ns + open.io_ns + open.rest_ns;
-	load_print(json_pack("{s:s,s:s,s:i,s:f,s:I,s:f,s:f}", "run", "idle", "target", t->protocol->name, "connections", (int)wish->readers, "kib_each",
+	load_print(json_pack("{s:s,s:s,s:i,s:f,s:I,s:f,s:f,s:f}", "run", "idle", "target", t->protocol->name, "connections", (int)wish->readers, "kib_each",
 	                     ((double)open.anon_kib - (double)before.anon_kib) / wish->readers, "kib_before", (json_int_t)before.anon_kib,
-	                     "connects_per_second", wish->readers / connecting, "cpu_percent",
-	                     100.0 * (double)ns / 1e9 / (wish->seconds > 0 ? wish->seconds : 1)));
+	                     "connects_per_second", wish->readers / connecting, "cpu_percent_alone", alone, "cpu_percent",
+	                     quiet_percent(net, t, wish->seconds)));
 	for (uint32_t i = 0; i < wish->readers; i++)
 		rival_net_close(net, &all[i]);
 	free(all);

@@ -20,7 +20,7 @@ struct rival_wishes { /* of the command line */
 	uint32_t seconds;                /* rate, many: nothing is sent after so many, 0: no such limit; idle: so long it watches */
 };
 
-void rival_rate(struct rival_net *net, const struct rival_wishes *w);  /* publishers to readers, so many in flight of all of them */
+void rival_rate(struct rival_net *net, const struct rival_wishes *w);  /* publishers to readers, so many in flight of all of them; "many" where there are several publishers */
 void rival_paced(struct rival_net *net, const struct rival_wishes *w); /* one to one at a pace, each as late as it was against its time */
 void rival_fan(struct rival_net *net, const struct rival_wishes *w);   /* one to many: time to the last, deliveries a second */
 void rival_idle(struct rival_net *net, const struct rival_wishes *w);  /* memory and processor of connections that are logged in and silent */

@@ -1,6 +1,7 @@
 """The servers that tests/bench/run compares with: Debian's packages, started as the caller on free ports of the loopback, each with a
 configuration of peers/ and a folder of its own, and stopped again. A server that runs already is never touched."""
 
+import contextlib
 import getpass
 import os
 import pathlib
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from programs import SOURCE, kurzweg_test
+from programs import SOURCE, interrupts
 from kurzweg_test import environment, free_ports
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -55,6 +56,7 @@ class Server:
     """One of them; ready when this returns. Ends with end(), and everything it wrote with the folder."""
 
     name = program = None
+    peer = None  # whose configuration, where it is another's
     syncs = ""  # who syncs when, in a few words for the table
     extra_ports = 0
 
@@ -75,18 +77,16 @@ class Server:
 
     def configuration(self):
         """Of peers/, filled in."""
-        text = (HERE / "peers" / f"{self.name}.conf.in").read_text()
+        text = (HERE / "peers" / f"{self.peer or self.name}.conf.in").read_text()
         path = self.bench.folder / f"{self.name}.conf"
-        path.write_text(text.replace("@FOLDER@", str(self.bench.folder)).replace("@PORT@", str(self.port)).replace("@USER@", getpass.getuser()))
+        path.write_text(text.replace("@FOLDER@", str(self.bench.folder)).replace("@OWN@", str(self.folder)).replace("@PORT@", str(self.port)).replace("@USER@", getpass.getuser()))
         return path
 
     def launch(self, *argv, **env):
         """In a session of its own: an interrupt from the keyboard is for tests/bench/run, which then ends this."""
-        with open(self.log, "ab") as log:
-            process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
-                                       env=environment(HOME=self.folder, **env))
-        self.processes.append(process)
-        return process
+        with open(self.log, "ab") as log, interrupts.later():
+            self.processes.append(subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                                                   start_new_session=True, env=environment(HOME=self.folder, **env)))
 
     def wait_until_it_listens(self):
         end = time.monotonic() + START_S
@@ -115,8 +115,10 @@ class Server:
             try:
                 process.wait(STOP_S)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+                process.kill()
                 process.wait()
+            with contextlib.suppress(ProcessLookupError):  # nobody of its session is left, as it should be
+                os.killpg(process.pid, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -126,6 +128,13 @@ class Redis(Server):
 
     def start(self):
         self.launch(self.program, self.configuration())
+
+
+class RedisXread(Redis):
+    """The same server; its readers keep for themselves how far they are."""
+
+    name, peer = "redis-xread", "redis"
+    syncs = "as redis; no delivery is acknowledged"
 
 
 class Nats(Server):
@@ -176,4 +185,4 @@ class RabbitMQ(Server):
         return session
 
 
-SERVERS = {cls.name: cls for cls in (Redis, RabbitMQ, Nats, Mosquitto)}
+SERVERS = {cls.name: cls for cls in (Redis, RedisXread, RabbitMQ, Nats, Mosquitto)}

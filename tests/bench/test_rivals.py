@@ -30,7 +30,7 @@ def processes_of(folder):
     for path in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             if str(folder) in (path / "cmdline").read_text() or str(path.joinpath("cwd").readlink()).startswith(str(folder)):
-                found.append(path.name)
+                found.append(path.name + " " + (path / "cmdline").read_text())
         except OSError:
             continue  # it ended meanwhile, or is somebody else's
     return found
@@ -41,10 +41,14 @@ class Rivals(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kurzweg-rivals-"))
         self.addCleanup(shutil.rmtree, self.folder)
         (self.folder / "disk").mkdir()
-        self.argv = [RUN, "--quick", "--bin", BIN, "--folder", self.folder / "disk", "--json", self.folder / "all.json", "--markdown", self.folder / "all.md"]
+        self.argv = [RUN, "--quick", "--bin", BIN, "--folder", self.folder / "disk", "--json", self.folder / "all.json", "--markdown", self.folder / "all.md",
+                     "--svg", self.folder / "all.svg"]
 
     def nothing_is_left(self):
         self.assertEqual(list((self.folder / "disk").iterdir()), [])
+        end = time.monotonic() + 10  # a server's own helpers end when they see that it has
+        while processes_of(self.folder) and time.monotonic() < end:
+            time.sleep(0.1)
         self.assertEqual(processes_of(self.folder), [])
 
     def test_everything_in_a_slice(self):
@@ -59,13 +63,17 @@ class Rivals(unittest.TestCase):
             self.assertNotIn("|  |", line)  # no cell is empty
         for system in systems:
             self.assertIn(f"\n  {system} ", done.stdout)
+        drawn = (self.folder / "all.svg").read_text()
+        self.assertIn("</svg>", drawn)
+        for system in set(systems) - {programs.OURS}:
+            self.assertIn(f"<text><tspan font-family=\"sans-serif\" >{system}</tspan>", drawn)
         self.nothing_is_left()
 
     def test_interrupted_it_takes_everything_with_it(self):
-        for how in (signal.SIGTERM, signal.SIGINT):
+        for how, soon in ((signal.SIGTERM, "redis/appendonlydir/*"), (signal.SIGINT, "rabbitmq/mnesia/*")):
             process = subprocess.Popen(self.argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             end = time.monotonic() + 120
-            while not any((self.folder / "disk").glob("*/redis/appendonlydir/*")):
+            while not any((self.folder / "disk").glob(f"*/{soon}")):
                 self.assertIsNone(process.poll(), process.stderr)
                 self.assertLess(time.monotonic(), end)
                 time.sleep(0.05)

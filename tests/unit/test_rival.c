@@ -142,6 +142,28 @@ redis_reader_gets_entries_however_they_are_cut(void **state)
 }
 
 static void
+redis_reader_by_itself_asks_for_what_is_behind_its_last(void **state)
+{
+	static const char entries[] = "*1\r\n*2\r\n$3\r\nrun\r\n*1\r\n*2\r\n$3\r\n1-7\r\n*2\r\n$1\r\nb\r\n$5\r\nhello\r\n";
+	static const char read[] = "*8\r\n$5\r\nXREAD\r\n$5\r\nCOUNT\r\n$3\r\n256\r\n$5\r\nBLOCK\r\n$1\r\n0\r\n$7\r\nSTREAMS\r\n$3\r\nrun\r\n$3\r\n";
+	char expected[256];
+	struct heard h;
+	struct rival r;
+
+	(void)state;
+	begin(&r, &h, &rival_redis_xread, RIVAL_READER);
+	assert_string_equal(said(&r), "*1\r\n$4\r\nPING\r\n");
+	good(&r, "+PONG\r\n", 1);
+	(void)snprintf(expected, sizeof expected, "%s0-0\r\n", read);
+	assert_string_equal(said(&r), expected);
+	good(&r, entries, 1);
+	assert_string_equal(buf_text(&h.bodies), "hello|");
+	(void)snprintf(expected, sizeof expected, "%s1-7\r\n", read);
+	assert_string_equal(said(&r), expected);
+	end(&r, &h);
+}
+
+static void
 redis_publisher_counts_answers(void **state)
 {
 	struct heard h;
@@ -421,6 +443,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(redis_reader_gets_entries_however_they_are_cut),
+		cmocka_unit_test(redis_reader_by_itself_asks_for_what_is_behind_its_last),
 		cmocka_unit_test(redis_publisher_counts_answers),
 		cmocka_unit_test(redis_refusals),
 		cmocka_unit_test(nats_publisher_makes_the_stream_and_counts_answers),
