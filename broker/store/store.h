@@ -6,6 +6,9 @@
  * counts. Numbers are given by the store, in the order of the batch. store_commit is called by one thread at a time (the
  * commit thread); store_read and the other questions by another one thread at the same time, and see committed data alone.
  *
+ * What can be read stands for what is durable. OP_PURGE and OP_SWEEP in a batch that appends something may be carried out behind its answer,
+ * by the store itself and whole: done is 0 then, and at of a sweep its upto. A batch without appends is answered when they are done.
+ *
  * KW_EIO, KW_ECORRUPT, KW_ENOMEM from store_commit: the store is lost. It is not tried again; nothing more is acknowledged,
  * the process ends with code 74 and recovers from disk at its next start. KW_EFULL (quota or disk): nothing of the
  * batch happened, the next batch may be tried. The quota is for batches that append and hold no flash entry: flash goes on until the

@@ -11,20 +11,62 @@
 
 /* A store that a deep damage ends again and again is looked at as a whole after so many starts without a clean end. */
 #define STARTS_BEFORE_WHOLE 5u
+#define JOURNAL_BYTES (16ull << 20)
+#define JOURNAL_LEAST (1ull << 20)
+#define APPLY_AFTER_MS 1000u
+#define REPLAY_BYTES (4ull << 20)  /* of records in one transaction */
 
 static void
 close_store(struct store *base)
 {
 	struct store_lmdb *s = lmdb_of(base);
 
+	store_follow_end(s);
 	if (s->reader != NULL)
 		mdb_txn_abort(s->reader);
 	if (s->asker != NULL)
 		mdb_txn_abort(s->asker);
+	if (s->decider != NULL)
+		mdb_txn_abort(s->decider);
 	env_close(&s->db);
+	journal_close(&s->journal);
 	files_close(&s->files, !s->lost);
+	if (s->has_lock) {
+		(void)pthread_cond_destroy(&s->applied_more);
+		(void)pthread_cond_destroy(&s->work);
+		(void)pthread_mutex_destroy(&s->lock);
+	}
+	recent_clear(&s->recents);
+	free(s->seen);
+	free(s->known);
 	free(s->leaves);
 	free(s);
+}
+
+static enum kw_err
+make_lock(struct store_lmdb *s, struct kw_why *why)
+{
+	pthread_condattr_t clock;
+
+	if (pthread_condattr_init(&clock) != 0)
+		return kw_refuse(why, KW_ENOMEM, "out of memory at the store in %s", s->path);
+	(void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	if (pthread_mutex_init(&s->lock, NULL) != 0)
+		goto no_mutex;
+	if (pthread_cond_init(&s->work, &clock) != 0)
+		goto no_work;
+	if (pthread_cond_init(&s->applied_more, &clock) != 0)
+		goto no_applied;
+	(void)pthread_condattr_destroy(&clock);
+	s->has_lock = true;
+	return KW_OK;
+no_applied:
+	(void)pthread_cond_destroy(&s->work);
+no_work:
+	(void)pthread_mutex_destroy(&s->lock);
+no_mutex:
+	(void)pthread_condattr_destroy(&clock);
+	return kw_refuse(why, KW_ENOMEM, "out of memory at the store in %s", s->path);
 }
 
 static const struct store_ops ops = {
@@ -140,6 +182,76 @@ default_quota(struct store_lmdb *s, struct kw_why *why)
 	return KW_OK;
 }
 
+/* Smaller where the disk is: it is no more than room to wait in. */
+static enum kw_err
+open_journal(struct store_lmdb *s, const struct store_lmdb_config *config, struct kw_why *why)
+{
+	uint64_t bytes = config->journal_bytes != 0 ? config->journal_bytes : JOURNAL_BYTES;
+
+	while (config->journal_bytes == 0 && bytes > JOURNAL_LEAST && bytes > s->quota_bytes / 16)
+		bytes /= 2;
+	s->apply_after_ms = config->apply_after_ms != 0 ? config->apply_after_ms : APPLY_AFTER_MS;
+	return journal_open(&s->journal, s->path, bytes, s->db.sum_seed, &s->applied.journal, why);
+}
+
+/* A few batches, as one transaction. KW_ENOTFOUND: that was all there was. */
+static enum kw_err
+replay_some(struct store_lmdb *s, struct buf *record, struct kw_why *why)
+{
+	struct work w = {.s = s};
+	struct journal_place after = journal_next(s->journal);
+	enum kw_err err = journal_read(s->journal, record, why), end;
+	uint64_t bytes = 0;
+
+	if (err != KW_OK || (err = store_apply_begin(&w, why)) != KW_OK)
+		return err;
+	while (err == KW_OK) {
+		struct recent_batch *b;
+
+		bytes += record->len;
+		if ((b = recent_of_record(record)) == NULL) {
+			err = kw_refuse(why, KW_ECORRUPT, "a record of the journal in %s cannot be read, or memory is out; start again, or restore the folder from the last backup", s->path);
+			break;
+		}
+		after = journal_next(s->journal);
+		err = store_apply(&w, b);
+		recent_free(&b);
+		if (err == KW_OK && bytes >= REPLAY_BYTES)
+			break;
+		if (err == KW_OK)
+			err = journal_read(s->journal, record, why);
+	}
+	end = store_apply_end(&w, &after, err == KW_ENOTFOUND ? KW_OK : err);
+	return end != KW_OK ? end : err;
+}
+
+/* What was acknowledged and LMDB has not yet. */
+static enum kw_err
+replay(struct store_lmdb *s, struct kw_why *why)
+{
+	struct buf record = BUF_INIT(UINT32_MAX);
+	enum kw_err err = KW_OK;
+
+	while (err == KW_OK)
+		err = replay_some(s, &record, why);
+	buf_free(&record);
+	if (err != KW_ENOTFOUND)
+		return err;
+	journal_applied(s->journal, &s->applied.journal);
+	return KW_OK;
+}
+
+static enum kw_err
+begin_reader(MDB_txn **out, struct store_lmdb *s, struct kw_why *why)
+{
+	int rc = mdb_txn_begin(s->db.env, NULL, MDB_RDONLY, out);
+
+	if (rc != 0)
+		return lmdb_failed(&s->db, rc, "opening", why);
+	mdb_txn_reset(*out);
+	return KW_OK;
+}
+
 static enum kw_err
 begin(struct store_lmdb *s, const struct store_lmdb_config *config, const struct store_load *load, struct kw_why *why)
 {
@@ -154,18 +266,28 @@ begin(struct store_lmdb *s, const struct store_lmdb_config *config, const struct
 		return lmdb_failed(&s->db, rc, "opening", why);
 	if ((err = format_read(&s->db, s->reader, config->partnership, why)) != KW_OK)
 		return err;
-	if ((err = load_state(&s->db, s->reader, &s->state, why)) != KW_OK)
+	if ((err = load_state(&s->db, s->reader, &s->applied, why)) != KW_OK)
 		return err;
+	mdb_txn_reset(s->reader);
+	if ((err = files_mark_running(&s->files, s->path, why)) != KW_OK || (err = open_journal(s, config, why)) != KW_OK)
+		return err;
+	if ((err = replay(s, why)) != KW_OK) {
+		if (err == KW_EIO)
+			files_mark_lost(&s->files);
+		return err;
+	}
+	s->head = s->applied;
+	if ((rc = mdb_txn_renew(s->reader)) != 0)
+		return lmdb_failed(&s->db, rc, "opening", why);
 	if (load != NULL && (err = load_all(&s->db, s->reader, load, why)) != KW_OK)
 		return err;
 	mdb_txn_reset(s->reader);
-	if ((rc = mdb_txn_begin(s->db.env, NULL, MDB_RDONLY, &s->asker)) != 0)
-		return lmdb_failed(&s->db, rc, "opening", why);
-	mdb_txn_reset(s->asker);
+	if ((err = begin_reader(&s->asker, s, why)) != KW_OK || (err = begin_reader(&s->decider, s, why)) != KW_OK)
+		return err;
 	s->used_bytes = room_used(&s->db, &last_page);
 	if (mdb_env_get_fd(s->db.env, &fd) == 0 && fstat(fd, &st) == 0)
 		s->file_bytes = (uint64_t)st.st_size;
-	return files_mark_running(&s->files, s->path, why);
+	return store_follow_begin(s, why);
 }
 
 enum kw_err
@@ -187,6 +309,9 @@ store_lmdb_open(struct store **out, const struct store_lmdb_config *config, cons
 		err = kw_refuse(why, KW_ELIMIT, "%.100s… is too long a path", config->path);
 		goto free_store;
 	}
+	recent_init(&s->recents);
+	if ((err = make_lock(s, why)) != KW_OK)
+		goto free_store;
 	if ((err = files_open(&s->files, config, why)) != KW_OK)
 		goto free_store;
 	if ((err = open_env(s, config, why)) != KW_OK)

@@ -1,6 +1,11 @@
 /*
- * store_lmdb: the store on LMDB 0.9.24, never WRITEMAP, MDB_NOTLS readers, own checksum on every record (keyed BLAKE2b,
- * 16 bytes), map of 64 GiB, quota of its own.
+ * store_lmdb: the store on LMDB 0.9.24, never WRITEMAP, MDB_NOTLS readers, own checksum on every record (XXH3, 16 bytes), map of
+ * 64 GiB, quota of its own, and a journal in front of it.
+ *
+ * A batch is decided against what is known (store_lmdb_decide.c), appended to the journal and synced once (journal.h): then it is durable and
+ * is answered. A thread of the store's own writes it to LMDB, with others in one transaction, when half of the journal is full, a second after
+ * it came, or when somebody waits for it (store_lmdb_commit.c); until then reads find it in memory (recent.h). The next start writes to LMDB what the
+ * journal holds beyond it before anything is told. A batch that the journal cannot hold goes straight to LMDB.
  *
  * open checks before LMDB may touch a page: a lock on the folder (KW_EEXISTS: another broker), owner, no network or FUSE
  * file system (KW_EDENIED, unless forced), file size against the last page of both metas (KW_ECORRUPT instead of SIGBUS).
@@ -15,7 +20,8 @@
  * The first start makes the file in a folder of its own and puts it in its place whole, so a power cut leaves no half store that is refused
  * ever after. Every start syncs what it finds before it reads: a killed broker's last commit may be seen and still be taken away.
  *
- * Files in the folder: data.mdb, lock.mdb (LMDB's), lock (ours), mark. A backup needs data.mdb alone.
+ * Files in the folder: data.mdb, journal, lock.mdb (LMDB's), lock (ours), mark. After a clean end data.mdb alone is the whole store. A data.mdb
+ * that is put beside a newer journal is brought up to date by it, or refused where the journal does not reach back so far.
  *
  * Beyond 10,000 pieces of evidence no more are kept. The newest 10,000 commit records stay, without their leaves, when everything
  * in them is gone. An entry's head goes no earlier than its id: a keep.proof that ends before expires and ten minutes is made that long.
@@ -30,6 +36,8 @@ struct store_lmdb_config {
 	const char *partnership;     /* written at the first start, compared at every later one */
 	uint64_t quota_bytes;        /* 0: 80 % of what the disk has free at the start, at most the map */
 	bool force_filesystem;
+	uint64_t journal_bytes;      /* of a new one, a multiple of JOURNAL_PAGE; 0: 16 MiB, less on a small disk */
+	uint64_t apply_after_ms;     /* what is in the journal is in LMDB then at the latest; 0: a second */
 	struct store_signer signer;
 };
 

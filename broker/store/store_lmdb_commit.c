@@ -1,407 +1,374 @@
-/* store_lmdb_commit: one batch, one LMDB transaction, one signed commit; all of it or nothing. */
+/*
+ * store_lmdb_commit: a batch is decided, appended to the journal and synced: then it is durable, and can be read (recent.h). A thread of
+ * the store's own writes to LMDB what the journal holds, in few large transactions: when half of the journal is full, when the oldest has waited
+ * long enough, or when somebody waits for it.
+ */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "base/log.h"
+#include "base/clock.h"
 #include "broker/store/store_lmdb_parts.h"
 
-/* ---- appends ---- */
-
-/* KW_OK and *known: the id has been here, the answer is written. */
-static enum kw_err
-look_up_id(struct work *w, struct store_op *op, const struct key *key, bool *known)
-{
-	struct id_record r;
-	struct span value;
-	enum kw_err err = record_get(&w->s->db, w->txn, T_IDS, key, &value, w->why);
-
-	*known = false;
-	if (err == KW_ENOTFOUND)
-		return KW_OK;
-	if (err != KW_OK)
-		return err;
-	if (!id_unpack(&r, value))
-		return record_damaged(&w->s->db, T_IDS, key->bytes, key->len, w->why);
-	*known = true;
-	op->result = memcmp(r.frame_hash, op->append.frame_hash, KW_HASH_LEN) == 0 ? APPEND_DUPLICATE : APPEND_CONFLICT;
-	op->at = r.at;
-	op->commit = r.commit;
-	op->index = r.index;
-	return KW_OK;
-}
+#define RETENTION_EVERY_MS 50u   /* between two transactions that only go on with what was left over */
 
 static enum kw_err
-put_head_and_body(struct work *w, const struct head_record *h, const struct op_append *a, uint64_t number)
+lose(struct store_lmdb *s, enum kw_err err, const struct kw_why *why)
 {
-	const struct lmdb *db = &w->s->db;
-	struct key key = key_of_u64(number);
-	uint8_t fixed[HEAD_FIXED_LEN], wraps_len[BODY_FIXED_LEN];
-	struct span head[2] = {{fixed, sizeof fixed}, a->head};
-	struct span body[3] = {{wraps_len, sizeof wraps_len}, a->wraps, a->body};
-	enum kw_err err;
-
-	head_pack(fixed, h);
-	err = record_put(db, w->txn, T_HEADS + a->lane, &key, head, 2, PUT_LAST, w->why);
-	if (err != KW_OK || (a->wraps.len == 0 && a->body.len == 0))
-		return err;
-	be32_put(wraps_len, (uint32_t)a->wraps.len);
-	return record_put(db, w->txn, T_BODIES + a->lane, &key, body, 3, PUT_LAST, w->why);
-}
-
-static enum kw_err
-put_id(struct work *w, const struct store_op *op, const struct key *key)
-{
-	struct id_record r = {.at = op->at, .commit = op->commit, .index = op->index};
-	uint8_t packed[ID_RECORD_LEN] = {0};
-	struct span part = span_of(packed, sizeof packed);
-
-	memcpy(r.frame_hash, op->append.frame_hash, KW_HASH_LEN);
-	id_pack(packed, &r);
-	return record_put(&w->s->db, w->txn, T_IDS, key, &part, 1, PUT_ANYWHERE, w->why);
-}
-
-/* An id is forgotten before its head goes, because the head is what tells the id. */
-static uint64_t
-proof_until(const struct op_append *a, bool has_id)
-{
-	uint64_t ids = a->expires_ms >= NEVER_MS ? NEVER_MS : a->expires_ms + KW_ID_MEMORY_MS;
-
-	return has_id && a->proof_until_ms < ids ? ids : a->proof_until_ms;
-}
-
-static enum kw_err
-do_append(struct work *w, struct store_op *op)
-{
-	const struct op_append *a = &op->append;
-	bool has_id = a->sender.v != UINT32_MAX, known = false;
-	struct key id = key_id(a->sender, a->id), index;
-	struct head_record h = {.set = a->set, .sender = a->sender, .log_epoch = w->next.log_epoch, .entry = a->entry, .receipt = a->receipt,
-	                        .expires_ms = a->expires_ms, .body_until_ms = a->body_until_ms, .proof_until_ms = proof_until(a, has_id)};
-	enum kw_err err;
-
-	MUST((unsigned)a->lane < KW_LANES && a->set.v < STORE_SETS_MAX);
-	if (has_id && ((err = look_up_id(w, op, &id, &known)) != KW_OK || known))
-		return err;
-	op->result = a->if_known ? APPEND_ABSENT : APPEND_STORED;
-	if (a->if_known)
-		return KW_OK;
-	op->at = (struct position){w->next.log_epoch, a->lane, ++w->next.tail[a->lane]};
-	op->commit = h.commit = w->next.commit_number + 1;
-	op->index = h.index = w->leaf_count++;
-	memcpy(h.id, a->id, KW_ID_LEN);
-	commit_leaf(w->s->leaves[op->index], &(struct leaf){op->at, a->sender_id, a->id, a->frame_hash});
-	w->next.entries[a->lane]++;
-	if (h.proof_until_ms > w->proof_until_ms)
-		w->proof_until_ms = h.proof_until_ms;
-	index = key_index(a->lane, a->set, op->at.number);
-	if ((err = put_head_and_body(w, &h, a, op->at.number)) != KW_OK)
-		return err;
-	if ((err = record_put(&w->s->db, w->txn, T_INDEX, &index, NULL, 0, PUT_ANYWHERE, w->why)) != KW_OK)
-		return err;
-	if (has_id && (err = put_id(w, op, &id)) != KW_OK)
-		return err;
-	return keep_due(w, &h, a->lane, op->at.number, a->wraps.len > 0 || a->body.len > 0 ? 0 : DUE_BODY);
-}
-
-/* ---- the other operations ---- */
-
-static enum kw_err
-do_node(struct work *w, const struct store_op *op)
-{
-	struct key key = key_of_u32(op->node.node.v);
-	struct span part = span_str(op->node.id);
-
-	MUST(op->node.node.v < STORE_NODES_MAX && part.len > 0 && part.len <= KW_NODE_MAX);
-	return record_put(&w->s->db, w->txn, T_NODES, &key, &part, 1, PUT_ANYWHERE, w->why);
-}
-
-static enum kw_err
-do_set(struct work *w, const struct store_op *op)
-{
-	struct key key = key_of_u32(op->set.set.v);
-	struct buf b = BUF_INIT(STORE_NODES_MAX * 4u);
-	enum kw_err err = KW_ENOMEM;
-	struct span part;
-
-	MUST(op->set.set.v < STORE_SETS_MAX && op->set.count <= STORE_NODES_MAX);
-	for (uint32_t i = 0; i < op->set.count; i++)
-		buf_put_u32(&b, op->set.nodes[i].v);
-	part = buf_span(&b);
-	if (buf_ok(&b))
-		err = record_put(&w->s->db, w->txn, T_SETS, &key, &part, 1, PUT_ANYWHERE, w->why);
-	else
-		(void)kw_refuse(w->why, KW_ENOMEM, "out of memory at the store in %s", w->s->path);
-	buf_free(&b);
+	(void)pthread_mutex_lock(&s->lock);
+	if (!s->lost)
+		s->lost_err = err;
+	if (!s->lost && why != NULL)
+		s->lost_why = *why;
+	s->lost = true;
+	files_mark_lost(&s->files);
+	(void)pthread_cond_broadcast(&s->applied_more);
+	(void)pthread_cond_signal(&s->work);
+	(void)pthread_mutex_unlock(&s->lock);
 	return err;
 }
 
-static enum kw_err
-do_cursor(struct work *w, const struct store_op *op)
+static bool
+is_lost(struct store_lmdb *s)
 {
-	struct key key = key_cursor(op->cursor.node, op->cursor.lane);
-	uint8_t packed[12] = {0};
-	struct span part = span_of(packed, sizeof packed), old;
-	enum kw_err err = record_get(&w->s->db, w->txn, T_CURSORS, &key, &old, w->why);
+	bool lost;
 
-	if (err != KW_OK && err != KW_ENOTFOUND)
+	(void)pthread_mutex_lock(&s->lock);
+	lost = s->lost;
+	(void)pthread_mutex_unlock(&s->lock);
+	return lost;
+}
+
+/* ---- writing to LMDB ---- */
+
+/* What retention did: for who waits for it, or to go on with. */
+static void
+kept(void *self, const struct store_op *op, bool more, uint64_t now_ms)
+{
+	struct applying *a = self;
+	struct store_batch *b = a->asked;
+
+	if (b == NULL) {
+		if (more && a->left_count < LEFT_MAX) /* beyond that it is asked for again at the next start, if not before */
+			a->left[a->left_count++] = (struct left){*op, now_ms};
+		return;
+	}
+	while (a->asked_at < b->count && b->ops[a->asked_at].kind != OP_PURGE && b->ops[a->asked_at].kind != OP_SWEEP)
+		a->asked_at++;
+	MUST(a->asked_at < b->count);
+	b->ops[a->asked_at].done = op->done;
+	b->ops[a->asked_at++].at = op->at;
+}
+
+static enum kw_err
+go_on_with_left(struct work *w, struct applying *a)
+{
+	struct left left[LEFT_MAX];
+	uint32_t count = a->left_count;
+	enum kw_err err = KW_OK;
+
+	memcpy(left, a->left, count * sizeof left[0]);
+	a->left_count = 0;
+	a->asked = NULL;
+	for (uint32_t i = 0; i < count && err == KW_OK; i++) {
+		w->now_ms = left[i].now_ms;
+		err = store_apply_retention(w, &left[i].op);
+	}
+	return err;
+}
+
+/* [first, last], NULL: none; and what retention has left over. */
+static enum kw_err
+apply(struct store_lmdb *s, const struct recent_batch *first, const struct recent_batch *last, const struct journal_place *after, struct kw_why *why)
+{
+	struct work w = {.s = s, .kept = kept, .kept_self = &s->applying};
+	enum kw_err err = store_apply_begin(&w, why);
+
+	if (err != KW_OK)
 		return err;
-	if (err == KW_OK && old.len != sizeof packed)
-		return record_damaged(&w->s->db, T_CURSORS, key.bytes, key.len, w->why);
-	if (err == KW_OK && be64_get(old.p + 4) > op->cursor.cursor.number)
-		return KW_OK;
-	if (err == KW_OK && be64_get(old.p + 4) == op->cursor.cursor.number && be32_get(old.p) >= op->cursor.cursor.log_epoch)
-		return KW_OK;
-	be32_put(packed, op->cursor.cursor.log_epoch);
-	be64_put(packed + 4, op->cursor.cursor.number);
-	return record_put(&w->s->db, w->txn, T_CURSORS, &key, &part, 1, PUT_ANYWHERE, w->why);
-}
-
-static enum kw_err
-do_subscribe(struct work *w, const struct store_op *op)
-{
-	struct key key = key_of_u32(op->subscribe.node.v);
-	uint8_t packed[WIRE_FILTERS_MAX * (1 + KW_TOPIC_MAX)];
-	size_t len = 0;
-	struct span part;
-
-	MUST(op->subscribe.filters->filter_count <= WIRE_FILTERS_MAX);
-	for (uint32_t i = 0; i < op->subscribe.filters->filter_count; i++) {
-		size_t n = strlen(op->subscribe.filters->filters[i]);
-
-		MUST(n <= KW_TOPIC_MAX);
-		packed[len++] = (uint8_t)n;
-		memcpy(packed + len, op->subscribe.filters->filters[i], n);
-		len += n;
+	err = go_on_with_left(&w, &s->applying);
+	for (const struct recent_batch *b = first; b != NULL && err == KW_OK; b = b == last ? NULL : b->next) {
+		s->applying.asked = b->asked;
+		s->applying.asked_at = 0;
+		err = store_apply(&w, b);
 	}
-	part = span_of(packed, len);
-	return record_put(&w->s->db, w->txn, T_SUBS, &key, &part, 1, PUT_ANYWHERE, w->why);
+	return store_apply_end(&w, after, err);
 }
 
-static enum kw_err
-do_agreement(struct work *w, const struct store_op *op)
-{
-	struct key key = key_of_u32(op->agreement.version);
-	uint8_t fixed[8 * KW_LANES + 4];
-	struct span parts[3] = {{fixed, sizeof fixed}, op->agreement.text, op->agreement.sigs};
+/* ---- the thread ---- */
 
-	for (unsigned i = 0; i < KW_LANES; i++)
-		be64_put(fixed + 8 * i, w->next.tail[i]);
-	be32_put(fixed + 8 * KW_LANES, (uint32_t)op->agreement.text.len);
-	return record_put(&w->s->db, w->txn, T_AGREEMENTS, &key, parts, 3, PUT_ANYWHERE, w->why);
+/* When what waits is to be written, on the monotonic clock; 0: now; UINT64_MAX: nothing waits. Under the lock. */
+static uint64_t
+due_ms(const struct store_lmdb *s)
+{
+	uint64_t due = UINT64_MAX;
+
+	if (s->apart)
+		return due;
+	if (s->recents.oldest != NULL)
+		due = s->wanted || s->ending || journal_used(s->journal) >= journal_bytes(s->journal) / 2 ? 0 : s->recents.oldest->made_ms + s->apply_after_ms;
+	if (s->applying.left_count > 0 && s->left_due_ms < due)
+		due = s->ending ? due : s->left_due_ms;
+	return due;
 }
 
-static enum kw_err
-do_log_epoch(struct work *w, const struct store_op *op)
+/* UINT64_MAX: until somebody calls. A condition knows no clock that goes on while the machine sleeps, so a length is waited for. */
+static void
+wait_for_work(struct store_lmdb *s, uint64_t ms)
 {
-	struct key key = key_of_u32(op->log_epoch.epoch);
-	uint8_t packed[8 * KW_LANES] = {0};
-	struct span part = span_of(packed, sizeof packed);
+	struct timespec t;
 
-	MUST(op->log_epoch.epoch > w->next.log_epoch);
-	w->next.log_epoch = op->log_epoch.epoch;
-	for (unsigned i = 0; i < KW_LANES; i++)
-		be64_put(packed + 8 * i, w->next.tail[i] + 1);
-	return record_put(&w->s->db, w->txn, T_EPOCHS, &key, &part, 1, PUT_ANYWHERE, w->why);
-}
-
-static enum kw_err
-do_evidence(struct work *w, const struct store_op *op)
-{
-	struct key key;
-	uint8_t time[8];
-	struct span parts[2] = {{time, sizeof time}, op->evidence.bytes};
-
-	if (w->next.evidence >= STORE_EVIDENCE_MAX) {
-		log_peer(LOG_WARNING, "store.evidence_full", "kept=%u", STORE_EVIDENCE_MAX);
-		return KW_OK;
+	if (ms == UINT64_MAX) {
+		(void)pthread_cond_wait(&s->work, &s->lock);
+		return;
 	}
-	key = key_of_u64(++w->next.evidence);
-	be64_put(time, w->now_ms);
-	return record_put(&w->s->db, w->txn, T_EVIDENCE, &key, parts, 2, PUT_ANYWHERE, w->why);
-}
-
-static enum kw_err
-do_case(struct work *w, const struct store_op *op)
-{
-	struct key key = key_case(op->one_case.id);
-
-	MUST(op->one_case.bytes.len <= STORE_CASE_MAX);
-	if (op->one_case.bytes.len == 0)
-		return record_delete(&w->s->db, w->txn, T_CASES, &key, false, w->why);
-	return record_put(&w->s->db, w->txn, T_CASES, &key, &op->one_case.bytes, 1, PUT_ANYWHERE, w->why);
-}
-
-static enum kw_err
-do_folded(struct work *w, const struct store_op *op)
-{
-	struct key key = key_word("folded");
-	uint8_t packed[8 * KW_LANES] = {0};
-	struct span part = span_of(packed, sizeof packed);
-
-	for (unsigned i = 0; i < KW_LANES; i++)
-		be64_put(packed + 8 * i, op->folded.upto[i]);
-	return record_put(&w->s->db, w->txn, T_META, &key, &part, 1, PUT_ANYWHERE, w->why);
-}
-
-static enum kw_err
-do_op(struct work *w, struct store_op *op)
-{
-	switch (op->kind) {
-	case OP_APPEND: return do_append(w, op);
-	case OP_NODE: return do_node(w, op);
-	case OP_SET: return do_set(w, op);
-	case OP_CURSOR: return do_cursor(w, op);
-	case OP_SUBSCRIBE: return do_subscribe(w, op);
-	case OP_AGREEMENT: return do_agreement(w, op);
-	case OP_LOG_EPOCH: return do_log_epoch(w, op);
-	case OP_EVIDENCE: return do_evidence(w, op);
-	case OP_PURGE: return keep_purge(w, op);
-	case OP_SWEEP: return keep_sweep(w, op);
-	case OP_CASE: return do_case(w, op);
-	case OP_FOLDED: return do_folded(w, op);
-	case OP_RECALL: return keep_recall(w, op);
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += (time_t)(ms / 1000);
+	t.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
 	}
-	MUST(false);
-	return KW_EINVAL;
+	(void)pthread_cond_timedwait(&s->work, &s->lock, &t);
+}
+
+/* One transaction, begun and ended under the lock, and made without it. */
+static void
+apply_once(struct store_lmdb *s)
+{
+	const struct recent_batch *first = s->recents.oldest, *last = s->recents.newest;
+	struct journal_place after = last != NULL ? last->after : s->applied.journal;
+	struct kw_why why = {""};
+	enum kw_err err;
+
+	s->busy = true;
+	(void)pthread_mutex_unlock(&s->lock);
+	err = apply(s, first, last, &after, &why);
+	if (err != KW_OK)
+		(void)lose(s, err, &why);
+	(void)pthread_mutex_lock(&s->lock);
+	s->busy = false;
+	if (err != KW_OK)
+		return;
+	if (last != NULL) {
+		recent_drop(&s->recents, last);
+		journal_applied(s->journal, &after);
+	}
+	s->left_due_ms = clock_mono_ms() + RETENTION_EVERY_MS;
+	s->wanted = s->wanted && s->recents.oldest != NULL;
+	(void)pthread_cond_broadcast(&s->applied_more);
+}
+
+static void *
+follow(void *self)
+{
+	struct store_lmdb *s = self;
+
+	(void)pthread_mutex_lock(&s->lock);
+	while (!s->lost) {
+		uint64_t due = due_ms(s), now = clock_mono_ms();
+
+		if (due == UINT64_MAX && s->ending)
+			break;
+		if (due > now)
+			wait_for_work(s, due == UINT64_MAX ? due : due - now);
+		else
+			apply_once(s);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+enum kw_err
+store_follow_begin(struct store_lmdb *s, struct kw_why *why)
+{
+	sigset_t all, before;
+	int rc;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's */
+	rc = pthread_create(&s->follower, NULL, follow, s);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc != 0)
+		return kw_refuse(why, KW_ENOMEM, "no thread for the store in %s: %s", s->path, strerror(rc));
+	s->following = true;
+	return KW_OK;
+}
+
+void
+store_follow_end(struct store_lmdb *s)
+{
+	if (!s->following)
+		return;
+	(void)pthread_mutex_lock(&s->lock);
+	s->ending = true;
+	(void)pthread_cond_signal(&s->work);
+	(void)pthread_mutex_unlock(&s->lock);
+	(void)pthread_join(s->follower, NULL);
+	s->following = false;
 }
 
 /* ---- the commit ---- */
 
-/* The newest id of each sender, once a batch: the last append of a sender is met first. */
-static enum kw_err
-put_last_stored(struct work *w, const struct store_batch *b)
+/* Everything in the journal is in LMDB. Under the lock; false: the store is lost. */
+static bool
+wait_for_all(struct store_lmdb *s)
 {
-	uint64_t *seen = w->s->senders_seen;
-	enum kw_err err;
-
-	memset(seen, 0, sizeof w->s->senders_seen);
-	for (uint32_t i = b->count; i-- > 0;) {
-		const struct store_op *op = &b->ops[i];
-		struct span part = span_of(op->append.id, KW_ID_LEN);
-		struct key key;
-
-		if (op->kind != OP_APPEND || op->result != APPEND_STORED || op->append.sender.v >= STORE_NODES_MAX)
-			continue;
-		if ((seen[op->append.sender.v / 64] >> (op->append.sender.v % 64) & 1u) != 0)
-			continue;
-		seen[op->append.sender.v / 64] |= 1ull << (op->append.sender.v % 64);
-		key = key_last(op->append.sender);
-		if ((err = record_put(&w->s->db, w->txn, T_META, &key, &part, 1, PUT_ANYWHERE, w->why)) != KW_OK)
-			return err;
+	while (!s->lost && s->recents.oldest != NULL) {
+		s->wanted = true;
+		(void)pthread_cond_signal(&s->work);
+		(void)pthread_cond_wait(&s->applied_more, &s->lock);
 	}
-	return KW_OK;
+	return !s->lost;
 }
 
-static enum kw_err
-put_commit(struct work *w, struct store_batch *b)
+/* Where it goes in the journal, as soon as there is room. Under the lock; JOURNAL_NO_ROOM: the store is lost. */
+static uint64_t
+wait_for_place(struct store_lmdb *s, size_t len)
 {
-	struct store_lmdb *s = w->s;
-	const uint8_t(*leaves)[KW_HASH_LEN] = (const uint8_t(*)[KW_HASH_LEN])s->leaves;
-	struct commit c = {.number = w->next.commit_number + 1, .time_ms = b->now_ms, .count = w->leaf_count};
-	struct key key = key_of_u64(c.number);
-	uint8_t until[8];
-	struct span parts[3];
+	uint64_t at;
+
+	while ((at = journal_place_for(s->journal, len)) == JOURNAL_NO_ROOM && !s->lost) {
+		s->wanted = true;
+		(void)pthread_cond_signal(&s->work);
+		(void)pthread_cond_wait(&s->applied_more, &s->lock);
+	}
+	return s->lost ? JOURNAL_NO_ROOM : at;
+}
+
+/* It was lost while this batch waited: with what it was lost by. */
+static enum kw_err
+lost_meanwhile(struct store_lmdb *s, struct kw_why *why)
+{
+	if (why != NULL)
+		*why = s->lost_why;
+	return s->lost_err;
+}
+
+/* The store's own thread has nothing to do, and begins nothing. False: the store is lost. */
+static bool
+step_aside(struct store_lmdb *s)
+{
+	bool good;
+
+	(void)pthread_mutex_lock(&s->lock);
+	good = wait_for_all(s);
+	s->apart = good;
+	while (s->busy)
+		(void)pthread_cond_wait(&s->applied_more, &s->lock);
+	good = good && !s->lost;
+	(void)pthread_mutex_unlock(&s->lock);
+	return good;
+}
+
+static void
+step_back(struct store_lmdb *s)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	s->apart = false;
+	(void)pthread_cond_signal(&s->work);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+/* More than the journal holds: straight into LMDB, when that has everything before it. */
+static enum kw_err
+commit_apart(struct store_lmdb *s, struct recent_batch *r, struct store_batch *b, struct kw_why *why)
+{
+	struct journal_place after;
 	enum kw_err err;
 
-	if (w->next.commit_number > 0)
-		commit_hash(c.previous, w->next.commit);
-	commit_root(c.root, leaves, w->leaf_count);
-	s->signer.sign(s->signer.self, &c, w->next.commit);
-	w->next.commit_number = c.number;
-	be64_put(until, w->proof_until_ms);
-	parts[0] = span_of(until, sizeof until);
-	parts[1] = span_of(w->next.commit, WIRE_COMMIT_LEN);
-	parts[2] = span_of(s->leaves, (size_t)w->leaf_count * KW_HASH_LEN);
-	if ((err = record_put(&s->db, w->txn, T_COMMITS, &key, parts, 3, PUT_LAST, w->why)) != KW_OK)
-		return err;
-	return put_last_stored(w, b);
+	if (!step_aside(s))
+		return lost_meanwhile(s, why);
+	after = s->applied.journal;
+	r->asked = b;
+	err = apply(s, r, r, &after, why);
+	step_back(s);
+	return err == KW_EFULL ? KW_EIO : err;
 }
 
-static enum kw_err
-put_state(struct work *w)
+static bool
+only_retention(const struct store_batch *b)
 {
-	struct key key = key_word("state");
-	uint8_t packed[STATE_LEN] = {0};
-	struct span part = span_of(packed, sizeof packed);
+	bool some = false;
 
-	state_pack(packed, &w->next);
-	return record_put(&w->s->db, w->txn, T_META, &key, &part, 1, PUT_ANYWHERE, w->why);
+	for (uint32_t i = 0; i < b->count; i++) {
+		if (b->ops[i].kind == OP_APPEND)
+			return false;
+		some = some || b->ops[i].kind == OP_PURGE || b->ops[i].kind == OP_SWEEP;
+	}
+	return some;
+}
+
+/* It is on disk: from here on it can be read. Somebody who asked for retention alone waits for what it did. */
+static enum kw_err
+published(struct store_lmdb *s, struct recent_batch *r, uint64_t at, struct kw_why *why)
+{
+	bool good = true, first, asked = r->asked != NULL;
+
+	(void)pthread_mutex_lock(&s->lock);
+	first = s->recents.oldest == NULL;
+	journal_advance(s->journal, &r->record, at);
+	r->after = journal_next(s->journal);
+	r->made_ms = clock_mono_ms();
+	recent_add(&s->recents, r);
+	if (asked)
+		good = wait_for_all(s);
+	else if (first || journal_used(s->journal) >= journal_bytes(s->journal) / 2)
+		(void)pthread_cond_signal(&s->work);
+	(void)pthread_mutex_unlock(&s->lock);
+	return good ? KW_OK : lost_meanwhile(s, why);
 }
 
 static enum kw_err
-do_batch(struct work *w, struct store_batch *b)
+commit_in_journal(struct store_lmdb *s, struct recent_batch *r, uint64_t *at, struct kw_why *why)
 {
 	enum kw_err err;
 
-	for (uint32_t i = 0; i < b->count; i++)
-		if ((err = do_op(w, &b->ops[i])) != KW_OK)
-			return err;
-	if (w->leaf_count > 0 && (err = put_commit(w, b)) != KW_OK)
-		return err;
-	return put_state(w);
-}
-
-static enum kw_err
-leaves_for(struct store_lmdb *s, const struct store_batch *b, struct kw_why *why)
-{
-	uint32_t want = 0;
-	void *more;
-
-	for (uint32_t i = 0; i < b->count; i++)
-		want += b->ops[i].kind == OP_APPEND;
-	if (want <= s->leaf_room)
-		return KW_OK;
-	more = realloc(s->leaves, (size_t)want * sizeof *s->leaves);
-	if (more == NULL)
-		return kw_refuse(why, KW_ENOMEM, "out of memory at the store in %s", s->path);
-	s->leaves = more;
-	s->leaf_room = want;
-	return KW_OK;
-}
-
-static enum kw_err
-lose(struct store_lmdb *s, enum kw_err err)
-{
-	s->lost = true;
-	files_mark_lost(&s->files);
-	return err;
+	(void)pthread_mutex_lock(&s->lock);
+	*at = wait_for_place(s, r->record.len);
+	err = recent_reserve(&s->recents, r);
+	(void)pthread_mutex_unlock(&s->lock);
+	if (*at == JOURNAL_NO_ROOM)
+		return lost_meanwhile(s, why);
+	if (err != KW_OK)
+		return kw_refuse(why, err, "out of memory at the store in %s", s->path);
+	return journal_append(s->journal, &r->record, *at, why);
 }
 
 enum kw_err
 store_lmdb_commit(struct store *base, struct store_batch *b, struct kw_why *why)
 {
 	struct store_lmdb *s = lmdb_of(base);
-	struct work w = {.s = s, .next = s->state, .now_ms = b->now_ms, .why = why};
+	struct log_state next = s->head;
+	struct recent_batch *r;
+	uint64_t at = JOURNAL_NO_ROOM;
 	enum kw_err err;
-	int rc;
 
 	b->has_commit = false;
 	b->leaf_count = 0;
 	b->leaves = NULL;
-	if (s->lost)
+	if (is_lost(s))
 		return kw_refuse(why, KW_EIO, "the store in %s failed before and takes nothing more; start the broker again, it then checks the store", s->path);
-	if ((err = leaves_for(s, b, why)) != KW_OK)
-		return lose(s, err);
 	if ((err = room_for(s, b, why)) != KW_OK)
-		return err == KW_EFULL ? err : lose(s, err);
-	rc = mdb_txn_begin(s->db.env, NULL, 0, &w.txn);
-	if (rc != 0)
-		return lose(s, lmdb_failed(&s->db, rc, "beginning a commit", why));
-	err = do_batch(&w, b);
-	if (err != KW_OK) {
-		mdb_txn_abort(w.txn);
-		return err == KW_EFULL ? err : lose(s, err == KW_ENOTFOUND ? KW_ECORRUPT : err);
+		return err == KW_EFULL ? err : lose(s, err, why);
+	if ((err = store_decide(s, &r, b, &next, why)) != KW_OK)
+		return lose(s, err, why);
+	room_note(r, b);
+	if (!journal_holds(s->journal, r->record.len)) {
+		err = commit_apart(s, r, b, why);
+		recent_free(&r);
+	} else {
+		r->asked = only_retention(b) ? b : NULL;
+		err = commit_in_journal(s, r, &at, why);
+		if (err == KW_OK)
+			err = published(s, r, at, why);
+		else
+			recent_free(&r);
 	}
-	rc = mdb_txn_commit(w.txn); /* syncs; whatever it answers but 0 is never tried again */
-	if (rc != 0) {
-		(void)lmdb_failed(&s->db, rc, "committing", why);
-		return lose(s, KW_EIO);
-	}
-	s->state = w.next;
-	b->has_commit = w.leaf_count > 0;
-	b->leaf_count = w.leaf_count;
-	b->leaves = s->leaves;
-	if (b->has_commit)
-		memcpy(b->commit, w.next.commit, WIRE_COMMIT_LEN);
-	return KW_OK;
+	if (err == KW_OK)
+		s->head = next;
+	else
+		b->has_commit = false;
+	return err == KW_OK || err == KW_EFULL ? err : lose(s, err, why);
 }

@@ -295,8 +295,13 @@ mark_recalled(struct work *w, enum lane lane, uint64_t number)
 	struct buf copy = BUF_INIT(KW_HEAD_MAX);
 	struct head_record h = {0};
 	struct span parts[2];
-	enum kw_err err = head_of(w, lane, number, &h);
+	struct span value;
+	enum kw_err err = record_get(&w->s->db, w->txn, T_HEADS + lane, &key, &value, w->why);
 
+	if (err == KW_ENOTFOUND)
+		return KW_OK; /* it went between the batch that recalls it and now */
+	if (err == KW_OK && !head_unpack(&h, value))
+		return record_damaged(&w->s->db, T_HEADS + lane, key.bytes, key.len, w->why);
 	if (err != KW_OK || h.recalled)
 		return err;
 	h.recalled = true;
@@ -313,23 +318,9 @@ mark_recalled(struct work *w, enum lane lane, uint64_t number)
 }
 
 enum kw_err
-keep_recall(struct work *w, struct store_op *op)
+keep_recall(struct work *w, enum lane lane, uint64_t number)
 {
-	struct key key = key_id(op->recall.sender, op->recall.id);
-	struct id_record r;
-	struct span value;
-	enum kw_err err = record_get(&w->s->db, w->txn, T_IDS, &key, &value, w->why);
+	enum kw_err err = drop_body(w, lane, number);
 
-	op->done = 0;
-	if (err == KW_ENOTFOUND)
-		return KW_OK;
-	if (err == KW_OK && (!id_unpack(&r, value) || r.at.lane >= KW_LANES))
-		return record_damaged(&w->s->db, T_IDS, key.bytes, key.len, w->why);
-	if (err != KW_OK)
-		return err;
-	op->at = r.at;
-	op->done = 1;
-	if ((err = drop_body(w, r.at.lane, r.at.number)) != KW_OK)
-		return err;
-	return mark_recalled(w, r.at.lane, r.at.number);
+	return err == KW_OK ? mark_recalled(w, lane, number) : err;
 }

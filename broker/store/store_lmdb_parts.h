@@ -29,7 +29,9 @@
 
 #include <lmdb.h>
 #include <limits.h>
+#include <pthread.h>
 
+#include "broker/store/recent.h"
 #include "broker/store/store_lmdb.h"
 
 #define STORE_FORMAT 3u
@@ -66,6 +68,7 @@ struct log_state {
 	uint64_t evidence;
 	uint64_t commit_number;      /* 0: none yet */
 	uint8_t commit[WIRE_COMMIT_LEN];
+	struct journal_place journal; /* of the first record that is not in LMDB */
 };
 
 struct key { uint8_t bytes[24]; uint32_t len; };
@@ -106,7 +109,7 @@ KW_MUST_USE enum kw_err record_delete(const struct lmdb *db, MDB_txn *txn, enum 
 
 /* ---- layouts ---- */
 
-#define STATE_LEN (4u + 3u * 8u + 3u * 8u + 8u + 8u + WIRE_COMMIT_LEN)
+#define STATE_LEN (4u + 3u * 8u + 3u * 8u + 8u + 8u + WIRE_COMMIT_LEN + 8u + 8u + JOURNAL_SUM)
 void state_pack(uint8_t out[STATE_LEN], const struct log_state *st);
 KW_MUST_USE bool state_unpack(struct log_state *st, struct span in);
 
@@ -170,6 +173,18 @@ KW_MUST_USE enum kw_err load_all(const struct lmdb *db, MDB_txn *txn, const stru
 
 /* ---- the store ---- */
 
+#define LEFT_MAX 64u
+
+/* What retention did within a transaction, and what it left over. Of who writes to LMDB. */
+struct applying {
+	struct store_batch *asked;   /* by whom it was asked for and waited for; NULL: nobody */
+	uint32_t asked_at;
+	struct left { struct store_op op; uint64_t now_ms; } left[LEFT_MAX];
+	uint32_t left_count;
+};
+
+struct known { bool there; struct position at; }; /* of an operation that names an id: where that stands already */
+
 struct store_lmdb {
 	struct store base;
 	struct lmdb db;
@@ -177,30 +192,68 @@ struct store_lmdb {
 	char path[PATH_MAX];
 	struct store_signer signer;
 	uint64_t quota_bytes;
+	uint64_t apply_after_ms;
 	/* the committing thread's */
-	struct log_state state;
-	bool lost;
+	struct log_state head;       /* as the journal leaves it */
 	uint64_t used_bytes;         /* never less than what is used */
 	uint64_t file_bytes;
+	MDB_txn *decider;            /* reset between batches */
+	struct known *known;
+	uint32_t known_room;
 	uint8_t (*leaves)[KW_HASH_LEN];
 	uint32_t leaf_room;
+	uint8_t packed[4u * STORE_NODES_MAX];
+	/* of who writes to LMDB: the store's own thread, or the committing one while that has nothing to do */
+	struct log_state applied;
+	struct applying applying;
 	uint64_t senders_seen[STORE_NODES_MAX / 64];
+	/* under the lock */
+	pthread_mutex_t lock;
+	pthread_cond_t work;         /* for the store's own thread */
+	pthread_cond_t applied_more; /* from it */
+	bool has_lock;
+	struct journal *journal;
+	struct recents recents;
+	bool lost, ending, wanted;   /* wanted: somebody waits for what is in the journal to be in LMDB */
+	bool busy, apart;            /* the store's own thread writes to LMDB; it is to leave that alone */
+	uint64_t left_due_ms;
+	struct kw_why lost_why;      /* by what */
+	enum kw_err lost_err;
+	pthread_t follower;
+	bool following;              /* of who opened the store */
 	/* the reading thread's */
 	MDB_txn *reader;             /* reset between reads */
 	MDB_txn *asker;
+	struct store_entry *seen;    /* what a read met that is not in LMDB yet */
+	uint32_t seen_room;
+	bool pinned;
 	enum table scrub_table;
 	struct key scrub_key;        /* the last one looked at; length 0: none of this table yet */
 };
 
-struct work { /* one batch under way */
+struct work { /* one transaction under way */
 	struct store_lmdb *s;
 	MDB_txn *txn;
 	struct log_state next;
-	uint32_t leaf_count;
-	uint64_t proof_until_ms;     /* of the latest entry of this commit */
-	uint64_t now_ms;
+	uint32_t leaf_count;         /* of the batch that is written */
+	uint64_t now_ms;             /* its time */
+	void (*kept)(void *self, const struct store_op *op, bool more, uint64_t now_ms); /* may be NULL: what retention did, and whether there is more */
+	void *kept_self;
 	struct kw_why *why;
 };
+
+/* Makes of a batch what the journal carries, and its answers; next becomes how the log stands behind it. Nothing is written. KW_ENOMEM, KW_EIO, KW_ECORRUPT. */
+KW_MUST_USE enum kw_err store_decide(struct store_lmdb *s, struct recent_batch **out, struct store_batch *b, struct log_state *next, struct kw_why *why);
+
+/* One transaction: begin, then batches and what was left over, then end, with what became of them; after: what the journal is applied up to. */
+KW_MUST_USE enum kw_err store_apply_begin(struct work *w, struct kw_why *why);
+KW_MUST_USE enum kw_err store_apply(struct work *w, const struct recent_batch *b);
+KW_MUST_USE enum kw_err store_apply_retention(struct work *w, const struct store_op *op);
+KW_MUST_USE enum kw_err store_apply_end(struct work *w, const struct journal_place *after, enum kw_err err);
+
+/* The thread that follows the journal. end: everything is in LMDB, unless the store is lost. */
+KW_MUST_USE enum kw_err store_follow_begin(struct store_lmdb *s, struct kw_why *why);
+void store_follow_end(struct store_lmdb *s);
 
 enum kw_err store_lmdb_commit(struct store *base, struct store_batch *b, struct kw_why *why);
 enum kw_err store_lmdb_read(struct store *base, enum lane lane, const set_no *sets, uint32_t set_count, uint64_t after,
@@ -219,6 +272,8 @@ enum kw_err store_lmdb_scrub(struct store *base, uint32_t most, struct kw_why *w
 
 /* Room for a batch: quota and disk (store_lmdb_room.c). KW_EFULL with the sentence. */
 KW_MUST_USE enum kw_err room_for(struct store_lmdb *s, const struct store_batch *b, struct kw_why *why);
+void room_note(struct recent_batch *r, const struct store_batch *b); /* what LMDB will need for it */
+uint64_t room_used_in_all(struct store_lmdb *s); /* and what is on its way there */
 uint64_t room_used(const struct lmdb *db, uint64_t *last_page); /* walks the list of free pages */
 bool room_disk_full(const struct store_lmdb *s);
 
@@ -226,7 +281,7 @@ bool room_disk_full(const struct store_lmdb *s);
 KW_MUST_USE enum kw_err keep_due(struct work *w, const struct head_record *h, enum lane lane, uint64_t number, enum due_kind after);
 KW_MUST_USE enum kw_err keep_purge(struct work *w, struct store_op *op);
 KW_MUST_USE enum kw_err keep_sweep(struct work *w, struct store_op *op);
-KW_MUST_USE enum kw_err keep_recall(struct work *w, struct store_op *op);
+KW_MUST_USE enum kw_err keep_recall(struct work *w, enum lane lane, uint64_t number); /* KW_OK also where it is gone by now */
 
 static inline struct store_lmdb *
 lmdb_of(struct store *base)

@@ -229,6 +229,89 @@ by_heads(struct page *p, uint64_t after)
 	return err;
 }
 
+/* ---- what is not in LMDB yet ---- */
+
+struct recently { uint32_t count; uint64_t tail; bool recalls; }; /* entries in seen; the lane's newest there, 0: none */
+
+static void
+from_recent(struct store_entry *out, const struct recent_entry *e)
+{
+	*out = (struct store_entry){.at = {e->log_epoch, e->a.lane, e->a.number}, .set = e->a.set, .commit = e->commit, .entry = e->a.entry, .receipt = e->a.receipt,
+	                            .recalled = e->recalled, .expires_ms = e->a.expires_ms, .sender = e->a.sender, .head = e->a.head};
+	memcpy(out->id, e->a.id, KW_ID_LEN);
+	if (!e->a.entry) {
+		out->body = e->a.body;
+		out->wraps = e->a.wraps;
+	}
+}
+
+/* Looked at before LMDB is, so that nothing falls between; what is in both is taken from there. p without sets: everything. */
+static enum kw_err
+look_recently(struct store_lmdb *s, struct recently *r, const struct page *p, uint64_t after)
+{
+	const struct recent_lane *l = &s->recents.lane[p->lane];
+	struct store_entry *more;
+
+	*r = (struct recently){.count = 0};
+	if (p->max_entries > s->seen_room) {
+		if ((more = realloc(s->seen, p->max_entries * sizeof *more)) == NULL)
+			return kw_refuse(p->why, KW_ENOMEM, "out of memory at the store in %s", s->path);
+		s->seen = more;
+		s->seen_room = p->max_entries;
+	}
+	(void)pthread_mutex_lock(&s->lock);
+	recent_pin(&s->recents);
+	s->pinned = true;
+	r->recalls = recent_any_recall(&s->recents);
+	r->tail = l->count > 0 ? l->first_number + l->count - 1 : 0;
+	for (uint64_t n = after < l->first_number ? l->first_number : after + 1; n <= r->tail && r->count < p->max_entries; n++) {
+		const struct recent_entry *e = recent_at(&s->recents, p->lane, n);
+
+		if (p->sets == NULL || wanted(p, e->a.set))
+			from_recent(&s->seen[r->count++], e);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return KW_OK;
+}
+
+static void
+let_go(struct store_lmdb *s)
+{
+	if (!s->pinned)
+		return;
+	(void)pthread_mutex_lock(&s->lock);
+	recent_unpin(&s->recents);
+	s->pinned = false;
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+/* [P-7] What is recalled in the journal alone stands whole in LMDB still. */
+static void
+take_back_recalled(struct store_lmdb *s, struct page *p)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	for (uint32_t i = 0; i < p->count; i++) {
+		if (!recent_recalls(&s->recents, p->lane, p->out[i].at.number))
+			continue;
+		p->out[i].recalled = true;
+		p->out[i].body = span_of(NULL, 0);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+static void
+add_recent(struct store_lmdb *s, struct page *p, const struct recently *r, uint64_t lmdb_tail)
+{
+	if (r->recalls)
+		take_back_recalled(s, p);
+	for (uint32_t i = 0; i < r->count && page_open(p); i++) {
+		if (s->seen[i].at.number <= lmdb_tail)
+			continue;
+		p->out[p->count] = s->seen[i];
+		taken(p);
+	}
+}
+
 enum kw_err
 store_lmdb_read(struct store *base, enum lane lane, const set_no *sets, uint32_t set_count, uint64_t after, struct store_entry *out,
                 uint32_t max_entries, uint64_t max_bytes, uint32_t *count, uint64_t *tail, struct kw_why *why)
@@ -236,32 +319,42 @@ store_lmdb_read(struct store *base, enum lane lane, const set_no *sets, uint32_t
 	struct store_lmdb *s = lmdb_of(base);
 	struct page p = {.db = &s->db, .txn = s->reader, .lane = lane, .sets = sets, .set_count = set_count, .out = out, .max_entries = max_entries,
 	                 .max_bytes = max_bytes > 0 ? max_bytes : 1, .why = why};
+	struct recently r;
 	struct log_state st;
-	enum kw_err err;
-	int rc = mdb_txn_renew(s->reader);
+	enum kw_err err = look_recently(s, &r, &p, after);
+	int rc;
 
-	if (rc != 0)
-		return lmdb_failed(&s->db, rc, "reading", why);
+	if (err != KW_OK)
+		return err;
+	if ((rc = mdb_txn_renew(s->reader)) != 0) {
+		err = lmdb_failed(&s->db, rc, "reading", why);
+		goto end_read;
+	}
 	if ((err = load_state(&s->db, s->reader, &st, why)) != KW_OK)
 		goto end_read;
 	*count = 0;
-	*tail = st.tail[lane];
+	*tail = st.tail[lane] > r.tail ? st.tail[lane] : r.tail;
 	if (after < st.tail[lane] && max_entries > 0 && set_count > 0) {
 		err = (st.tail[lane] - after) / SCAN_FACTOR < set_count ? by_heads(&p, after) : by_index(&p, after);
 		if (err != KW_OK)
 			goto end_read;
 	}
+	if (set_count > 0)
+		add_recent(s, &p, &r, st.tail[lane]);
 	*count = p.count;
 	return KW_OK;
 end_read:
-	mdb_txn_reset(s->reader);
+	store_lmdb_read_done(base);
 	return err;
 }
 
 void
 store_lmdb_read_done(struct store *base)
 {
-	mdb_txn_reset(lmdb_of(base)->reader);
+	struct store_lmdb *s = lmdb_of(base);
+
+	mdb_txn_reset(s->reader);
+	let_go(s);
 }
 
 static enum kw_err
@@ -298,20 +391,63 @@ store_lmdb_heads(struct store *base, enum lane lane, uint64_t after, struct stor
                  struct kw_why *why)
 {
 	struct store_lmdb *s = lmdb_of(base);
-	struct page p = {.db = &s->db, .txn = s->reader, .lane = lane, .out = out, .max_entries = max_entries, .why = why};
-	enum kw_err err;
-	int rc = mdb_txn_renew(s->reader);
+	struct page p = {.db = &s->db, .txn = s->reader, .lane = lane, .out = out, .max_entries = max_entries, .max_bytes = UINT64_MAX, .why = why};
+	struct log_state st;
+	struct recently r;
+	enum kw_err err = look_recently(s, &r, &p, after);
+	int rc;
 
-	if (rc != 0)
-		return lmdb_failed(&s->db, rc, "reading", why);
-	if ((err = every_head(&p, after)) != KW_OK)
-		mdb_txn_reset(s->reader);
-	else
-		*count = p.count;
-	return err;
+	if (err != KW_OK)
+		return err;
+	if ((rc = mdb_txn_renew(s->reader)) != 0)
+		err = lmdb_failed(&s->db, rc, "reading", why);
+	if (err == KW_OK && (err = load_state(&s->db, s->reader, &st, why)) == KW_OK)
+		err = every_head(&p, after);
+	if (err != KW_OK) {
+		store_lmdb_read_done(base);
+		return err;
+	}
+	add_recent(s, &p, &r, st.tail[lane]);
+	for (uint32_t i = 0; i < p.count; i++)
+		p.out[i].body = p.out[i].wraps = span_of(NULL, 0);
+	*count = p.count;
+	return KW_OK;
 }
 
 /* ---- single questions ---- */
+
+/* False: LMDB is to be asked. */
+static bool
+recent_proof(struct store_lmdb *s, uint64_t commit, uint32_t index, uint8_t record[WIRE_COMMIT_LEN], uint8_t (*path)[KW_HASH_LEN], uint32_t *path_len)
+{
+	const struct recent_batch *b;
+	bool found;
+
+	(void)pthread_mutex_lock(&s->lock);
+	b = recent_commit(&s->recents, commit);
+	found = b != NULL && index < b->commit.leaf_count;
+	if (found) {
+		memcpy(record, b->commit.record, WIRE_COMMIT_LEN);
+		*path_len = commit_path(path, (const void *)b->commit.leaves, b->commit.leaf_count, index);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return found;
+}
+
+static bool
+recent_found(struct store_lmdb *s, node_no sender, const uint8_t id[KW_ID_LEN], struct store_found *out)
+{
+	const struct recent_entry *e;
+
+	(void)pthread_mutex_lock(&s->lock);
+	e = recent_find(&s->recents, sender, id);
+	if (e != NULL) {
+		*out = (struct store_found){.at = {e->log_epoch, e->a.lane, e->a.number}, .commit = e->commit, .index = e->index};
+		memcpy(out->frame_hash, e->a.frame_hash, KW_HASH_LEN);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return e != NULL;
+}
 
 enum kw_err
 store_lmdb_proof(struct store *base, uint64_t commit, uint32_t index, uint8_t record[WIRE_COMMIT_LEN], uint8_t (*path)[KW_HASH_LEN],
@@ -322,7 +458,11 @@ store_lmdb_proof(struct store *base, uint64_t commit, uint32_t index, uint8_t re
 	struct span value;
 	struct commit_record c = {0};
 	enum kw_err err;
-	int rc = mdb_txn_renew(s->asker);
+	int rc;
+
+	if (recent_proof(s, commit, index, record, path, path_len))
+		return KW_OK;
+	rc = mdb_txn_renew(s->asker);
 
 	if (rc != 0)
 		return lmdb_failed(&s->db, rc, "asking for a commit", why);
@@ -347,8 +487,11 @@ store_lmdb_find(struct store *base, node_no sender, const uint8_t id[KW_ID_LEN],
 	struct id_record r;
 	struct span value;
 	enum kw_err err;
-	int rc = mdb_txn_renew(s->asker);
+	int rc;
 
+	if (recent_found(s, sender, id, out))
+		return KW_OK;
+	rc = mdb_txn_renew(s->asker);
 	if (rc != 0)
 		return lmdb_failed(&s->db, rc, "asking for an id", why);
 	err = record_get(&s->db, s->asker, T_IDS, &key, &value, why);
@@ -366,10 +509,20 @@ static enum kw_err
 read_commit(struct store_lmdb *s, uint64_t number, uint8_t record[WIRE_COMMIT_LEN])
 {
 	struct key key = key_of_u64(number);
+	const struct recent_batch *b;
 	struct commit_record c;
 	struct span value;
 	enum kw_err err;
-	int rc = mdb_txn_renew(s->asker);
+	int rc;
+
+	(void)pthread_mutex_lock(&s->lock);
+	b = recent_commit(&s->recents, number);
+	if (b != NULL)
+		memcpy(record, b->commit.record, WIRE_COMMIT_LEN);
+	(void)pthread_mutex_unlock(&s->lock);
+	if (b != NULL)
+		return KW_OK;
+	rc = mdb_txn_renew(s->asker);
 
 	if (rc != 0)
 		return lmdb_failed(&s->db, rc, "asking for a commit", NULL);
@@ -410,13 +563,15 @@ store_lmdb_sizes(struct store *base, struct store_sizes *out)
 {
 	struct store_lmdb *s = lmdb_of(base);
 	struct log_state st = {0};
-	uint64_t last_page;
-
-	*out = (struct store_sizes){.used_bytes = room_used(&s->db, &last_page), .quota_bytes = s->quota_bytes, .disk_full = room_disk_full(s)};
+	*out = (struct store_sizes){.used_bytes = room_used_in_all(s), .quota_bytes = s->quota_bytes, .disk_full = room_disk_full(s)};
 	if (mdb_txn_renew(s->asker) != 0)
 		return;
 	if (load_state(&s->db, s->asker, &st, NULL) == KW_OK)
 		memcpy(out->entries, st.entries, sizeof out->entries);
 	mdb_txn_reset(s->asker);
+	(void)pthread_mutex_lock(&s->lock); /* what LMDB took meanwhile counts twice for this moment */
+	for (int lane = 0; lane < KW_LANES; lane++)
+		out->entries[lane] += s->recents.lane[lane].count;
+	(void)pthread_mutex_unlock(&s->lock);
 	(void)mdb_reader_check(s->db.env, &(int){0});
 }

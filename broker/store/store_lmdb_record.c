@@ -374,6 +374,10 @@ state_pack(uint8_t out[STATE_LEN], const struct log_state *st)
 	be64_put(out + 52, st->evidence);
 	be64_put(out + 60, st->commit_number);
 	memcpy(out + 68, st->commit, WIRE_COMMIT_LEN);
+	out += 68 + WIRE_COMMIT_LEN;
+	be64_put(out, st->journal.number);
+	be64_put(out + 8, st->journal.at);
+	memcpy(out + 16, st->journal.before, JOURNAL_SUM);
 }
 
 bool
@@ -389,6 +393,10 @@ state_unpack(struct log_state *st, struct span in)
 	st->evidence = be64_get(in.p + 52);
 	st->commit_number = be64_get(in.p + 60);
 	memcpy(st->commit, in.p + 68, WIRE_COMMIT_LEN);
+	in.p += 68 + WIRE_COMMIT_LEN;
+	st->journal.number = be64_get(in.p);
+	st->journal.at = be64_get(in.p + 8);
+	memcpy(st->journal.before, in.p + 16, JOURNAL_SUM);
 	return true;
 }
 

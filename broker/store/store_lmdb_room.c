@@ -80,14 +80,34 @@ needs(const struct store_batch *b)
 	return n;
 }
 
+void
+room_note(struct recent_batch *r, const struct store_batch *b)
+{
+	struct need n = needs(b);
+
+	r->pages = n.pages;
+	r->lmdb_bytes = n.bytes;
+}
+
+/* What comes into LMDB meanwhile may count twice. */
+uint64_t
+room_used_in_all(struct store_lmdb *s)
+{
+	uint64_t last_page, bytes;
+
+	(void)pthread_mutex_lock(&s->lock);
+	bytes = s->recents.lmdb_bytes;
+	(void)pthread_mutex_unlock(&s->lock);
+	return bytes + room_used(&s->db, &last_page);
+}
+
+
 static enum kw_err
 within_quota(struct store_lmdb *s, uint64_t bytes, struct kw_why *why)
 {
-	uint64_t last_page;
-
 	if (bytes <= s->quota_bytes && s->used_bytes <= s->quota_bytes - bytes)
 		return KW_OK;
-	s->used_bytes = room_used(&s->db, &last_page);
+	s->used_bytes = room_used_in_all(s);
 	if (bytes <= s->quota_bytes && s->used_bytes <= s->quota_bytes - bytes)
 		return KW_OK;
 	return kw_refuse(why, KW_EFULL, "the store in %s holds %llu of the %llu MiB it may; raise store.quota or shorten keep in the agreement", s->path,
@@ -117,6 +137,9 @@ extend(struct store_lmdb *s, uint64_t pages, bool growing, struct kw_why *why)
 	uint64_t want, reserve = growing ? RESERVE_BYTES : RESERVE_BYTES / 4;
 	int fd, rc;
 
+	(void)pthread_mutex_lock(&s->lock);
+	pages += s->recents.pages; /* acknowledged already: LMDB must not meet a full disk with them */
+	(void)pthread_mutex_unlock(&s->lock);
 	(void)mdb_env_info(s->db.env, &info);
 	(void)mdb_env_stat(s->db.env, &st);
 	want = ((uint64_t)info.me_last_pgno + 1 + pages) * st.ms_psize;

@@ -15,6 +15,8 @@
 #define BIG 70000u
 #define READ_AT_ONCE 64u
 #define COMMITS_LOOKED_FOR 600u
+#define JOURNAL_BYTES (256u << 10)   /* gone through again and again; some batches are larger than it */
+#define APPLY_AFTER_MS 2u
 
 static const char *const names[NODES] = {"police/control-room", "city/public-order", "city/crime-prevention", "youth-house/office"};
 static const node_no all_nodes[NODES] = {{0}, {1}, {2}, {3}};
@@ -43,6 +45,8 @@ open_broker(void **self, const char *folder, struct kw_why *why)
 	*self = b;
 	b->w.on_disk = true;
 	b->w.partnership = "musterstadt";
+	b->w.journal_bytes = JOURNAL_BYTES;
+	b->w.apply_after_ms = APPLY_AFTER_MS;
 	if (snprintf(b->w.path, sizeof b->w.path, "%s/store", folder) >= (int)sizeof b->w.path)
 		return kw_refuse(why, KW_ELIMIT, "%s is too long a path", folder);
 	for (size_t i = 0; i < BIG; i++)

@@ -149,7 +149,8 @@ world_open(struct world *w)
 	                          .cursor = on_cursor, .last_stored = on_last, .subscribe = on_subscribe, .swept = on_swept,
 	                          .folded = on_folded, .one_case = on_case};
 	struct store_lmdb_config config = {.path = w->path, .partnership = w->partnership, .quota_bytes = w->quota,
-	                                   .force_filesystem = w->force_filesystem, .signer = world_signer()};
+	                                   .force_filesystem = w->force_filesystem, .journal_bytes = w->journal_bytes, .apply_after_ms = w->apply_after_ms,
+	                                   .signer = world_signer()};
 
 	memset(&w->heard, 0, sizeof w->heard);
 	w->heard.refuse_agreement = refuse;
@@ -288,6 +289,15 @@ world_must_commit(struct world *w)
 {
 	if (world_commit(w) != KW_OK)
 		fail_msg("%s", w->why.text);
+}
+
+void
+world_settle(struct world *w)
+{
+	if (w->b.ops == w->ops)
+		world_must_commit(w);
+	world_op(w, OP_PURGE); /* at most nothing; a batch of retention alone is answered when it is done */
+	world_must_commit(w);
 }
 
 uint32_t

@@ -47,6 +47,7 @@ struct world {
 	const char *partnership;
 	uint64_t quota;
 	bool force_filesystem;
+	uint64_t journal_bytes, apply_after_ms;
 	struct store *s;
 	struct heard heard;
 	struct kw_why why;
@@ -70,6 +71,7 @@ struct store_op *world_append(struct world *w, enum lane lane, uint32_t set, uin
 struct store_op *world_op(struct world *w, enum op_kind kind);
 enum kw_err world_commit(struct world *w);     /* and empties the batch for the next; its ops stay readable */
 void world_must_commit(struct world *w);
+void world_settle(struct world *w);            /* commits what there is; what was committed is in LMDB then */
 
 /* What stands in lane for the sets (0 terminated list of set numbers + 1): numbers of it into out. */
 uint32_t world_read(struct world *w, enum lane lane, const uint32_t *sets, uint32_t set_count, uint64_t after, uint32_t max, uint64_t *out);

@@ -778,24 +778,62 @@ a_failed_sync_loses_the_store_and_the_next_start_copies_it(void **state)
 }
 
 static void
-a_failed_write_loses_the_store(void **state)
+a_journal_that_finds_no_room_refuses_the_batch_alone(void **state)
 {
 	struct world *w = *state;
 
-	for (int n = 1; n <= 3; n++) {
+	fill(w);
+	fail_write = 1;
+	fail_with = ENOSPC;
+	world_append(w, LANE_FLASH, 0, 0, 100);
+	assert_int_equal(world_commit(w), KW_EFULL);
+	assert_int_equal(fail_write, 0);
+	world_append(w, LANE_FLASH, 0, 0, 100);
+	world_must_commit(w);
+	assert_int_equal(w->ops[0].at.number, 21);
+}
+
+static void
+a_failed_write_to_the_journal_loses_the_store(void **state)
+{
+	struct world *w = *state;
+
+	fill(w);
+	fail_write = 1;
+	fail_with = EIO;
+	world_append(w, LANE_FLASH, 0, 0, 100);
+	assert_int_equal(world_commit(w), KW_EIO);
+	is_lost_and_recovers(w);
+}
+
+/* [P-7] What was answered stands in the journal, whatever becomes of LMDB behind that. */
+static void
+a_failed_write_to_lmdb_loses_the_store_and_nothing_of_it(void **state)
+{
+	struct world *w = *state;
+	uint32_t failed = 0;
+
+	for (int n = 1; n <= 4; n++) {
 		world_free(w);
 		*state = w = world_make(true);
 		fill(w);
-		fail_write = n;
-		fail_with = ENOSPC;
+		world_settle(w);
 		world_append(w, LANE_FLASH, 0, 0, 100);
-		if (world_commit(w) == KW_OK) {
+		world_must_commit(w);
+		fail_write = n + 1; /* the first one is the journal's */
+		fail_with = ENOSPC;
+		world_op(w, OP_PURGE);
+		if (world_commit(w) != KW_OK) {
 			fail_write = 0;
-			continue;
+			failed++;
+			world_append(w, LANE_FLASH, 0, 0, 101);
+			assert_int_equal(world_commit(w), KW_EIO);
+			reopen(w);
+			assert_int_equal(w->heard.tail[LANE_FLASH], 21);
 		}
 		fail_write = 0;
-		is_lost_and_recovers(w);
 	}
+	assert_true(failed > 0);
 }
 
 static void
@@ -821,43 +859,38 @@ a_full_disk_refuses_the_batch_and_goes_on_when_there_is_room(void **state)
 	assert_int_equal(w->heard.tail[LANE_FLASH], stored + 1);
 }
 
+/* [P-7] The same where LMDB itself says no, which it does not where there is room: at each of its records. */
 static void
-a_batch_that_finds_no_room_half_way_changes_nothing(void **state)
+what_lmdb_refuses_behind_the_answer_is_there_after_the_next_start(void **state)
 {
 	struct world *w = *state;
-	uint64_t numbers[64], tail = 20, commit = 1;
+	uint64_t tail = 20, commit = 1;
 	uint32_t refused = 0;
 
 	fill(w);
+	world_settle(w);
 	for (int n = 1; n < 20; n++) {
-		enum kw_err err;
-
-		fail_put = n;
 		world_op(w, OP_LOG_EPOCH)->log_epoch.epoch = w->log_epoch + 1;
 		for (uint32_t i = 0; i < 2; i++)
 			world_append(w, LANE_FLASH, i, 1, 1000 + 2 * (uint32_t)n + i);
-		err = world_commit(w);
-		fail_put = 0;
-		if (err != KW_OK) {
-			struct store_sizes sizes;
-
-			assert_int_equal(err, KW_EFULL);
-			assert_non_null(strstr(w->why.text, "no room"));
-			assert_int_equal(world_read(w, LANE_FLASH, ALL_SETS, tail, 64, numbers), 0);
-			w->s->ops->sizes(w->s, &sizes);
-			assert_int_equal(sizes.entries[LANE_FLASH], tail);
-			refused++;
-			world_op(w, OP_LOG_EPOCH)->log_epoch.epoch = w->log_epoch + 1;
-			for (uint32_t i = 0; i < 2; i++)
-				world_append(w, LANE_FLASH, i, 1, 1000 + 2 * (uint32_t)n + i);
-			world_must_commit(w);
-		}
+		fail_put = n;
+		world_must_commit(w);
 		w->log_epoch++;
-		assert_int_equal(w->ops[1].result, APPEND_STORED);
 		assert_int_equal(w->ops[1].at.number, tail + 1);
 		assert_int_equal(w->ops[1].at.log_epoch, w->log_epoch);
 		assert_int_equal(w->ops[2].commit, ++commit);
 		tail += 2;
+		world_op(w, OP_PURGE);
+		if (world_commit(w) != KW_OK) {
+			refused++;
+			fail_put = 0;
+			world_append(w, LANE_FLASH, 0, 1, 5000);
+			assert_int_equal(world_commit(w), KW_EIO);
+			reopen(w);
+			assert_int_equal(w->heard.tail[LANE_FLASH], tail);
+			assert_int_equal(w->heard.log_epoch, w->log_epoch);
+		}
+		fail_put = 0;
 	}
 	assert_true(refused > 10);
 	reopen(w);
@@ -1010,9 +1043,11 @@ main(void)
 		T(the_fifth_start_in_a_row_without_a_clean_end_looks_at_all),
 		T(no_flipped_bit_of_the_file_is_believed),
 		T(a_failed_sync_loses_the_store_and_the_next_start_copies_it),
-		T(a_failed_write_loses_the_store),
+		T(a_journal_that_finds_no_room_refuses_the_batch_alone),
+		T(a_failed_write_to_the_journal_loses_the_store),
+		T(a_failed_write_to_lmdb_loses_the_store_and_nothing_of_it),
 		T(a_full_disk_refuses_the_batch_and_goes_on_when_there_is_room),
-		T(a_batch_that_finds_no_room_half_way_changes_nothing),
+		T(what_lmdb_refuses_behind_the_answer_is_there_after_the_next_start),
 		T(p7_what_was_answered_survives_kill_9),
 		T(a_start_that_is_killed_leaves_nobody_who_holds_the_folder),
 	};

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,40 +21,52 @@
 #define SECTOR 512u
 
 enum event_kind { EVENT_WRITE, EVENT_WRITE_THROUGH, EVENT_SYNC, EVENT_SIZE, EVENT_ANSWERED };
-struct event { enum event_kind kind; off_t at; size_t len; uint8_t *bytes; uint64_t answered; };
+struct event { enum event_kind kind; unsigned file; off_t at; size_t len; uint8_t *bytes; uint64_t answered; };
+
+#define FILES 2u
+static const char *const files[FILES] = {"data.mdb", "journal"};
 
 static struct {
 	bool on;
 	bool deaf;                /* syncs do nothing: then the test must fail */
-	ino_t inode;
+	ino_t inode[FILES];
+	pthread_mutex_t lock;     /* the store writes in two threads */
 	struct event *events;
 	uint32_t count;
-} tape;
+} tape = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- what stands in front of the C library ---- */
 
-static bool
-is_log(int fd)
+/* Which one; FILES: none of them. */
+static unsigned
+which(int fd)
 {
+	unsigned file = 0;
 	struct stat st;
 
-	return tape.on && fstat(fd, &st) == 0 && st.st_ino == tape.inode;
+	if (!tape.on || fstat(fd, &st) != 0)
+		return FILES;
+	while (file < FILES && st.st_ino != tape.inode[file])
+		file++;
+	return file;
 }
 
-static struct event *
-note(enum event_kind kind, off_t at, const void *bytes, size_t len)
+static void
+note(enum event_kind kind, unsigned file, off_t at, const void *bytes, size_t len, uint64_t answered)
 {
 	struct event *e;
 
-	assert_true(tape.count < EVENTS_MAX);
+	(void)pthread_mutex_lock(&tape.lock);
+	if (tape.count == EVENTS_MAX)
+		abort();
 	e = &tape.events[tape.count++];
-	*e = (struct event){.kind = kind, .at = at, .len = len};
+	*e = (struct event){.kind = kind, .file = file, .at = at, .len = len, .answered = answered};
 	if (bytes != NULL) {
-		e->bytes = malloc(len + 1);
-		assert_non_null(e->bytes);
+		if ((e->bytes = malloc(len + 1)) == NULL)
+			abort();
 		memcpy(e->bytes, bytes, len);
 	}
-	return e;
+	(void)pthread_mutex_unlock(&tape.lock);
 }
 
 static void
@@ -61,15 +74,15 @@ note_write(int fd, const void *p, size_t n, off_t at)
 {
 	bool through = (fcntl(fd, F_GETFL) & O_DSYNC) != 0;
 
-	(void)note(through && !tape.deaf ? EVENT_WRITE_THROUGH : EVENT_WRITE, at, p, n);
+	if (which(fd) < FILES)
+		note(through && !tape.deaf ? EVENT_WRITE_THROUGH : EVENT_WRITE, which(fd), at, p, n, 0);
 }
 
 __attribute__((visibility("default"))) ssize_t pwrite(int fd, const void *p, size_t n, off_t at);
 ssize_t
 pwrite(int fd, const void *p, size_t n, off_t at)
 {
-	if (is_log(fd))
-		note_write(fd, p, n, at);
+	note_write(fd, p, n, at);
 	return (ssize_t)syscall(SYS_pwrite64, fd, p, n, at);
 }
 
@@ -77,7 +90,7 @@ __attribute__((visibility("default"))) ssize_t writev(int fd, const struct iovec
 ssize_t
 writev(int fd, const struct iovec *v, int n)
 {
-	if (is_log(fd)) {
+	if (which(fd) < FILES) {
 		off_t at = lseek(fd, 0, SEEK_CUR);
 
 		for (int i = 0; i < n; i++) {
@@ -92,17 +105,19 @@ __attribute__((visibility("default"))) int fdatasync(int fd);
 int
 fdatasync(int fd)
 {
-	if (is_log(fd) && !tape.deaf)
-		(void)note(EVENT_SYNC, 0, NULL, 0);
-	return (int)syscall(SYS_fdatasync, fd);
+	int rc = (int)syscall(SYS_fdatasync, fd);
+
+	if (which(fd) < FILES && !tape.deaf)
+		note(EVENT_SYNC, which(fd), 0, NULL, 0, 0);
+	return rc;
 }
 
 __attribute__((visibility("default"))) int fallocate(int fd, int mode, off_t at, off_t len);
 int
 fallocate(int fd, int mode, off_t at, off_t len)
 {
-	if (is_log(fd))
-		(void)note(EVENT_SIZE, at + len, NULL, 0);
+	if (which(fd) < FILES)
+		note(EVENT_SIZE, which(fd), at + len, NULL, 0, 0);
 	return (int)syscall(SYS_fallocate, fd, mode, at, len);
 }
 
@@ -147,36 +162,39 @@ perhaps(struct disk *d, const struct event *e)
 
 /* The disk after a cut just as event cut was under way; *answered is what the users had been told by then. */
 static void
-cut_at(struct disk *d, const struct disk *start, uint32_t cut, uint64_t *answered)
+cut_at(struct disk d[FILES], const struct disk start[FILES], uint32_t cut, uint64_t *answered)
 {
-	uint32_t synced = 0;
+	uint32_t synced[FILES] = {0};
 
-	memcpy(d->p, start->p, start->size);
-	memset(d->p + start->size, 0, d->room - start->size);
-	d->size = start->size;
+	for (unsigned k = 0; k < FILES; k++) {
+		memcpy(d[k].p, start[k].p, start[k].size);
+		memset(d[k].p + start[k].size, 0, d[k].room - start[k].size);
+		d[k].size = start[k].size;
+	}
 	*answered = 0;
 	for (uint32_t i = 0; i < cut; i++)
 		if (tape.events[i].kind == EVENT_SYNC)
-			synced = i;
+			synced[tape.events[i].file] = i;
 	for (uint32_t i = 0; i <= cut && i < tape.count; i++) {
 		const struct event *e = &tape.events[i];
+		struct disk *on = &d[e->file];
 
 		switch (e->kind) {
 		case EVENT_WRITE:
-			if (i < synced)
-				put(d, e, 0, e->len);
+			if (i < synced[e->file])
+				put(on, e, 0, e->len);
 			else
-				perhaps(d, e);
+				perhaps(on, e);
 			break;
 		case EVENT_WRITE_THROUGH:
 			if (i < cut)
-				put(d, e, 0, e->len);
+				put(on, e, 0, e->len);
 			else
-				perhaps(d, e);
+				perhaps(on, e);
 			break;
 		case EVENT_SIZE:
-			if ((i < synced || dice(2) == 0) && (size_t)e->at > d->size)
-				d->size = (size_t)e->at;
+			if ((i < synced[e->file] || dice(2) == 0) && (size_t)e->at > on->size)
+				on->size = (size_t)e->at;
 			break;
 		case EVENT_ANSWERED:
 			if (i < cut)
@@ -190,23 +208,31 @@ cut_at(struct disk *d, const struct disk *start, uint32_t cut, uint64_t *answere
 
 /* ---- the test ---- */
 
-static uint64_t
-run_and_record(struct world *w, struct disk *start)
+static void
+look_at_file(const struct world *w, unsigned file, struct disk *start)
 {
 	char path[128];
 	struct stat st;
-	uint64_t n = 0;
 	int fd;
 
-	world_file(w, "data.mdb", path);
+	world_file(w, files[file], path);
 	fd = open(path, O_RDONLY);
 	assert_true(fd >= 0 && fstat(fd, &st) == 0);
 	*start = (struct disk){.p = malloc((size_t)st.st_size + 1), .size = (size_t)st.st_size, .room = (size_t)st.st_size};
 	assert_int_equal(read(fd, start->p, start->size), st.st_size);
 	assert_int_equal(close(fd), 0);
-	tape.inode = st.st_ino;
+	tape.inode[file] = st.st_ino;
+}
+
+static uint64_t
+run_and_record(struct world *w, struct disk start[FILES])
+{
+	uint64_t n = 0;
+
+	for (unsigned k = 0; k < FILES; k++)
+		look_at_file(w, k, &start[k]);
 	tape.on = true;
-	for (uint32_t round = 0; round < 60; round++) {
+	for (uint32_t round = 0; round < 120; round++) {
 		uint32_t size = 1 + round % 7;
 
 		for (uint32_t i = 0; i < size; i++)
@@ -214,7 +240,7 @@ run_and_record(struct world *w, struct disk *start)
 		w->now += 40000;
 		world_op(w, OP_PURGE)->purge.limit = 4;
 		world_must_commit(w);
-		note(EVENT_ANSWERED, 0, NULL, 0)->answered = n;
+		note(EVENT_ANSWERED, 0, 0, NULL, 0, n);
 	}
 	tape.on = false;
 	return n;
@@ -271,52 +297,70 @@ holds_apart(struct world *cut, uint64_t answered)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+static void
+write_disk(const struct disk *d, const char *folder, const char *name)
+{
+	static const uint8_t zeros[4096];
+	char path[256];
+	int fd;
+
+	(void)snprintf(path, sizeof path, "%s/%s", folder, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)d->size), 0);
+	for (size_t at = 0; at < d->size; at += 4096) /* the holes stay holes: faster */
+		if (memcmp(d->p + at, zeros, d->size - at < 4096 ? d->size - at : 4096) != 0)
+			assert_true(pwrite(fd, d->p + at, d->size - at < 4096 ? d->size - at : 4096, (off_t)at) > 0);
+	assert_int_equal(close(fd), 0);
+}
+
 static uint32_t
 losses(bool deaf, uint32_t cuts)
 {
 	struct world *w = world_make(true), cut = {.on_disk = true, .partnership = "musterstadt", .now = WORLD_NOW};
-	struct disk start, d;
+	struct disk start[FILES], d[FILES];
 	char path[256];
 	uint32_t lost = 0;
 
+	world_close(w);
+	w->journal_bytes = cut.journal_bytes = 64u << 10; /* gone through several times */
+	w->apply_after_ms = cut.apply_after_ms = 3;
+	world_file(w, "journal", path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(world_open(w), KW_OK);
 	tape.events = calloc(EVENTS_MAX, sizeof *tape.events);
 	assert_non_null(tape.events);
 	tape.count = 0;
 	tape.deaf = deaf;
-	(void)run_and_record(w, &start);
-	d = (struct disk){.p = malloc(32u << 20), .room = 32u << 20};
-	assert_true(d.p != NULL && tape.count > 500);
+	(void)run_and_record(w, start);
+	for (unsigned k = 0; k < FILES; k++) {
+		d[k] = (struct disk){.p = malloc(32u << 20), .room = 32u << 20};
+		assert_non_null(d[k].p);
+	}
+	assert_true(tape.count > 500);
 	(void)snprintf(cut.path, sizeof cut.path, "%s/cut", w->path);
 	for (uint32_t i = 0; i < cuts; i++) {
 		static const char *const leftovers[] = {"mark", "lock.mdb"};
 		uint64_t answered;
-		int fd;
 
-		cut_at(&d, &start, (uint32_t)dice(tape.count), &answered);
+		cut_at(d, start, (uint32_t)dice(tape.count), &answered);
 		(void)mkdir(cut.path, 0700);
 		for (size_t k = 0; k < 2; k++) {
 			(void)snprintf(path, sizeof path, "%s/%s", cut.path, leftovers[k]);
 			(void)unlink(path);
 		}
-		(void)snprintf(path, sizeof path, "%s/data.mdb", cut.path);
-		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-		assert_true(fd >= 0);
-		assert_int_equal(ftruncate(fd, (off_t)d.size), 0);
-		for (size_t at = 0; at < d.size; at += 4096) { /* the holes stay holes: faster */
-			static const uint8_t zeros[4096];
-
-			if (memcmp(d.p + at, zeros, d.size - at < 4096 ? d.size - at : 4096) != 0)
-				assert_true(pwrite(fd, d.p + at, d.size - at < 4096 ? d.size - at : 4096, (off_t)at) > 0);
-		}
-		assert_int_equal(close(fd), 0);
+		for (unsigned k = 0; k < FILES; k++)
+			write_disk(&d[k], cut.path, files[k]);
 		cut.now = w->now;
 		lost += deaf ? !holds_apart(&cut, answered) : !holds(&cut, answered, true);
 	}
 	for (uint32_t i = 0; i < tape.count; i++)
 		free(tape.events[i].bytes);
 	free(tape.events);
-	free(start.p);
-	free(d.p);
+	for (unsigned k = 0; k < FILES; k++) {
+		free(start[k].p);
+		free(d[k].p);
+	}
 	world_free(w);
 	return lost;
 }

@@ -1,0 +1,453 @@
+/* The store before and behind its own thread: what stands in the journal alone is read as what LMDB has, and comes back; and decided batches as bytes. */
+#include "store_world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker/store/decided.h"
+
+#define NEVER_BY_ITSELF (24ull * 3600 * 1000)
+
+/* What is committed stays in the journal until somebody waits for it. */
+static int
+open_lazy(void **state)
+{
+	struct world *w = world_make(true);
+
+	world_close(w);
+	w->apply_after_ms = NEVER_BY_ITSELF;
+	assert_int_equal(world_open(w), KW_OK);
+	*state = w;
+	return 0;
+}
+
+static int
+close_it(void **state)
+{
+	world_free(*state);
+	return 0;
+}
+
+static struct store_entry
+entry_at(struct world *w, enum lane lane, uint64_t number)
+{
+	static struct store_entry e[1];
+	set_no sets[4] = {{0}, {1}, {2}, {3}};
+	uint32_t count;
+	uint64_t tail;
+
+	assert_int_equal(w->s->ops->read(w->s, lane, sets, 4, number - 1, e, 1, UINT64_MAX, &count, &tail, &w->why), KW_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(e[0].at.number, number);
+	return e[0]; /* until world_read_done */
+}
+
+static void
+copy_file(const struct world *w, const char *name, const char *to)
+{
+	char from[128], command[300];
+
+	world_file(w, name, from);
+	(void)snprintf(command, sizeof command, "cp '%s' '%s/%s'", from, w->path, to);
+	assert_int_equal(system(command), 0);
+}
+
+static void
+rename_file(const struct world *w, const char *from, const char *to)
+{
+	char a[128], b[128];
+
+	world_file(w, from, a);
+	world_file(w, to, b);
+	assert_int_equal(rename(a, b), 0);
+}
+
+/* ---- reading ---- */
+
+static void
+a_page_goes_from_lmdb_into_the_journal_and_misses_nothing(void **state)
+{
+	struct world *w = *state;
+	const uint32_t two[] = {0, 1};
+	uint64_t numbers[64];
+	uint32_t n = 0;
+
+	for (uint32_t round = 0; round < 4; round++) {
+		for (uint32_t i = 0; i < 10; i++, n++)
+			world_append(w, LANE_FLASH, n % 3, 1, n);
+		if (round % 2 == 0)
+			world_settle(w);
+		else
+			world_must_commit(w);
+	}
+	assert_int_equal(world_read(w, LANE_FLASH, two, 2, 0, 64, numbers), 27);
+	for (uint32_t i = 0; i < 27; i++)
+		assert_int_equal(numbers[i], i / 2 * 3 + i % 2 + 1);
+	assert_int_equal(world_read(w, LANE_FLASH, two, 2, 29, 64, numbers), 7);
+	assert_int_equal(numbers[0], 31);
+	assert_int_equal(world_read(w, LANE_FLASH, two, 2, 10, 5, numbers), 5);
+	assert_int_equal(numbers[4], 17);
+	assert_int_equal(world_read(w, LANE_FLASH, two, 2, 40, 64, numbers), 0);
+}
+
+static void
+what_is_read_stays_while_lmdb_takes_it(void **state)
+{
+	struct world *w = *state;
+	struct store_entry e;
+
+	world_append(w, LANE_URGENT, 0, 1, 7);
+	world_must_commit(w);
+	e = entry_at(w, LANE_URGENT, 1);
+	world_settle(w);
+	assert_true(world_whole(&e, 7)); /* not freed under the reader */
+	w->s->ops->read_done(w->s);
+	e = entry_at(w, LANE_URGENT, 1);
+	assert_true(world_whole(&e, 7));
+	w->s->ops->read_done(w->s);
+}
+
+/* [P-7] [K-6] As soon as the recall is answered, wherever the content stands. */
+static void
+what_lmdb_has_is_bare_when_the_journal_recalls_it(void **state)
+{
+	struct world *w = *state;
+	uint8_t id[KW_ID_LEN];
+	struct store_entry e;
+	struct store_op *op;
+
+	memcpy(id, world_append(w, LANE_URGENT, 0, 1, 7)->append.id, sizeof id);
+	world_settle(w);
+	op = world_op(w, OP_RECALL);
+	op->recall.sender.v = 1;
+	memcpy(op->recall.id, id, sizeof id);
+	world_must_commit(w);
+	assert_int_equal(op->done, 1);
+	for (int settled = 0; settled < 2; settled++) {
+		e = entry_at(w, LANE_URGENT, 1);
+		assert_true(e.recalled && e.body.len == 0 && e.wraps.len > 0);
+		w->s->ops->read_done(w->s);
+		if (settled == 0)
+			world_settle(w);
+	}
+}
+
+static void
+questions_are_answered_from_the_journal(void **state)
+{
+	struct world *w = *state;
+	uint8_t id[KW_ID_LEN], record[WIRE_COMMIT_LEN], path[KW_PATH_MAX][KW_HASH_LEN], hash[KW_HASH_LEN];
+	struct store_found found;
+	struct store_sizes sizes;
+	struct commit c;
+	uint32_t len;
+	uint64_t ms;
+
+	for (uint32_t i = 0; i < 5; i++)
+		memcpy(id, world_append(w, LANE_ROUTINE, 0, 1, i)->append.id, sizeof id);
+	world_must_commit(w);
+	assert_int_equal(w->s->ops->find(w->s, (node_no){1}, id, &found, &w->why), KW_OK);
+	assert_int_equal(found.at.number, 5);
+	assert_int_equal(found.index, 4);
+	assert_int_equal(w->s->ops->find(w->s, (node_no){2}, id, &found, &w->why), KW_ENOTFOUND);
+	assert_int_equal(w->s->ops->proof(w->s, 1, 4, record, path, &len, &w->why), KW_OK);
+	assert_memory_equal(record, w->b.commit, WIRE_COMMIT_LEN);
+	assert_int_equal(commit_decode(&c, record, NULL), KW_OK);
+	assert_true(commit_path_holds(c.root, 5, 4, w->b.leaves[4], (const void *)path, len));
+	assert_int_equal(w->s->ops->commit_hash(w->s, 1, hash), KW_OK);
+	assert_int_equal(w->s->ops->commit_time(w->s, 1, &ms), KW_OK);
+	assert_int_equal(ms, w->now);
+	w->s->ops->sizes(w->s, &sizes);
+	assert_int_equal(sizes.entries[LANE_ROUTINE], 5);
+}
+
+/* ---- deciding ---- */
+
+static void
+what_stands_in_the_journal_alone_is_known(void **state)
+{
+	struct world *w = *state;
+
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_must_commit(w);
+	assert_int_equal(w->ops[0].result, APPEND_STORED);
+	assert_int_equal(w->ops[1].result, APPEND_DUPLICATE);
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_append(w, LANE_FLASH, 0, 1, 1)->append.frame_hash[0] ^= 1;
+	world_append(w, LANE_FLASH, 0, 1, 2)->append.if_known = true;
+	world_append(w, LANE_FLASH, 0, 1, 1)->append.if_known = true;
+	world_must_commit(w);
+	assert_int_equal(w->ops[0].result, APPEND_DUPLICATE);
+	assert_int_equal(w->ops[0].at.number, 1);
+	assert_int_equal(w->ops[0].commit, 1);
+	assert_int_equal(w->ops[1].result, APPEND_CONFLICT);
+	assert_int_equal(w->ops[2].result, APPEND_ABSENT);
+	assert_int_equal(w->ops[3].result, APPEND_DUPLICATE);
+	assert_false(w->b.has_commit);
+}
+
+static void
+retention_beside_appends_goes_on_by_itself(void **state)
+{
+	struct world *w = *state;
+	struct store_op *op;
+
+	for (uint32_t i = 0; i < 20; i++)
+		world_append(w, LANE_FLASH, 0, 1, i);
+	world_settle(w);
+	world_append(w, LANE_FLASH, 0, 1, 100);
+	op = world_op(w, OP_SWEEP);
+	op->sweep.lane = LANE_FLASH;
+	op->sweep.upto = 20;
+	op->sweep.limit = 3;
+	world_must_commit(w);
+	assert_int_equal(op->done, 0);
+	assert_int_equal(op->at.number, 20);
+	for (int i = 0; i < 8; i++)
+		world_settle(w); /* each goes on with what was left over */
+	for (uint32_t i = 1; i <= 20; i++) {
+		struct store_entry e = entry_at(w, LANE_FLASH, i);
+
+		assert_int_equal(e.body.len, 0);
+		w->s->ops->read_done(w->s);
+	}
+	assert_true(entry_at(w, LANE_FLASH, 21).body.len > 0);
+	w->s->ops->read_done(w->s);
+}
+
+static void
+a_batch_that_the_journal_cannot_hold_goes_straight_to_lmdb(void **state)
+{
+	struct world *w = *state;
+	static uint8_t much[200000];
+	uint64_t numbers[8];
+	char path[128];
+
+	world_close(w);
+	w->journal_bytes = 64u << 10;
+	world_file(w, "journal", path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(world_open(w), KW_OK);
+	for (uint32_t i = 0; i < 3; i++) {
+		world_append(w, LANE_URGENT, 0, 1, 2 * i);
+		world_must_commit(w);
+		world_append(w, LANE_URGENT, 0, 1, 2 * i + 1)->append.body = span_of(much, sizeof much);
+		world_must_commit(w);
+		assert_int_equal(w->ops[0].at.number, 2 * i + 2);
+		assert_int_equal(w->ops[0].commit, 2 * i + 2);
+	}
+	assert_int_equal(world_read(w, LANE_URGENT, (const uint32_t[]){0}, 1, 0, 8, numbers), 6);
+	world_close(w);
+	assert_int_equal(world_open(w), KW_OK);
+	assert_int_equal(w->heard.tail[LANE_URGENT], 6);
+	assert_int_equal(world_read(w, LANE_URGENT, (const uint32_t[]){0}, 1, 0, 8, numbers), 6);
+}
+
+static void
+more_than_the_journal_holds_waits_for_lmdb(void **state)
+{
+	struct world *w = *state;
+	uint64_t numbers[1024];
+	char path[128];
+
+	world_close(w);
+	w->journal_bytes = 64u << 10;
+	world_file(w, "journal", path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(world_open(w), KW_OK);
+	for (uint32_t i = 0; i < 300; i++) {
+		world_append(w, LANE_URGENT, 0, 1, i);
+		world_must_commit(w);
+	}
+	assert_int_equal(world_read(w, LANE_URGENT, (const uint32_t[]){0}, 1, 0, 1024, numbers), 300);
+}
+
+/* ---- files that do not belong together ---- */
+
+static void
+an_older_data_file_beside_its_journal_is_brought_up_to_date(void **state)
+{
+	struct world *w = *state;
+
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_settle(w);
+	copy_file(w, "data.mdb", "older");
+	for (uint32_t i = 2; i < 10; i++) {
+		world_append(w, LANE_FLASH, 0, 1, i);
+		world_must_commit(w);
+	}
+	world_close(w);
+	rename_file(w, "older", "data.mdb");
+	assert_int_equal(world_open(w), KW_OK);
+	assert_int_equal(w->heard.tail[LANE_FLASH], 9);
+}
+
+static void
+a_data_file_that_its_journal_has_left_behind_is_refused(void **state)
+{
+	struct world *w = *state;
+	char path[128];
+
+	world_close(w);
+	w->journal_bytes = 64u << 10;
+	world_file(w, "journal", path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(world_open(w), KW_OK);
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_settle(w);
+	copy_file(w, "data.mdb", "older");
+	for (uint32_t i = 2; i < 100; i++) {
+		world_append(w, LANE_FLASH, 0, 1, i);
+		world_must_commit(w);
+	}
+	world_close(w);
+	rename_file(w, "older", "data.mdb");
+	assert_int_equal(world_open(w), KW_ECORRUPT);
+	assert_non_null(strstr(w->why.text, "does not follow from it"));
+	assert_int_equal(unlink(path), 0); /* somebody wants the older state: it is one */
+	assert_int_equal(world_open(w), KW_OK);
+	assert_int_equal(w->heard.tail[LANE_FLASH], 1);
+}
+
+/* A backup needs data.mdb alone, once everything is in it. */
+static void
+a_clean_end_leaves_everything_in_the_data_file(void **state)
+{
+	struct world *w = *state;
+	char path[128];
+
+	for (uint32_t i = 0; i < 10; i++)
+		world_append(w, LANE_FLASH, 0, 1, i);
+	world_must_commit(w);
+	world_close(w);
+	world_file(w, "journal", path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(world_open(w), KW_OK);
+	assert_int_equal(w->heard.tail[LANE_FLASH], 10);
+}
+
+/* ---- decided batches as bytes ---- */
+
+static void
+put_one_of_each(struct buf *b, size_t *begun)
+{
+	static const uint8_t id[KW_ID_LEN] = {1}, hash[KW_HASH_LEN] = {2}, record[WIRE_COMMIT_LEN] = {3}, leaves[2 * KW_HASH_LEN] = {4};
+	const struct decided_op ops[] = {
+		{.kind = OP_LOG_EPOCH, .log_epoch = {7, {1, 2, 3}}},
+		{.kind = OP_NODE, .node = {{5}, span_str("city/public-order")}},
+		{.kind = OP_SET, .set = {{6}, span_of(leaves, 8)}},
+		{.kind = OP_APPEND, .append = {.lane = LANE_URGENT, .receipt = true, .set = {6}, .sender = {5}, .number = 9, .expires_ms = 10, .body_until_ms = 11,
+			.proof_until_ms = 12, .id = id, .frame_hash = hash, .head = span_str("head"), .wraps = span_str("wraps"), .body = span_str("body")}},
+		{.kind = OP_AGREEMENT, .agreement = {2, {4, 5, 6}, span_str("text"), span_str("sigs")}},
+		{.kind = OP_CURSOR, .cursor = {{5}, LANE_ROUTINE, {7, 8}}},
+		{.kind = OP_SUBSCRIBE, .subscribe = {{5}, span_str("\001#")}},
+		{.kind = OP_EVIDENCE, .evidence = {span_str("two under one id")}},
+		{.kind = OP_PURGE, .purge = {100}},
+		{.kind = OP_SWEEP, .sweep = {LANE_FLASH, {6}, 20, 30}},
+		{.kind = OP_CASE, .one_case = {id, span_str("case")}},
+		{.kind = OP_FOLDED, .folded = {{1, 2, 3}}},
+		{.kind = OP_RECALL, .recall = {LANE_URGENT, 9}},
+	};
+	const uint32_t count = sizeof ops / sizeof ops[0];
+
+	*begun = b->len;
+	decided_begin(b, 1234);
+	for (uint32_t i = 0; i < count; i++)
+		decided_put(b, &ops[i]);
+	decided_end(b, *begun, count, &(struct decided_commit){true, 99, record, 2, leaves});
+	assert_true(buf_ok(b));
+}
+
+static bool
+reads_whole(struct span bytes, uint32_t *kinds)
+{
+	struct decided_reader r;
+	struct decided_commit c;
+	struct decided_op op;
+
+	*kinds = 0;
+	if (!decided_open(&r, bytes))
+		return false;
+	while (r.left > 0) {
+		if (!decided_next(&r, &op))
+			return false;
+		*kinds |= 1u << op.kind;
+	}
+	return decided_close(&r, &c);
+}
+
+static void
+what_was_decided_is_read_again(void **state)
+{
+	struct buf b = BUF_INIT(65536), again = BUF_INIT(65536);
+	struct decided_reader r;
+	struct decided_commit c;
+	struct decided_op op;
+	size_t begun, second;
+	uint32_t kinds, count = 0;
+
+	(void)state;
+	put_one_of_each(&b, &begun);
+	assert_true(reads_whole(buf_span(&b), &kinds));
+	assert_int_equal(kinds, (1u << (OP_RECALL + 1)) - 1);
+	second = again.len;
+	assert_true(decided_open(&r, buf_span(&b)));
+	decided_begin(&again, r.now_ms);
+	for (; r.left > 0; count++) {
+		assert_true(decided_next(&r, &op));
+		decided_put(&again, &op);
+	}
+	assert_true(decided_close(&r, &c));
+	decided_end(&again, second, count, &c);
+	assert_true(span_eq(buf_span(&b), buf_span(&again)));
+	buf_free(&b);
+	buf_free(&again);
+}
+
+static void
+nothing_cut_short_or_too_long_is_taken_for_whole(void **state)
+{
+	struct buf b = BUF_INIT(65536);
+	uint32_t kinds;
+	size_t begun;
+
+	(void)state;
+	put_one_of_each(&b, &begun);
+	for (size_t len = 0; len < b.len; len++) {
+		uint8_t *exact = malloc(len + 1); /* so that a sanitizer sees a step too far */
+
+		assert_non_null(exact);
+		memcpy(exact, b.p, len);
+		assert_false(reads_whole(span_of(exact, len), &kinds));
+		free(exact);
+	}
+	buf_put_u8(&b, 0);
+	assert_false(reads_whole(buf_span(&b), &kinds));
+	buf_free(&b);
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, open_lazy, close_it)
+	const struct CMUnitTest tests[] = {
+		T(a_page_goes_from_lmdb_into_the_journal_and_misses_nothing),
+		T(what_is_read_stays_while_lmdb_takes_it),
+		T(what_lmdb_has_is_bare_when_the_journal_recalls_it),
+		T(questions_are_answered_from_the_journal),
+		T(what_stands_in_the_journal_alone_is_known),
+		T(retention_beside_appends_goes_on_by_itself),
+		T(a_batch_that_the_journal_cannot_hold_goes_straight_to_lmdb),
+		T(more_than_the_journal_holds_waits_for_lmdb),
+		T(an_older_data_file_beside_its_journal_is_brought_up_to_date),
+		T(a_data_file_that_its_journal_has_left_behind_is_refused),
+		T(a_clean_end_leaves_everything_in_the_data_file),
+		cmocka_unit_test(what_was_decided_is_read_again),
+		cmocka_unit_test(nothing_cut_short_or_too_long_is_taken_for_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
