@@ -167,6 +167,7 @@ take_append(struct cursor *c, struct decided_append *a)
 	flags = cursor_u8(c);
 	a->entry = (flags & FLAG_ENTRY) != 0;
 	a->receipt = (flags & FLAG_RECEIPT) != 0;
+	c->bad = c->bad || (flags & ~(FLAG_ENTRY | FLAG_RECEIPT)) != 0;
 	a->set.v = cursor_u32(c);
 	a->sender.v = cursor_u32(c);
 	a->number = cursor_u64(c);
@@ -256,8 +257,11 @@ decided_close(struct decided_reader *r, struct decided_commit *out)
 {
 	struct cursor *c = &r->at;
 
+	uint8_t there = cursor_u8(c);
+
 	MUST(r->left == 0);
-	*out = (struct decided_commit){.there = cursor_u8(c) == 1};
+	*out = (struct decided_commit){.there = there == 1};
+	c->bad = c->bad || there > 1;
 	if (out->there) {
 		out->until_ms = cursor_u64(c);
 		out->record = cursor_take(c, WIRE_COMMIT_LEN);
