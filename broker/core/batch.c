@@ -313,7 +313,7 @@ core_batch(struct core *c, struct core_time now)
 	}
 	c->room_out = c->room_first;
 	MUST(n <= OPS_MAX);
-	c->batch = (struct store_batch){.ops = c->ops, .count = n, .now_ms = now.wall_ms};
+	c->batch = (struct store_batch){.ops = c->ops, .count = n, .now_ms = now.wall_ms, .waits = c->room_out};
 	c->batch_out = true;
 	return &c->batch;
 }

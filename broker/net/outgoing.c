@@ -319,13 +319,17 @@ ask_sizes(struct relay *r, uint64_t now_ms)
 {
 	struct store_sizes sizes;
 	struct kw_why why;
+	enum kw_err err;
 
 	if (r->sizes_asked_ms != 0 && now_ms - r->sizes_asked_ms < SIZES_EVERY_MS)
 		return;
 	r->sizes_asked_ms = now_ms;
 	r->parts.store->ops->sizes(r->parts.store, &sizes);
 	core_sizes(r->parts.core, &sizes);
-	if (r->parts.store->ops->scrub(r->parts.store, SCRUB_RECORDS, &why) != KW_OK)
+	err = r->parts.store->ops->scrub(r->parts.store, SCRUB_RECORDS, &why);
+	if (err == KW_EIO)
+		relay_read_failed(r, &why);
+	else if (err != KW_OK)
 		log_event(LOG_ERROR, "store.damaged", "why=\"%s\"", why.text);
 }
 

@@ -13,12 +13,13 @@
 
 #include "base/fs.h"
 
-/* A record: magic, length of what it carries (32), number (64), sum of the one before (16), its own sum (16). */
+/* A record: magic, length of what it carries (32), number (64), sum of the one before (16), sum of all that (8), sum of the whole (16). */
 #define MAGIC "KWJ1"
 #define OFF_LEN 4u
 #define OFF_NUMBER 8u
 #define OFF_BEFORE 16u
-#define OFF_SUM 32u
+#define OFF_HEAD_SUM 32u
+#define OFF_SUM 40u
 
 struct journal {
 	int fd;
@@ -36,6 +37,13 @@ paged(uint64_t len)
 }
 
 static enum kw_err
+no_journal(const struct journal *j, struct kw_why *why)
+{
+	return kw_refuse(why, KW_ECORRUPT, "%s is missing, although this store was not ended cleanly and something of it may stand there alone; restore the folder from the last backup",
+	                 j->path);
+}
+
+static enum kw_err
 failed(const struct journal *j, const char *doing, struct kw_why *why)
 {
 	return kw_refuse(why, errno == ENOSPC || errno == EDQUOT ? KW_EFULL : KW_EIO, "%s cannot be %s: %s; look at the disk and the system's log", j->path, doing,
@@ -44,23 +52,24 @@ failed(const struct journal *j, const char *doing, struct kw_why *why)
 
 /* ---- whole reads and writes ---- */
 
-static bool
+/* How much of it was written: all, or errno says why not. */
+static size_t
 write_at(int fd, const uint8_t *p, size_t len, uint64_t at)
 {
-	while (len > 0) {
-		ssize_t n = pwrite(fd, p, len, (off_t)at);
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pwrite(fd, p + done, len - done, (off_t)(at + done));
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
 			errno = n == 0 ? EIO : errno;
-			return false;
+			break;
 		}
-		p += n;
-		at += (uint64_t)n;
-		len -= (size_t)n;
+		done += (size_t)n;
 	}
-	return true;
+	return done;
 }
 
 static bool
@@ -92,7 +101,7 @@ fill_with_zeros(const struct journal *j, int fd, uint64_t bytes, struct kw_why *
 	for (uint64_t at = 0; at < bytes; at += sizeof zeros) {
 		size_t len = bytes - at < sizeof zeros ? (size_t)(bytes - at) : sizeof zeros;
 
-		if (!write_at(fd, zeros, len, at))
+		if (write_at(fd, zeros, len, at) != len)
 			return failed(j, "made", why);
 	}
 	return fsync(fd) == 0 ? KW_OK : failed(j, "made", why);
@@ -123,28 +132,37 @@ make(const struct journal *j, const char *folder, uint64_t bytes, struct kw_why 
 }
 
 static enum kw_err
-begin(struct journal *j, const char *folder, uint64_t bytes, struct kw_why *why)
+find_or_make(struct journal *j, const char *folder, uint64_t bytes, bool may_make, struct kw_why *why)
 {
 	struct stat st;
-	enum kw_err err;
 
-	if (access(j->path, F_OK) != 0) {
-		if ((err = make(j, folder, bytes, why)) != KW_OK)
-			return err;
-		j->next.at = j->free_from = 0;
-	}
+	if (lstat(j->path, &st) == 0)
+		return KW_OK;
+	if (errno != ENOENT)
+		return failed(j, "opened", why);
+	return may_make ? make(j, folder, bytes, why) : no_journal(j, why);
+}
+
+static enum kw_err
+begin(struct journal *j, struct kw_why *why)
+{
+	struct stat st;
+
 	j->fd = open(j->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (j->fd < 0 || fstat(j->fd, &st) != 0)
 		return failed(j, "opened", why);
 	j->bytes = (uint64_t)st.st_size;
-	if (!S_ISREG(st.st_mode) || j->bytes < JOURNAL_PAGE || j->bytes % JOURNAL_PAGE != 0 || j->next.at > j->bytes || j->next.at % JOURNAL_PAGE != 0)
+	if (!S_ISREG(st.st_mode) || j->bytes < JOURNAL_PAGE || j->bytes % JOURNAL_PAGE != 0 || j->next.at % JOURNAL_PAGE != 0)
 		return kw_refuse(why, KW_ECORRUPT, "%s is not the journal of this store; restore the folder from the last backup", j->path);
+	if (j->next.at > j->bytes)
+		j->next.at = 0;
+	j->free_from = j->next.at;
 	/* What a killed broker wrote last may be seen and not be on disk yet. */
 	return fsync(j->fd) == 0 ? KW_OK : failed(j, "synced", why);
 }
 
 enum kw_err
-journal_open(struct journal **out, const char *folder, uint64_t bytes, uint64_t seed, const struct journal_place *next, struct kw_why *why)
+journal_open(struct journal **out, const char *folder, uint64_t bytes, bool may_make, uint64_t seed, const struct journal_place *next, struct kw_why *why)
 {
 	struct journal *j = calloc(1, sizeof *j);
 	enum kw_err err;
@@ -155,11 +173,10 @@ journal_open(struct journal **out, const char *folder, uint64_t bytes, uint64_t 
 	j->fd = -1;
 	j->seed = seed;
 	j->next = *next;
-	j->free_from = next->at;
 	if (snprintf(j->path, sizeof j->path, "%s/journal", folder) >= (int)sizeof j->path)
 		err = kw_refuse(why, KW_ELIMIT, "%s is too long a path", folder);
-	else
-		err = begin(j, folder, bytes, why);
+	else if ((err = find_or_make(j, folder, bytes, may_make, why)) == KW_OK)
+		err = begin(j, why);
 	if (err != KW_OK) {
 		journal_close(&j);
 		return err;
@@ -181,17 +198,22 @@ journal_close(struct journal **j)
 
 /* ---- records ---- */
 
+static uint64_t
+head_sum(const struct journal *j, const uint8_t *record)
+{
+	return XXH3_64bits_withSeed(record, OFF_HEAD_SUM, j->seed);
+}
+
 static void
 sum(uint8_t out[JOURNAL_SUM], const struct journal *j, const uint8_t *record, size_t len)
 {
 	XXH128_canonical_t packed;
-	uint64_t head = XXH3_64bits_withSeed(record, OFF_SUM, j->seed);
 
-	XXH128_canonicalFromHash(&packed, XXH3_128bits_withSeed(record + JOURNAL_HEAD, len - JOURNAL_HEAD, head));
+	XXH128_canonicalFromHash(&packed, XXH3_128bits_withSeed(record + JOURNAL_HEAD, len - JOURNAL_HEAD, head_sum(j, record)));
 	memcpy(out, packed.digest, JOURNAL_SUM);
 }
 
-/* Whole and whole only; its number is told in any case. KW_ENOTFOUND: none stands there. */
+/* Whole and whole only, and its number. KW_ENOTFOUND: none stands there. */
 static enum kw_err
 record_at(const struct journal *j, uint64_t at, struct buf *out, uint64_t *number, struct kw_why *why)
 {
@@ -205,7 +227,7 @@ record_at(const struct journal *j, uint64_t at, struct buf *out, uint64_t *numbe
 		return failed(j, "read", why);
 	len = (uint64_t)be32_get(p + OFF_LEN) + JOURNAL_HEAD;
 	*number = be64_get(p + OFF_NUMBER);
-	if (memcmp(p, MAGIC, 4) != 0 || len > j->bytes - at)
+	if (memcmp(p, MAGIC, 4) != 0 || be64_get(p + OFF_HEAD_SUM) != head_sum(j, p) || len > j->bytes - at)
 		return KW_ENOTFOUND;
 	buf_commit(out, len < JOURNAL_PAGE ? (size_t)len : JOURNAL_PAGE);
 	if (len > JOURNAL_PAGE) {
@@ -293,27 +315,56 @@ journal_place_for(const struct journal *j, size_t record_len)
 	return (j->used == 0 ? j->bytes : j->free_from) >= len ? 0 : JOURNAL_NO_ROOM;
 }
 
+static void
+seal_head(const struct journal *j, struct buf *record)
+{
+	memcpy(record->p, MAGIC, 4);
+	be32_put(record->p + OFF_LEN, (uint32_t)(record->len - JOURNAL_HEAD));
+	be64_put(record->p + OFF_NUMBER, j->next.number);
+	memcpy(record->p + OFF_BEFORE, j->next.before, JOURNAL_SUM);
+	be64_put(record->p + OFF_HEAD_SUM, head_sum(j, record->p));
+	sum(record->p + OFF_SUM, j, record->p, record->len);
+}
+
 enum kw_err
 journal_append(struct journal *j, struct buf *record, uint64_t at, struct kw_why *why)
 {
-	size_t len = record->len, pad = (size_t)(paged(len) - len);
+	size_t len = record->len, pad = (size_t)(paged(len) - len), written;
 	uint8_t *zeros;
 
 	MUST(len > JOURNAL_HEAD && at % JOURNAL_PAGE == 0 && at < j->bytes && j->bytes - at >= len + pad);
 	if ((zeros = buf_reserve(record, pad)) == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for the journal");
 	memset(zeros, 0, pad);
-	memcpy(record->p, MAGIC, 4);
-	be32_put(record->p + OFF_LEN, (uint32_t)(len - JOURNAL_HEAD));
-	be64_put(record->p + OFF_NUMBER, j->next.number);
-	memcpy(record->p + OFF_BEFORE, j->next.before, JOURNAL_SUM);
-	sum(record->p + OFF_SUM, j, record->p, len);
-	if (!write_at(j->fd, record->p, len + pad, at))
-		return failed(j, "written", why);
+	seal_head(j, record);
+	written = write_at(j->fd, record->p, len + pad, at);
+	if (written < len + pad) {
+		enum kw_err err = failed(j, "written", why);
+
+		return written == 0 ? err : KW_EIO; /* a part of it might be taken for the whole */
+	}
 	if (fdatasync(j->fd) == 0)
 		return KW_OK;
 	(void)failed(j, "synced", why);
 	return KW_EIO; /* whatever the reason: what became of it nobody knows */
+}
+
+struct journal_place
+journal_pass(struct journal *j, struct buf *record)
+{
+	struct journal_place after = {.number = j->next.number + 1, .at = j->next.at};
+
+	MUST(j->used == 0);
+	seal_head(j, record);
+	memcpy(after.before, record->p + OFF_SUM, JOURNAL_SUM);
+	return after;
+}
+
+void
+journal_passed(struct journal *j, const struct journal_place *after)
+{
+	j->next = *after;
+	j->free_from = after->at;
 }
 
 void

@@ -91,7 +91,7 @@ void
 recent_batch_recall(struct recent_batch *b, enum lane lane, uint64_t number)
 {
 	MUST(b->recall_count < b->recall_room);
-	b->recalls[b->recall_count++] = (struct recent_recall){lane, number};
+	b->recalls[b->recall_count++] = (struct recent_recall){.lane = lane, .number = number};
 }
 
 void
@@ -146,8 +146,8 @@ take_entries(struct recent_batch *b, struct span decided)
 	MUST(decided_close(&r, &b->commit));
 }
 
-struct recent_batch *
-recent_of_record(struct buf *record)
+enum kw_err
+recent_of_record(struct recent_batch **out, struct buf *record)
 {
 	struct span all = buf_span(record);
 	static const struct recents none;
@@ -155,13 +155,14 @@ recent_of_record(struct buf *record)
 	uint32_t appends;
 
 	if (all.len < JOURNAL_HEAD || !count_appends(&appends, span_of(all.p + JOURNAL_HEAD, all.len - JOURNAL_HEAD)))
-		return NULL;
+		return KW_ECORRUPT;
 	if ((b = recent_new(&none, appends, 0, record->max)) == NULL)
-		return NULL;
+		return KW_ENOMEM;
 	b->record = *record;
 	*record = BUF_INIT(b->record.max);
 	take_entries(b, span_of(all.p + JOURNAL_HEAD, all.len - JOURNAL_HEAD));
-	return b;
+	*out = b;
+	return KW_OK;
 }
 
 /* ---- the list ---- */
@@ -173,29 +174,72 @@ recent_init(struct recents *r)
 	randombytes_buf(&r->seed, sizeof r->seed);
 }
 
-static struct recent_entry **
-bucket_of(struct recents *r, const struct recent_entry *e)
-{
-	return &r->by_id[e->hash & (RECENT_BUCKETS - 1)];
-}
-
 static void
 link_by_id(struct recents *r, struct recent_entry *e)
 {
-	struct recent_entry **bucket = bucket_of(r, e);
+	struct recent_entry **bucket = &r->by_id[e->hash & (RECENT_BUCKETS - 1)];
 
 	e->next_in_all = *bucket;
+	e->to_it = bucket;
+	if (*bucket != NULL)
+		(*bucket)->to_it = &e->next_in_all;
 	*bucket = e;
 }
 
 static void
-unlink_by_id(struct recents *r, const struct recent_entry *e)
+unlink_by_id(struct recent_entry *e)
 {
-	struct recent_entry **at = bucket_of(r, e);
+	*e->to_it = e->next_in_all;
+	if (e->next_in_all != NULL)
+		e->next_in_all->to_it = e->to_it;
+}
 
-	while (*at != e)
-		at = &(*at)->next_in_all;
-	*at = e->next_in_all;
+static struct recent_recall **
+recall_bucket(const struct recents *r, enum lane lane, uint64_t number)
+{
+	return (struct recent_recall **)(uintptr_t)&r->recalled[(number * KW_LANES + (uint64_t)lane) & (RECENT_FEW_BUCKETS - 1)];
+}
+
+static void
+link_recall(struct recents *r, struct recent_recall *c)
+{
+	struct recent_recall **bucket = recall_bucket(r, c->lane, c->number);
+
+	c->next = *bucket;
+	c->to_it = bucket;
+	if (*bucket != NULL)
+		(*bucket)->to_it = &c->next;
+	*bucket = c;
+	r->recall_count++;
+}
+
+static void
+unlink_recall(struct recents *r, struct recent_recall *c)
+{
+	*c->to_it = c->next;
+	if (c->next != NULL)
+		c->next->to_it = c->to_it;
+	r->recall_count--;
+}
+
+static void
+link_by_commit(struct recents *r, struct recent_batch *b)
+{
+	struct recent_batch **bucket = &r->by_commit[b->commit_number & (RECENT_FEW_BUCKETS - 1)];
+
+	b->next_by_commit = *bucket;
+	b->to_it = bucket;
+	if (*bucket != NULL)
+		(*bucket)->to_it = &b->next_by_commit;
+	*bucket = b;
+}
+
+static void
+unlink_by_commit(struct recent_batch *b)
+{
+	*b->to_it = b->next_by_commit;
+	if (b->next_by_commit != NULL)
+		b->next_by_commit->to_it = b->to_it;
 }
 
 enum kw_err
@@ -233,6 +277,7 @@ mark_recalled(struct recents *r, const struct recent_batch *b)
 	for (uint32_t i = 0; i < b->recall_count; i++) {
 		struct recent_entry *e = recent_at(r, b->recalls[i].lane, b->recalls[i].number);
 
+		link_recall(r, &b->recalls[i]);
 		if (e == NULL)
 			continue;
 		e->recalled = true;
@@ -263,6 +308,8 @@ recent_add(struct recents *r, struct recent_batch *b)
 	r->bytes += b->record.len;
 	r->pages += b->pages;
 	r->lmdb_bytes += b->lmdb_bytes;
+	if (b->commit_number != 0)
+		link_by_commit(r, b);
 	mark_recalled(r, b);
 }
 
@@ -279,23 +326,38 @@ forget(struct recents *r, struct recent_batch *b)
 		if (--l->count == 0)
 			l->first = 0;
 		if (e->a.sender.v != UINT32_MAX)
-			unlink_by_id(r, e);
+			unlink_by_id(e);
 	}
 	r->bytes -= b->record.len;
 	r->pages -= b->pages;
 	r->lmdb_bytes -= b->lmdb_bytes;
+	if (b->commit_number != 0)
+		unlink_by_commit(b);
 	b->next = r->dropped;
 	r->dropped = b;
 }
 
-static void
-free_dropped(struct recents *r)
+struct recent_batch *
+recent_spare(struct recents *r)
 {
-	struct recent_batch *b;
+	struct recent_batch *all = r->pins == 0 ? r->dropped : NULL;
 
-	while (r->pins == 0 && (b = r->dropped) != NULL) {
-		r->dropped = b->next;
+	for (struct recent_batch *b = all; b != NULL; b = b->next)
+		for (uint32_t i = 0; i < b->recall_count; i++)
+			unlink_recall(r, &b->recalls[i]);
+	if (all != NULL)
+		r->dropped = NULL;
+	return all;
+}
+
+void
+recent_free_chain(struct recent_batch *b)
+{
+	while (b != NULL) {
+		struct recent_batch *next = b->next;
+
 		recent_free(&b);
+		b = next;
 	}
 }
 
@@ -314,7 +376,6 @@ recent_drop(struct recents *r, const struct recent_batch *upto)
 			r->newest = NULL;
 		forget(r, b);
 	}
-	free_dropped(r);
 }
 
 void
@@ -323,7 +384,7 @@ recent_clear(struct recents *r)
 	MUST(r->pins == 0);
 	if (r->newest != NULL)
 		recent_drop(r, r->newest);
-	free_dropped(r);
+	recent_free_chain(recent_spare(r));
 	for (int lane = 0; lane < KW_LANES; lane++) {
 		free(r->lane[lane].at);
 		r->lane[lane] = (struct recent_lane){.at = NULL};
@@ -337,7 +398,6 @@ recent_unpin(struct recents *r)
 {
 	MUST(r->pins > 0);
 	r->pins--;
-	free_dropped(r);
 }
 
 struct recent_entry *
@@ -362,27 +422,19 @@ recent_at(const struct recents *r, enum lane lane, uint64_t number)
 const struct recent_batch *
 recent_commit(const struct recents *r, uint64_t number)
 {
-	for (const struct recent_batch *b = r->oldest; b != NULL; b = b->next)
-		if (b->commit_number == number)
-			return b;
-	return NULL;
+	const struct recent_batch *b = r->by_commit[number & (RECENT_FEW_BUCKETS - 1)];
+
+	while (b != NULL && b->commit_number != number)
+		b = b->next_by_commit;
+	return b;
 }
 
 bool
 recent_recalls(const struct recents *r, enum lane lane, uint64_t number)
 {
-	for (const struct recent_batch *b = r->oldest; b != NULL; b = b->next)
-		for (uint32_t i = 0; i < b->recall_count; i++)
-			if (b->recalls[i].lane == lane && b->recalls[i].number == number)
-				return true;
-	return false;
-}
+	const struct recent_recall *c = *recall_bucket(r, lane, number);
 
-bool
-recent_any_recall(const struct recents *r)
-{
-	for (const struct recent_batch *b = r->oldest; b != NULL; b = b->next)
-		if (b->recall_count > 0)
-			return true;
-	return false;
+	while (c != NULL && (c->lane != lane || c->number != number))
+		c = c->next;
+	return c != NULL;
 }

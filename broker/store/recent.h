@@ -2,8 +2,9 @@
  * recent: what is in the journal and not in LMDB yet, so that it can be read all the same: batches in the order in which they were decided,
  * their entries by lane and number and by sender and id, their commits, and what they recall.
  *
- * A batch belongs to who made it until recent_add; from then on to this list until recent_drop, and as long as somebody reads (recent_pin),
- * what was dropped stays in memory. All calls but those on a batch that is not in the list yet are made under one lock of the caller's.
+ * A batch belongs to who made it until recent_add; from then on to this list. What is dropped because LMDB has it stays in memory as long as
+ * somebody reads (recent_pin), and its recalls stay known for who has an older snapshot of LMDB; then recent_spare gives it away, to be freed
+ * without the lock. All calls but those on a batch that is not in the list are made under one lock of the caller's.
  */
 #ifndef KW_BROKER_RECENT_H
 #define KW_BROKER_RECENT_H
@@ -12,6 +13,7 @@
 #include "broker/store/journal.h"
 
 #define RECENT_BUCKETS 8192u
+#define RECENT_FEW_BUCKETS 1024u
 
 struct recent_entry {
 	struct decided_append a;     /* points into the batch's record; its body is empty once it is recalled */
@@ -20,10 +22,10 @@ struct recent_entry {
 	uint32_t log_epoch;
 	bool recalled;
 	uint64_t hash;               /* of sender and id; of a notification, a broker's own entry is not found by them */
-	struct recent_entry *next_in_batch, *next_in_all;
+	struct recent_entry *next_in_batch, *next_in_all, **to_it;
 };
 
-struct recent_recall { enum lane lane; uint64_t number; };
+struct recent_recall { enum lane lane; uint64_t number; struct recent_recall *next, **to_it; };
 
 struct recent_batch {
 	struct recent_batch *next;
@@ -38,6 +40,7 @@ struct recent_batch {
 	struct recent_recall *recalls;
 	uint32_t recall_count, recall_room;
 	uint64_t commit_number;      /* 0: it has none */
+	struct recent_batch *next_by_commit, **to_it;
 	struct decided_commit commit;
 	struct store_batch *asked;   /* not NULL: somebody waits until LMDB has it, and for what its retention did */
 	uint64_t pages, lmdb_bytes;  /* the most that LMDB writes for it; what it then keeps */
@@ -51,6 +54,9 @@ struct recents {
 	uint32_t pins;
 	struct recent_lane lane[KW_LANES];
 	struct recent_entry *by_id[RECENT_BUCKETS];
+	struct recent_recall *recalled[RECENT_FEW_BUCKETS]; /* of dropped ones too */
+	uint32_t recall_count;
+	struct recent_batch *by_commit[RECENT_FEW_BUCKETS];
 	uint64_t seed;               /* of the hashes, so that nobody chooses ids that meet in one bucket */
 	uint64_t bytes;              /* of the records */
 	uint64_t pages, lmdb_bytes;  /* sums of the batches' */
@@ -67,8 +73,8 @@ struct recent_entry *recent_batch_append(struct recent_batch *b, const struct de
 void recent_batch_recall(struct recent_batch *b, enum lane lane, uint64_t number);
 /* The record is whole: entries and commit point into it from now on. */
 void recent_settle(struct recent_batch *b);
-/* From a record that was read, which is taken over, as it would be after recent_settle. NULL: out of memory, or no such record. */
-struct recent_batch *recent_of_record(struct buf *record);
+/* From a record that was read, which is taken over, as it would be after recent_settle. KW_ENOMEM; KW_ECORRUPT: no such record. */
+KW_MUST_USE enum kw_err recent_of_record(struct recent_batch **out, struct buf *record);
 
 /* ---- the list, under the lock ---- */
 
@@ -79,6 +85,9 @@ KW_MUST_USE enum kw_err recent_reserve(struct recents *r, const struct recent_ba
 void recent_add(struct recents *r, struct recent_batch *b);
 /* The oldest ones, up to this one, are in LMDB. */
 void recent_drop(struct recents *r, const struct recent_batch *upto);
+/* What was dropped and nobody reads: a chain by next, the caller's from now on, for recent_free_chain. */
+struct recent_batch *recent_spare(struct recents *r);
+void recent_free_chain(struct recent_batch *b);
 void recent_clear(struct recents *r);
 
 void recent_pin(struct recents *r);
@@ -87,7 +96,6 @@ void recent_unpin(struct recents *r);
 struct recent_entry *recent_find(const struct recents *r, node_no sender, const uint8_t id[KW_ID_LEN]);
 struct recent_entry *recent_at(const struct recents *r, enum lane lane, uint64_t number);
 const struct recent_batch *recent_commit(const struct recents *r, uint64_t number);
-bool recent_recalls(const struct recents *r, enum lane lane, uint64_t number); /* one that LMDB may have, and is not marked there yet */
-bool recent_any_recall(const struct recents *r);
+bool recent_recalls(const struct recents *r, enum lane lane, uint64_t number); /* one that a snapshot of LMDB may have whole */
 
 #endif

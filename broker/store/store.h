@@ -6,8 +6,8 @@
  * counts. Numbers are given by the store, in the order of the batch. store_commit is called by one thread at a time (the
  * commit thread); store_read and the other questions by another one thread at the same time, and see committed data alone.
  *
- * What can be read stands for what is durable. OP_PURGE and OP_SWEEP in a batch that appends something may be carried out behind its answer,
- * by the store itself and whole: done is 0 then, and at of a sweep its upto. A batch without appends is answered when they are done.
+ * What can be read is durable. OP_PURGE and OP_SWEEP may be carried out behind the batch's answer, by the store itself and whole: done is 0
+ * then, and at of a sweep its upto; unless the batch waits for them.
  *
  * KW_EIO, KW_ECORRUPT, KW_ENOMEM from store_commit: the store is lost. It is not tried again; nothing more is acknowledged,
  * the process ends with code 74 and recovers from disk at its next start. KW_EFULL (quota or disk): nothing of the
@@ -105,6 +105,7 @@ struct store_batch {
 	struct store_op *ops;
 	uint32_t count;
 	uint64_t now_ms;             /* wall clock; the commit's time */
+	bool waits;                  /* it is answered when its OP_PURGE and OP_SWEEP are done, and tells what they did */
 	/* answers */
 	bool has_commit;             /* false: nothing was appended, no commit record was made */
 	uint8_t commit[WIRE_COMMIT_LEN];
@@ -160,7 +161,8 @@ struct store_ops {
 	void (*sizes)(struct store *s, struct store_sizes *out);
 	/*
 	 * Looks for damage in the next few records, at most so many, round and round through the whole store: for the reading thread,
-	 * about once a second. KW_ECORRUPT names the record, the next call goes on behind it; nothing else is changed by it.
+	 * about once a second. KW_ECORRUPT names the record, the next call goes on behind it; nothing else is changed by it. KW_EIO: the
+	 * store is lost, as if store_commit had said so: what it does by itself failed.
 	 */
 	enum kw_err (*scrub)(struct store *s, uint32_t most, struct kw_why *why);
 	void (*close)(struct store *s);

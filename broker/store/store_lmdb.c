@@ -34,6 +34,7 @@ close_store(struct store *base)
 	if (s->has_lock) {
 		(void)pthread_cond_destroy(&s->applied_more);
 		(void)pthread_cond_destroy(&s->work);
+		(void)pthread_mutex_destroy(&s->growing);
 		(void)pthread_mutex_destroy(&s->lock);
 	}
 	recent_clear(&s->recents);
@@ -53,6 +54,8 @@ make_lock(struct store_lmdb *s, struct kw_why *why)
 	(void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	if (pthread_mutex_init(&s->lock, NULL) != 0)
 		goto no_mutex;
+	if (pthread_mutex_init(&s->growing, NULL) != 0)
+		goto no_growing;
 	if (pthread_cond_init(&s->work, &clock) != 0)
 		goto no_work;
 	if (pthread_cond_init(&s->applied_more, &clock) != 0)
@@ -63,6 +66,8 @@ make_lock(struct store_lmdb *s, struct kw_why *why)
 no_applied:
 	(void)pthread_cond_destroy(&s->work);
 no_work:
+	(void)pthread_mutex_destroy(&s->growing);
+no_growing:
 	(void)pthread_mutex_destroy(&s->lock);
 no_mutex:
 	(void)pthread_condattr_destroy(&clock);
@@ -191,50 +196,65 @@ open_journal(struct store_lmdb *s, const struct store_lmdb_config *config, struc
 	while (config->journal_bytes == 0 && bytes > JOURNAL_LEAST && bytes > s->quota_bytes / 16)
 		bytes /= 2;
 	s->apply_after_ms = config->apply_after_ms != 0 ? config->apply_after_ms : APPLY_AFTER_MS;
-	return journal_open(&s->journal, s->path, bytes, s->db.sum_seed, &s->applied.journal, why);
+	return journal_open(&s->journal, s->path, bytes, s->files.nothing_pending, s->db.sum_seed, &s->applied.journal, why);
 }
 
-/* A few batches, as one transaction. KW_ENOTFOUND: that was all there was. */
+static enum kw_err
+replay_one(struct work *w, struct buf *record, struct kw_why *why)
+{
+	struct recent_batch *b;
+	enum kw_err err = recent_of_record(&b, record);
+
+	if (err == KW_ENOMEM)
+		return kw_refuse(why, err, "out of memory at the store in %s", w->s->path);
+	if (err != KW_OK)
+		return kw_refuse(why, err, "a record of the journal in %s cannot be read; restore the folder from the last backup", w->s->path);
+	err = store_apply(w, b);
+	recent_free(&b);
+	return err == KW_ENOTFOUND ? KW_ECORRUPT : err;
+}
+
+/* A few batches, as one transaction; the first one is read already. KW_ENOTFOUND: that was all there was. */
 static enum kw_err
 replay_some(struct store_lmdb *s, struct buf *record, struct kw_why *why)
 {
 	struct work w = {.s = s};
-	struct journal_place after = journal_next(s->journal);
-	enum kw_err err = journal_read(s->journal, record, why), end;
+	struct journal_place after = s->applied.journal;
+	enum kw_err err = store_apply_begin(&w, why), end;
 	uint64_t bytes = 0;
 
-	if (err != KW_OK || (err = store_apply_begin(&w, why)) != KW_OK)
+	if (err != KW_OK)
 		return err;
-	while (err == KW_OK) {
-		struct recent_batch *b;
-
+	while (err == KW_OK && bytes < REPLAY_BYTES) {
 		bytes += record->len;
-		if ((b = recent_of_record(record)) == NULL) {
-			err = kw_refuse(why, KW_ECORRUPT, "a record of the journal in %s cannot be read, or memory is out; start again, or restore the folder from the last backup", s->path);
-			break;
-		}
 		after = journal_next(s->journal);
-		err = store_apply(&w, b);
-		recent_free(&b);
-		if (err == KW_OK && bytes >= REPLAY_BYTES)
-			break;
-		if (err == KW_OK)
+		if ((err = replay_one(&w, record, why)) == KW_OK)
 			err = journal_read(s->journal, record, why);
 	}
 	end = store_apply_end(&w, &after, err == KW_ENOTFOUND ? KW_OK : err);
 	return end != KW_OK ? end : err;
 }
 
-/* What was acknowledged and LMDB has not yet. */
+/*
+ * What was acknowledged and LMDB has not yet. The mark of the last run stays until something is to be written: where the two files do not belong
+ * together nothing is changed.
+ */
 static enum kw_err
 replay(struct store_lmdb *s, struct kw_why *why)
 {
 	struct buf record = BUF_INIT(UINT32_MAX);
-	enum kw_err err = KW_OK;
+	enum kw_err err = journal_read(s->journal, &record, why);
 
+	if (err == KW_OK || err == KW_ENOTFOUND) {
+		enum kw_err marked = files_mark_running(&s->files, s->path, why);
+
+		err = marked != KW_OK ? marked : err;
+	}
 	while (err == KW_OK)
 		err = replay_some(s, &record, why);
 	buf_free(&record);
+	if (err == KW_EIO)
+		files_mark_lost(&s->files);
 	if (err != KW_ENOTFOUND)
 		return err;
 	journal_applied(s->journal, &s->applied.journal);
@@ -269,13 +289,8 @@ begin(struct store_lmdb *s, const struct store_lmdb_config *config, const struct
 	if ((err = load_state(&s->db, s->reader, &s->applied, why)) != KW_OK)
 		return err;
 	mdb_txn_reset(s->reader);
-	if ((err = files_mark_running(&s->files, s->path, why)) != KW_OK || (err = open_journal(s, config, why)) != KW_OK)
+	if ((err = open_journal(s, config, why)) != KW_OK || (err = replay(s, why)) != KW_OK)
 		return err;
-	if ((err = replay(s, why)) != KW_OK) {
-		if (err == KW_EIO)
-			files_mark_lost(&s->files);
-		return err;
-	}
 	s->head = s->applied;
 	if ((rc = mdb_txn_renew(s->reader)) != 0)
 		return lmdb_failed(&s->db, rc, "opening", why);

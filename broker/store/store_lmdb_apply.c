@@ -252,8 +252,13 @@ put_commit(struct work *w, const struct decided_commit *c)
 	struct key key = key_of_u64(w->next.commit_number + 1);
 	uint8_t until[8];
 	struct span parts[3] = {{until, sizeof until}, span_of(c->record, WIRE_COMMIT_LEN), span_of(c->leaves, (size_t)c->leaf_count * KW_HASH_LEN)};
+	uint8_t previous[KW_HASH_LEN] = {0};
+	struct commit said;
 
-	if (c->leaf_count != w->leaf_count)
+	if (w->next.commit_number > 0)
+		commit_hash(previous, w->next.commit);
+	if (c->leaf_count != w->leaf_count || commit_decode(&said, c->record, NULL) != KW_OK || said.number != w->next.commit_number + 1 ||
+	    memcmp(said.previous, previous, sizeof previous) != 0)
 		return does_not_follow(w);
 	be64_put(until, c->until_ms);
 	w->next.commit_number++;

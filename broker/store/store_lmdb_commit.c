@@ -11,7 +11,9 @@
 #include "base/clock.h"
 #include "broker/store/store_lmdb_parts.h"
 
-#define RETENTION_EVERY_MS 50u   /* between two transactions that only go on with what was left over */
+#define RETENTION_EVERY_MS 200u  /* between two transactions that only go on with what was left over */
+#define LEFT_AT_ONCE 4u
+#define LEFT_PAGES 2400ull       /* the most that one of them writes: the core's limits, six pages a record */
 
 static enum kw_err
 lose(struct store_lmdb *s, enum kw_err err, const struct kw_why *why)
@@ -27,17 +29,6 @@ lose(struct store_lmdb *s, enum kw_err err, const struct kw_why *why)
 	(void)pthread_cond_signal(&s->work);
 	(void)pthread_mutex_unlock(&s->lock);
 	return err;
-}
-
-static bool
-is_lost(struct store_lmdb *s)
-{
-	bool lost;
-
-	(void)pthread_mutex_lock(&s->lock);
-	lost = s->lost;
-	(void)pthread_mutex_unlock(&s->lock);
-	return lost;
 }
 
 /* ---- writing to LMDB ---- */
@@ -61,15 +52,19 @@ kept(void *self, const struct store_op *op, bool more, uint64_t now_ms)
 	b->ops[a->asked_at++].at = op->at;
 }
 
+/* A few, and only where there is room: what cannot go on now does so later. */
 static enum kw_err
 go_on_with_left(struct work *w, struct applying *a)
 {
-	struct left left[LEFT_MAX];
-	uint32_t count = a->left_count;
+	struct left left[LEFT_AT_ONCE];
+	uint32_t count = a->left_count < LEFT_AT_ONCE ? a->left_count : LEFT_AT_ONCE;
 	enum kw_err err = KW_OK;
 
+	if (count == 0 || !room_for_pages(w->s, count * LEFT_PAGES))
+		return KW_OK;
 	memcpy(left, a->left, count * sizeof left[0]);
-	a->left_count = 0;
+	a->left_count -= count;
+	memmove(a->left, a->left + count, a->left_count * sizeof left[0]);
 	a->asked = NULL;
 	for (uint32_t i = 0; i < count && err == KW_OK; i++) {
 		w->now_ms = left[i].now_ms;
@@ -139,6 +134,7 @@ apply_once(struct store_lmdb *s)
 {
 	const struct recent_batch *first = s->recents.oldest, *last = s->recents.newest;
 	struct journal_place after = last != NULL ? last->after : s->applied.journal;
+	struct recent_batch *spare = NULL;
 	struct kw_why why = {""};
 	enum kw_err err;
 
@@ -146,18 +142,22 @@ apply_once(struct store_lmdb *s)
 	(void)pthread_mutex_unlock(&s->lock);
 	err = apply(s, first, last, &after, &why);
 	if (err != KW_OK)
-		(void)lose(s, err, &why);
+		(void)lose(s, err == KW_EFULL ? KW_EIO : err, &why); /* it was answered already */
 	(void)pthread_mutex_lock(&s->lock);
 	s->busy = false;
-	if (err != KW_OK)
-		return;
-	if (last != NULL) {
+	if (err == KW_OK && last != NULL) {
 		recent_drop(&s->recents, last);
 		journal_applied(s->journal, &after);
+		spare = recent_spare(&s->recents);
 	}
 	s->left_due_ms = clock_mono_ms() + RETENTION_EVERY_MS;
 	s->wanted = s->wanted && s->recents.oldest != NULL;
 	(void)pthread_cond_broadcast(&s->applied_more);
+	if (spare == NULL)
+		return;
+	(void)pthread_mutex_unlock(&s->lock);
+	recent_free_chain(spare);
+	(void)pthread_mutex_lock(&s->lock);
 }
 
 static void *
@@ -237,13 +237,28 @@ wait_for_place(struct store_lmdb *s, size_t len)
 	return s->lost ? JOURNAL_NO_ROOM : at;
 }
 
-/* It was lost while this batch waited: with what it was lost by. */
-static enum kw_err
-lost_meanwhile(struct store_lmdb *s, struct kw_why *why)
+/* With what it was lost by. */
+enum kw_err
+store_lost(struct store_lmdb *s, struct kw_why *why)
 {
-	if (why != NULL)
+	enum kw_err err;
+
+	(void)pthread_mutex_lock(&s->lock);
+	err = s->lost ? s->lost_err : KW_OK;
+	if (s->lost && why != NULL)
 		*why = s->lost_why;
-	return s->lost_err;
+	(void)pthread_mutex_unlock(&s->lock);
+	return err;
+}
+
+/* Whether there is something that it is to wait for. */
+static bool
+waits_for_retention(const struct store_batch *b)
+{
+	for (uint32_t i = 0; b->waits && i < b->count; i++)
+		if (b->ops[i].kind == OP_PURGE || b->ops[i].kind == OP_SWEEP)
+			return true;
+	return false;
 }
 
 /* The store's own thread has nothing to do, and begins nothing. False: the store is lost. */
@@ -263,9 +278,11 @@ step_aside(struct store_lmdb *s)
 }
 
 static void
-step_back(struct store_lmdb *s)
+step_back(struct store_lmdb *s, const struct journal_place *passed)
 {
 	(void)pthread_mutex_lock(&s->lock);
+	if (passed != NULL)
+		journal_passed(s->journal, passed);
 	s->apart = false;
 	(void)pthread_cond_signal(&s->work);
 	(void)pthread_mutex_unlock(&s->lock);
@@ -279,28 +296,15 @@ commit_apart(struct store_lmdb *s, struct recent_batch *r, struct store_batch *b
 	enum kw_err err;
 
 	if (!step_aside(s))
-		return lost_meanwhile(s, why);
-	after = s->applied.journal;
-	r->asked = b;
+		return store_lost(s, why);
+	after = journal_pass(s->journal, &r->record);
+	r->asked = waits_for_retention(b) ? b : NULL;
 	err = apply(s, r, r, &after, why);
-	step_back(s);
+	step_back(s, err == KW_OK ? &after : NULL);
 	return err == KW_EFULL ? KW_EIO : err;
 }
 
-static bool
-only_retention(const struct store_batch *b)
-{
-	bool some = false;
-
-	for (uint32_t i = 0; i < b->count; i++) {
-		if (b->ops[i].kind == OP_APPEND)
-			return false;
-		some = some || b->ops[i].kind == OP_PURGE || b->ops[i].kind == OP_SWEEP;
-	}
-	return some;
-}
-
-/* It is on disk: from here on it can be read. Somebody who asked for retention alone waits for what it did. */
+/* It is on disk: from here on it can be read. Who asked what retention did waits for it. */
 static enum kw_err
 published(struct store_lmdb *s, struct recent_batch *r, uint64_t at, struct kw_why *why)
 {
@@ -317,7 +321,7 @@ published(struct store_lmdb *s, struct recent_batch *r, uint64_t at, struct kw_w
 	else if (first || journal_used(s->journal) >= journal_bytes(s->journal) / 2)
 		(void)pthread_cond_signal(&s->work);
 	(void)pthread_mutex_unlock(&s->lock);
-	return good ? KW_OK : lost_meanwhile(s, why);
+	return good ? KW_OK : store_lost(s, why);
 }
 
 static enum kw_err
@@ -330,7 +334,7 @@ commit_in_journal(struct store_lmdb *s, struct recent_batch *r, uint64_t *at, st
 	err = recent_reserve(&s->recents, r);
 	(void)pthread_mutex_unlock(&s->lock);
 	if (*at == JOURNAL_NO_ROOM)
-		return lost_meanwhile(s, why);
+		return store_lost(s, why);
 	if (err != KW_OK)
 		return kw_refuse(why, err, "out of memory at the store in %s", s->path);
 	return journal_append(s->journal, &r->record, *at, why);
@@ -348,7 +352,7 @@ store_lmdb_commit(struct store *base, struct store_batch *b, struct kw_why *why)
 	b->has_commit = false;
 	b->leaf_count = 0;
 	b->leaves = NULL;
-	if (is_lost(s))
+	if (store_lost(s, NULL) != KW_OK)
 		return kw_refuse(why, KW_EIO, "the store in %s failed before and takes nothing more; start the broker again, it then checks the store", s->path);
 	if ((err = room_for(s, b, why)) != KW_OK)
 		return err == KW_EFULL ? err : lose(s, err, why);
@@ -359,7 +363,7 @@ store_lmdb_commit(struct store *base, struct store_batch *b, struct kw_why *why)
 		err = commit_apart(s, r, b, why);
 		recent_free(&r);
 	} else {
-		r->asked = only_retention(b) ? b : NULL;
+		r->asked = waits_for_retention(b) ? b : NULL;
 		err = commit_in_journal(s, r, &at, why);
 		if (err == KW_OK)
 			err = published(s, r, at, why);

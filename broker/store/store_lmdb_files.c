@@ -242,6 +242,7 @@ look_at_folder(struct files *f, const struct store_lmdb_config *config, struct k
 	err = check_data_file(path, &size, why);
 	if (err != KW_OK && err != KW_ENOTFOUND)
 		return err;
+	f->nothing_pending = !marked || f->mark == MARK_CLEAN;
 	if (size == 0 && marked)
 		return kw_refuse(why, KW_ECORRUPT, "%s is missing or empty, although a store has been in this folder; restore the folder from the last backup",
 		                 path);

@@ -144,7 +144,7 @@ KW_MUST_USE bool id_unpack(struct id_record *r, struct span in);
 
 enum mark { MARK_CLEAN, MARK_RUNNING, MARK_LOST };
 
-struct files { int lock_fd; int mark_fd; enum mark mark; unsigned starts; /* since the last clean end */ bool fresh; uint64_t needed_bytes; };
+struct files { int lock_fd; int mark_fd; enum mark mark; unsigned starts; /* since the last clean end */ bool fresh; bool nothing_pending; /* it never ran, or ended cleanly */ uint64_t needed_bytes; };
 /* Lock, file system, owner, marks, sizes: all that can be asked before LMDB touches a page. On KW_OK the lock is held. */
 KW_MUST_USE enum kw_err files_open(struct files *f, const struct store_lmdb_config *config, struct kw_why *why);
 KW_MUST_USE enum kw_err files_check_sizes(const char *folder, uint64_t *needed_bytes, struct kw_why *why); /* both metas against the file's length */
@@ -196,7 +196,6 @@ struct store_lmdb {
 	/* the committing thread's */
 	struct log_state head;       /* as the journal leaves it */
 	uint64_t used_bytes;         /* never less than what is used */
-	uint64_t file_bytes;
 	MDB_txn *decider;            /* reset between batches */
 	struct known *known;
 	uint32_t known_room;
@@ -207,6 +206,9 @@ struct store_lmdb {
 	struct log_state applied;
 	struct applying applying;
 	uint64_t senders_seen[STORE_NODES_MAX / 64];
+	/* of who holds growing */
+	pthread_mutex_t growing;
+	uint64_t file_bytes;
 	/* under the lock */
 	pthread_mutex_t lock;
 	pthread_cond_t work;         /* for the store's own thread */
@@ -254,6 +256,7 @@ KW_MUST_USE enum kw_err store_apply_end(struct work *w, const struct journal_pla
 /* The thread that follows the journal. end: everything is in LMDB, unless the store is lost. */
 KW_MUST_USE enum kw_err store_follow_begin(struct store_lmdb *s, struct kw_why *why);
 void store_follow_end(struct store_lmdb *s);
+KW_MUST_USE enum kw_err store_lost(struct store_lmdb *s, struct kw_why *why); /* KW_OK: it is not */
 
 enum kw_err store_lmdb_commit(struct store *base, struct store_batch *b, struct kw_why *why);
 enum kw_err store_lmdb_read(struct store *base, enum lane lane, const set_no *sets, uint32_t set_count, uint64_t after,
@@ -273,6 +276,7 @@ enum kw_err store_lmdb_scrub(struct store *base, uint32_t most, struct kw_why *w
 /* Room for a batch: quota and disk (store_lmdb_room.c). KW_EFULL with the sentence. */
 KW_MUST_USE enum kw_err room_for(struct store_lmdb *s, const struct store_batch *b, struct kw_why *why);
 void room_note(struct recent_batch *r, const struct store_batch *b); /* what LMDB will need for it */
+bool room_for_pages(struct store_lmdb *s, uint64_t pages); /* beside all that is on its way to LMDB; for who writes to it */
 uint64_t room_used_in_all(struct store_lmdb *s); /* and what is on its way there */
 uint64_t room_used(const struct lmdb *db, uint64_t *last_page); /* walks the list of free pages */
 bool room_disk_full(const struct store_lmdb *s);

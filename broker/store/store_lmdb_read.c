@@ -231,7 +231,7 @@ by_heads(struct page *p, uint64_t after)
 
 /* ---- what is not in LMDB yet ---- */
 
-struct recently { uint32_t count; uint64_t tail; bool recalls; }; /* entries in seen; the lane's newest there, 0: none */
+struct recently { uint32_t count; uint64_t tail; }; /* entries in seen; the lane's newest there, 0: none */
 
 static void
 from_recent(struct store_entry *out, const struct recent_entry *e)
@@ -262,9 +262,8 @@ look_recently(struct store_lmdb *s, struct recently *r, const struct page *p, ui
 	(void)pthread_mutex_lock(&s->lock);
 	recent_pin(&s->recents);
 	s->pinned = true;
-	r->recalls = recent_any_recall(&s->recents);
 	r->tail = l->count > 0 ? l->first_number + l->count - 1 : 0;
-	for (uint64_t n = after < l->first_number ? l->first_number : after + 1; n <= r->tail && r->count < p->max_entries; n++) {
+	for (uint64_t n = after < l->first_number ? l->first_number : after + 1; after < r->tail && n <= r->tail && r->count < p->max_entries; n++) {
 		const struct recent_entry *e = recent_at(&s->recents, p->lane, n);
 
 		if (p->sets == NULL || wanted(p, e->a.set))
@@ -277,20 +276,24 @@ look_recently(struct store_lmdb *s, struct recently *r, const struct page *p, ui
 static void
 let_go(struct store_lmdb *s)
 {
+	struct recent_batch *spare;
+
 	if (!s->pinned)
 		return;
 	(void)pthread_mutex_lock(&s->lock);
 	recent_unpin(&s->recents);
 	s->pinned = false;
+	spare = recent_spare(&s->recents);
 	(void)pthread_mutex_unlock(&s->lock);
+	recent_free_chain(spare);
 }
 
-/* [P-7] What is recalled in the journal alone stands whole in LMDB still. */
+/* [K-6] What is recalled in the journal stands whole in LMDB's snapshot, also where LMDB went on since: what was dropped since the pin is still known. */
 static void
 take_back_recalled(struct store_lmdb *s, struct page *p)
 {
 	(void)pthread_mutex_lock(&s->lock);
-	for (uint32_t i = 0; i < p->count; i++) {
+	for (uint32_t i = 0; i < p->count && s->recents.recall_count > 0; i++) {
 		if (!recent_recalls(&s->recents, p->lane, p->out[i].at.number))
 			continue;
 		p->out[i].recalled = true;
@@ -302,8 +305,7 @@ take_back_recalled(struct store_lmdb *s, struct page *p)
 static void
 add_recent(struct store_lmdb *s, struct page *p, const struct recently *r, uint64_t lmdb_tail)
 {
-	if (r->recalls)
-		take_back_recalled(s, p);
+	take_back_recalled(s, p);
 	for (uint32_t i = 0; i < r->count && page_open(p); i++) {
 		if (s->seen[i].at.number <= lmdb_tail)
 			continue;
@@ -416,22 +418,30 @@ store_lmdb_heads(struct store *base, enum lane lane, uint64_t after, struct stor
 
 /* ---- single questions ---- */
 
-/* False: LMDB is to be asked. */
+/* False: LMDB is to be asked. The tree is hashed without the lock. */
 static bool
 recent_proof(struct store_lmdb *s, uint64_t commit, uint32_t index, uint8_t record[WIRE_COMMIT_LEN], uint8_t (*path)[KW_HASH_LEN], uint32_t *path_len)
 {
 	const struct recent_batch *b;
+	struct recent_batch *spare;
 	bool found;
 
 	(void)pthread_mutex_lock(&s->lock);
 	b = recent_commit(&s->recents, commit);
 	found = b != NULL && index < b->commit.leaf_count;
-	if (found) {
-		memcpy(record, b->commit.record, WIRE_COMMIT_LEN);
-		*path_len = commit_path(path, (const void *)b->commit.leaves, b->commit.leaf_count, index);
-	}
+	if (found)
+		recent_pin(&s->recents);
 	(void)pthread_mutex_unlock(&s->lock);
-	return found;
+	if (!found)
+		return false;
+	memcpy(record, b->commit.record, WIRE_COMMIT_LEN);
+	*path_len = commit_path(path, (const void *)b->commit.leaves, b->commit.leaf_count, index);
+	(void)pthread_mutex_lock(&s->lock);
+	recent_unpin(&s->recents);
+	spare = recent_spare(&s->recents);
+	(void)pthread_mutex_unlock(&s->lock);
+	recent_free_chain(spare);
+	return true;
 }
 
 static bool

@@ -128,30 +128,31 @@ room_disk_full(const struct store_lmdb *s)
 	return disk_has_less(s, RESERVE_BYTES);
 }
 
-/* Makes the file longer ahead of need: a full disk shows here, where nothing is lost by it. */
-static enum kw_err
-extend(struct store_lmdb *s, uint64_t pages, bool growing, struct kw_why *why)
+/* LMDB takes no more than its map, whatever the disk has; pages that are free again count as room. */
+static bool
+map_has_room(struct store_lmdb *s, uint64_t pages, uint64_t psize)
 {
-	MDB_envinfo info;
-	MDB_stat st;
-	uint64_t want, reserve = growing ? RESERVE_BYTES : RESERVE_BYTES / 4;
+	uint64_t wanted = room_used_in_all(s) + pages * psize + RESERVE_BYTES;
+
+	return wanted <= s->db.map_bytes;
+}
+
+/* Never shorter: the store's own thread may have gone further. Both threads come here, one at a time. */
+static enum kw_err
+grow(struct store_lmdb *s, uint64_t want, struct kw_why *why)
+{
+	struct stat st;
 	int fd, rc;
 
-	(void)pthread_mutex_lock(&s->lock);
-	pages += s->recents.pages; /* acknowledged already: LMDB must not meet a full disk with them */
-	(void)pthread_mutex_unlock(&s->lock);
-	(void)mdb_env_info(s->db.env, &info);
-	(void)mdb_env_stat(s->db.env, &st);
-	want = ((uint64_t)info.me_last_pgno + 1 + pages) * st.ms_psize;
-	if (want > s->db.map_bytes)
-		want = s->db.map_bytes;
-	if (disk_has_less(s, reserve))
-		return kw_refuse(why, KW_EFULL, "the disk under %s has less than %llu MiB left; free some", s->path, (unsigned long long)(reserve >> 20));
 	if (want <= s->file_bytes)
 		return KW_OK;
 	if ((rc = mdb_env_get_fd(s->db.env, &fd)) != 0)
 		return lmdb_failed(&s->db, rc, "growing", why);
+	if (fstat(fd, &st) == 0 && (uint64_t)st.st_size > s->file_bytes)
+		s->file_bytes = (uint64_t)st.st_size;
 	want = (want + CHUNK_BYTES - 1) / CHUNK_BYTES * CHUNK_BYTES;
+	if (want <= s->file_bytes)
+		return KW_OK;
 	rc = fallocate(fd, 0, (off_t)s->file_bytes, (off_t)(want - s->file_bytes));
 	if (rc != 0 && errno == EOPNOTSUPP)
 		rc = ftruncate(fd, (off_t)want);
@@ -159,6 +160,40 @@ extend(struct store_lmdb *s, uint64_t pages, bool growing, struct kw_why *why)
 		return lmdb_failed(&s->db, errno, "growing", why);
 	s->file_bytes = want;
 	return KW_OK;
+}
+
+/* Makes the file longer ahead of need: a full disk shows here, where nothing is lost by it. */
+static enum kw_err
+extend(struct store_lmdb *s, uint64_t pages, bool growing, struct kw_why *why)
+{
+	uint64_t want, reserve = growing ? RESERVE_BYTES : RESERVE_BYTES / 4;
+	MDB_envinfo info;
+	enum kw_err err;
+	MDB_stat st;
+
+	(void)pthread_mutex_lock(&s->lock);
+	pages += s->recents.pages; /* acknowledged already: LMDB must not meet a full disk with them */
+	(void)pthread_mutex_unlock(&s->lock);
+	(void)mdb_env_info(s->db.env, &info);
+	(void)mdb_env_stat(s->db.env, &st);
+	want = ((uint64_t)info.me_last_pgno + 1 + pages) * st.ms_psize;
+	if (want > s->db.map_bytes && growing && !map_has_room(s, pages, st.ms_psize))
+		return kw_refuse(why, KW_EFULL, "the store in %s has no room: its map of %llu MiB is full; shorten keep in the agreement", s->path,
+		                 (unsigned long long)(s->db.map_bytes >> 20));
+	if (want > s->db.map_bytes)
+		want = s->db.map_bytes;
+	if (disk_has_less(s, reserve))
+		return kw_refuse(why, KW_EFULL, "the disk under %s has less than %llu MiB left; free some", s->path, (unsigned long long)(reserve >> 20));
+	(void)pthread_mutex_lock(&s->growing);
+	err = grow(s, want, why);
+	(void)pthread_mutex_unlock(&s->growing);
+	return err;
+}
+
+bool
+room_for_pages(struct store_lmdb *s, uint64_t pages)
+{
+	return extend(s, pages, false, NULL) == KW_OK;
 }
 
 enum kw_err

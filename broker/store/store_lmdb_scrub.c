@@ -65,10 +65,12 @@ enum kw_err
 store_lmdb_scrub(struct store *base, uint32_t most, struct kw_why *why)
 {
 	struct store_lmdb *s = lmdb_of(base);
-	enum kw_err err = KW_OK;
-	int rc = mdb_txn_renew(s->asker);
+	enum kw_err err = store_lost(s, why);
+	int rc;
 
-	if (rc != 0)
+	if (err != KW_OK)
+		return KW_EIO;
+	if ((rc = mdb_txn_renew(s->asker)) != 0)
 		return lmdb_failed(&s->db, rc, "scrubbing", why);
 	for (unsigned i = 0; i < T_COUNT && most > 0 && err == KW_OK; i++)
 		err = scrub_table(s, &most, why);

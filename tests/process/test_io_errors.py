@@ -60,7 +60,7 @@ class IoErrors(kurzweg_test.TestCase):
         self.assertEqual(self.arrived(), self.ids)
 
     def broker_loses_its_disk(self, call, error):
-        self.start(broker=self.failing("/broker/data.mdb", call, error))
+        self.start(broker=self.failing("/broker/journal", call, error))
         for i in range(3):
             self.publish(f"before {i}", "--wait", "stored")
         self.trigger.write_text("always")
@@ -88,7 +88,7 @@ class IoErrors(kurzweg_test.TestCase):
         self.goes_on(recovers=True)
 
     def test_p7_one_failed_sync_is_enough_although_the_next_would_succeed(self):
-        self.start(broker=self.failing("/broker/data.mdb", "fdatasync", errno.EIO))
+        self.start(broker=self.failing("/broker/journal", "fdatasync", errno.EIO))
         self.publish("before", "--wait", "stored")
         self.trigger.write_text("once")
         self.publish("meanwhile", "--wait", "stored", "--timeout", "3s", code=SILENT)
@@ -98,6 +98,23 @@ class IoErrors(kurzweg_test.TestCase):
         self.trigger.write_text("always")
         self.broker.env.update({"KW_INJECT_CALL": "none"})
         self.goes_on(recovers=True)
+
+    def test_p7_what_was_answered_before_lmdb_failed_is_there(self):
+        for call in ("fdatasync", "pwrite"):
+            with self.subTest(call=call):
+                self.start(broker=self.failing("/broker/data.mdb", call, errno.EIO))
+                self.publish("before", "--wait", "stored")
+                self.trigger.write_text("always")
+                for i in range(20):
+                    if self.broker.process.poll() is not None:
+                        break  # by itself, a second behind what was answered
+                    self.publish(f"in the journal {i}", "--wait", "stored", "--timeout", "2s", code=None)
+                self.assertEqual(self.broker.process.wait(kurzweg_test.DEADLINE), STORE_LOST)
+                self.broker.process = None
+                self.goes_on(recovers=True)
+                self.tearDown()
+                self.doCleanups()
+                self.setUp()
 
     def test_a_broker_whose_disk_still_fails_does_not_start(self):
         self.broker_loses_its_disk("fdatasync", errno.EIO)

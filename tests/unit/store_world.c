@@ -277,6 +277,7 @@ world_commit(struct world *w)
 	struct store_op *ops = w->b.ops;
 
 	w->b.now_ms = w->now;
+	w->b.waits = !w->hurry;
 	memset(&w->why, 0, sizeof w->why);
 	err = w->s->ops->commit(w->s, &w->b, &w->why);
 	assert_ptr_equal(ops, w->ops);

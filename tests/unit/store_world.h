@@ -48,6 +48,7 @@ struct world {
 	uint64_t quota;
 	bool force_filesystem;
 	uint64_t journal_bytes, apply_after_ms;
+	bool hurry;                     /* batches do not wait for their retention */
 	struct store *s;
 	struct heard heard;
 	struct kw_why why;
@@ -69,7 +70,7 @@ void world_free(struct world *w);              /* and removes the folder */
 /* Adds to the batch; the op may be changed until world_commit. Number n makes id, frame hash, head, body and wraps. */
 struct store_op *world_append(struct world *w, enum lane lane, uint32_t set, uint32_t sender, uint32_t n);
 struct store_op *world_op(struct world *w, enum op_kind kind);
-enum kw_err world_commit(struct world *w);     /* and empties the batch for the next; its ops stay readable */
+enum kw_err world_commit(struct world *w);     /* waits for its retention, unless hurry is set; and empties the batch for the next; its ops stay readable */
 void world_must_commit(struct world *w);
 void world_settle(struct world *w);            /* commits what there is; what was committed is in LMDB then */
 

@@ -28,7 +28,7 @@ make(void **state)
 	strcpy(p->folder, "/tmp/kw-journal-XXXXXX");
 	assert_non_null(mkdtemp(p->folder));
 	(void)snprintf(p->path, sizeof p->path, "%s/journal", p->folder);
-	assert_int_equal(journal_open(&p->j, p->folder, BYTES, SEED, &p->start, &p->why), KW_OK);
+	assert_int_equal(journal_open(&p->j, p->folder, BYTES, true, SEED, &p->start, &p->why), KW_OK);
 	*state = p;
 	return 0;
 }
@@ -49,7 +49,7 @@ static enum kw_err
 again_from(struct place *p, const struct journal_place *from)
 {
 	journal_close(&p->j);
-	return journal_open(&p->j, p->folder, BYTES, SEED, from, &p->why);
+	return journal_open(&p->j, p->folder, BYTES, true, SEED, from, &p->why);
 }
 
 /* A record of len bytes that says n, at once. */
@@ -284,7 +284,7 @@ another_stores_journal_is_not_read(void **state)
 
 	(void)append(p, 1, 60);
 	journal_close(&p->j);
-	assert_int_equal(journal_open(&p->j, p->folder, BYTES, SEED + 1, &p->start, &p->why), KW_OK);
+	assert_int_equal(journal_open(&p->j, p->folder, BYTES, true, SEED + 1, &p->start, &p->why), KW_OK);
 	assert_int_equal(read_on(p), KW_ENOTFOUND);
 }
 
@@ -299,11 +299,14 @@ what_is_no_journal_is_refused(void **state)
 	assert_int_equal(truncate(p->path, 0), 0);
 	assert_int_equal(again_from(p, &p->start), KW_ECORRUPT);
 	assert_int_equal(truncate(p->path, BYTES), 0);
-	assert_int_equal(again_from(p, &beyond), KW_ECORRUPT);
+	assert_int_equal(again_from(p, &beyond), KW_OK); /* a larger one's: from its beginning */
 	assert_int_equal(unlink(p->path), 0);
 	assert_int_equal(symlink("/dev/zero", p->path), 0);
 	assert_int_not_equal(again_from(p, &p->start), KW_OK);
 	assert_int_equal(unlink(p->path), 0);
+	journal_close(&p->j);
+	assert_int_equal(journal_open(&p->j, p->folder, BYTES, false, SEED, &p->start, &p->why), KW_ECORRUPT); /* not made where it must be there */
+	assert_non_null(strstr(p->why.text, "is missing"));
 	assert_int_equal(again_from(p, &beyond), KW_OK); /* made anew: from its beginning */
 	assert_int_equal(append(p, 1, 4), 0);
 }

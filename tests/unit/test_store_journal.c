@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "broker/store/decided.h"
@@ -134,6 +135,36 @@ what_lmdb_has_is_bare_when_the_journal_recalls_it(void **state)
 	}
 }
 
+/* The same while LMDB follows at once and in parallel: whoever reads behind the answer never meets the content. */
+static void
+recalls_are_seen_while_lmdb_takes_them(void **state)
+{
+	struct world *w = *state;
+
+	world_close(w);
+	w->apply_after_ms = 1;
+	assert_int_equal(world_open(w), KW_OK);
+	for (uint32_t i = 0; i < 600; i++) {
+		uint8_t id[KW_ID_LEN];
+		struct store_entry e;
+		struct store_op *op;
+
+		memcpy(id, world_append(w, LANE_URGENT, 0, 1, i)->append.id, sizeof id);
+		world_must_commit(w);
+		if (i % 3 == 0)
+			world_settle(w);
+		op = world_op(w, OP_RECALL);
+		op->recall.sender.v = 1;
+		memcpy(op->recall.id, id, sizeof id);
+		world_must_commit(w);
+		for (int k = 0; k < 5; k++) {
+			e = entry_at(w, LANE_URGENT, i + 1);
+			assert_true(e.recalled && e.body.len == 0);
+			w->s->ops->read_done(w->s);
+		}
+	}
+}
+
 static void
 questions_are_answered_from_the_journal(void **state)
 {
@@ -203,7 +234,9 @@ retention_beside_appends_goes_on_by_itself(void **state)
 	op->sweep.lane = LANE_FLASH;
 	op->sweep.upto = 20;
 	op->sweep.limit = 3;
+	w->hurry = true;
 	world_must_commit(w);
+	w->hurry = false;
 	assert_int_equal(op->done, 0);
 	assert_int_equal(op->at.number, 20);
 	for (int i = 0; i < 8; i++)
@@ -310,6 +343,102 @@ a_data_file_that_its_journal_has_left_behind_is_refused(void **state)
 	assert_int_equal(unlink(path), 0); /* somebody wants the older state: it is one */
 	assert_int_equal(world_open(w), KW_OK);
 	assert_int_equal(w->heard.tail[LANE_FLASH], 1);
+}
+
+/* [P-7] Nobody can say what stood there. */
+static void
+a_journal_that_is_missing_after_an_unclean_end_is_not_made_anew(void **state)
+{
+	struct world *w = *state;
+	char path[128];
+	int status;
+	pid_t pid;
+
+	world_close(w);
+	pid = fork();
+	if (pid == 0) {
+		if (world_open(w) == KW_OK) {
+			world_append(w, LANE_FLASH, 0, 1, 1);
+			_exit(world_commit(w) == KW_OK ? 0 : 1);
+		}
+		_exit(2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	rename_file(w, "journal", "aside");
+	assert_int_equal(world_open(w), KW_ECORRUPT);
+	assert_non_null(strstr(w->why.text, "is missing"));
+	rename_file(w, "aside", "journal");
+	assert_int_equal(world_open(w), KW_OK);
+	assert_int_equal(w->heard.tail[LANE_FLASH], 1);
+	world_file(w, "aside", path);
+	assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void
+a_smaller_journal_takes_the_place_of_a_larger_one(void **state)
+{
+	struct world *w = *state;
+	char path[128];
+
+	for (uint32_t i = 0; i < 40; i++) {
+		world_append(w, LANE_FLASH, 0, 1, i);
+		world_must_commit(w);
+	}
+	world_close(w);
+	w->journal_bytes = 64u << 10;
+	world_file(w, "journal", path);
+	assert_int_equal(unlink(path), 0);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(world_open(w), KW_OK);
+		assert_int_equal(w->heard.tail[LANE_FLASH], 40);
+		world_close(w);
+	}
+	assert_int_equal(world_open(w), KW_OK);
+}
+
+/* [C-10] A second history of its own making would be the worst. */
+static void
+an_older_data_file_is_not_replayed_over_what_went_past_the_journal(void **state)
+{
+	struct world *w = *state;
+	static uint8_t much[200000];
+	char path[128];
+
+	world_close(w);
+	w->journal_bytes = 64u << 10;
+	world_file(w, "journal", path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(world_open(w), KW_OK);
+	world_append(w, LANE_FLASH, 0, 1, 1);
+	world_settle(w);
+	copy_file(w, "data.mdb", "older");
+	world_append(w, LANE_ROUTINE, 0, 1, 2)->append.body = span_of(much, sizeof much);
+	world_must_commit(w);
+	world_append(w, LANE_FLASH, 0, 1, 3);
+	world_must_commit(w);
+	world_close(w);
+	rename_file(w, "older", "data.mdb");
+	assert_int_equal(world_open(w), KW_ECORRUPT);
+	assert_non_null(strstr(w->why.text, "does not follow from it"));
+}
+
+/* What a partner may choose does not look like a record, however long it says it is: a start reads the file once. */
+static void
+content_that_looks_like_records_holds_up_no_start(void **state)
+{
+	struct world *w = *state;
+	static uint8_t much[1 << 20];
+
+	for (size_t at = 0; at + 8 <= sizeof much; at += 8)
+		memcpy(much + at, "KWJ1\x00\x7F\xFF\x00", 8);
+	for (uint32_t i = 0; i < 7; i++) {
+		world_append(w, LANE_FLASH, 0, 1, i)->append.body = span_of(much, sizeof much);
+		world_must_commit(w);
+	}
+	world_close(w);
+	assert_int_equal(world_open(w), KW_OK);
+	assert_int_equal(w->heard.tail[LANE_FLASH], 7);
 }
 
 /* A backup needs data.mdb alone, once everything is in it. */
@@ -444,6 +573,11 @@ main(void)
 		T(more_than_the_journal_holds_waits_for_lmdb),
 		T(an_older_data_file_beside_its_journal_is_brought_up_to_date),
 		T(a_data_file_that_its_journal_has_left_behind_is_refused),
+		T(a_journal_that_is_missing_after_an_unclean_end_is_not_made_anew),
+		T(a_smaller_journal_takes_the_place_of_a_larger_one),
+		T(an_older_data_file_is_not_replayed_over_what_went_past_the_journal),
+		T(content_that_looks_like_records_holds_up_no_start),
+		T(recalls_are_seen_while_lmdb_takes_them),
 		T(a_clean_end_leaves_everything_in_the_data_file),
 		cmocka_unit_test(what_was_decided_is_read_again),
 		cmocka_unit_test(nothing_cut_short_or_too_long_is_taken_for_whole),
