@@ -15,7 +15,7 @@ BUILD = pathlib.Path(os.environ.get("KW_BUILD_DIR", BIN.parent))
 FOREIGN = {  # how the table in docs/architecture.md calls what CMake calls otherwise
     "libyaml": "PkgConfig::YAML", "protobuf-c": "PkgConfig::PROTOBUF_C", "libsodium": "PkgConfig::SODIUM", "libzstd": "PkgConfig::ZSTD",
     "jansson": "PkgConfig::JANSSON", "libxml2": "PkgConfig::XML", "LMDB": "PkgConfig::LMDB", "SQLite": "PkgConfig::SQLITE",
-    "ZeroMQ": "PkgConfig::ZMQ", "threads": "Threads::Threads",
+    "ZeroMQ": "PkgConfig::ZMQ", "libxxhash": "PkgConfig::XXHASH", "threads": "Threads::Threads",
 }
 PURE = {"topic": "proto", "frame": "proto", "cases": "cases", "broker_core": "broker", "partner_core": "clients/partner"}  # and the folder of its archive
 PURE_BASE = {"err.c.o", "span.c.o", "text.c.o"}  # what pure libraries may use of base; never clock, files, log
@@ -24,7 +24,7 @@ PURE_LIBC = set("""abort bsearch calloc free gmtime_r malloc memchr memcmp memcp
 SHARED = {  # the libraries in which what is foreign lies
     "PkgConfig::YAML": "libyaml-0.so", "PkgConfig::PROTOBUF_C": "libprotobuf-c.so", "PkgConfig::SODIUM": "libsodium.so", "PkgConfig::ZSTD": "libzstd.so",
     "PkgConfig::JANSSON": "libjansson.so", "PkgConfig::XML": "libxml2.so", "PkgConfig::LMDB": "liblmdb.so", "PkgConfig::SQLITE": "libsqlite3.so",
-    "PkgConfig::ZMQ": "libzmq.so",
+    "PkgConfig::ZMQ": "libzmq.so", "PkgConfig::XXHASH": "libxxhash.so",
 }
 PROGRAMS = {"kurzweg", "kurzweg-broker", "kurzweg-partner"}
 QUESTIONS = {"cases", "broker_core"}  # they ask the agreement (agreement_…), which whoever links them brings along
