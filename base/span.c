@@ -9,12 +9,6 @@
 #define BUF_FIRST 256u
 
 struct span
-span_of(const void *p, size_t len)
-{
-	return (struct span){p, len};
-}
-
-struct span
 span_str(const char *text)
 {
 	return (struct span){(const uint8_t *)text, text == NULL ? 0 : strlen(text)};
@@ -33,23 +27,6 @@ cursor_over(struct span in)
 	const uint8_t *p = in.p != NULL ? in.p : nothing;
 
 	return (struct cursor){p, p + in.len, false};
-}
-
-size_t
-cursor_left(const struct cursor *c)
-{
-	return c->bad ? 0 : (size_t)(c->end - c->at);
-}
-
-const uint8_t *
-cursor_take(struct cursor *c, size_t n)
-{
-	if (c->bad || n > (size_t)(c->end - c->at)) {
-		c->bad = true;
-		return NULL;
-	}
-	c->at += n;
-	return c->at - n;
 }
 
 uint8_t

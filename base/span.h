@@ -1,6 +1,6 @@
 /*
  * span: borrowed bytes, a cursor to read them, a buffer to build them. Bounds arithmetic lives here and
- * nowhere else: the wish is compared with what is left, never a sum with the end.
+ * nowhere else: the wish is compared with what is left, never a sum with the end. What is asked for every few bytes is inline.
  */
 #ifndef KW_BASE_SPAN_H
 #define KW_BASE_SPAN_H
@@ -16,7 +16,12 @@ struct span { /* borrowed; p may be NULL when len is 0 */
 	size_t len;
 };
 
-struct span span_of(const void *p, size_t len);
+static inline struct span
+span_of(const void *p, size_t len)
+{
+	return (struct span){(const uint8_t *)p, len};
+}
+
 struct span span_str(const char *text); /* without the final zero; NULL gives an empty span */
 bool span_eq(struct span a, struct span b); /* not for secrets: stops at the first difference */
 
@@ -28,8 +33,24 @@ struct cursor {
 };
 
 struct cursor cursor_over(struct span in);
-size_t cursor_left(const struct cursor *c); /* 0 when bad */
-const uint8_t *cursor_take(struct cursor *c, size_t n); /* n bytes, or NULL and bad */
+
+static inline size_t
+cursor_left(const struct cursor *c) /* 0 when bad */
+{
+	return c->bad ? 0 : (size_t)(c->end - c->at);
+}
+
+static inline const uint8_t *
+cursor_take(struct cursor *c, size_t n) /* n bytes, or NULL and bad */
+{
+	if (c->bad || n > (size_t)(c->end - c->at)) {
+		c->bad = true;
+		return NULL;
+	}
+	c->at += n;
+	return c->at - n;
+}
+
 uint8_t cursor_u8(struct cursor *c);
 uint16_t cursor_u16(struct cursor *c); /* big-endian, as all numbers of Kurzweg's own layouts */
 uint32_t cursor_u32(struct cursor *c);

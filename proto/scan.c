@@ -285,11 +285,23 @@ check_order(struct scan *s, const ProtobufCFieldDescriptor *f, uint32_t number, 
 	return KW_OK;
 }
 
+/* Descriptors list fields in the order in which they must stand, so place only goes on; what is not found so stands in the wrong place or is none. */
+static const ProtobufCFieldDescriptor *
+field_from(unsigned *place, const ProtobufCMessageDescriptor *desc, uint32_t number)
+{
+	while (*place < desc->n_fields && desc->fields[*place].id < number)
+		++*place;
+	if (*place < desc->n_fields && desc->fields[*place].id == number)
+		return &desc->fields[*place];
+	return protobuf_c_message_descriptor_get_field(desc, number);
+}
+
 static enum kw_err
 scan_level(struct scan *s, struct span in, const ProtobufCMessageDescriptor *desc)
 {
 	struct cursor c = cursor_over(in);
 	uint32_t previous = 0, index = 0;
+	unsigned place = 0;
 	enum kw_err err;
 
 	if (s->depth > SCAN_DEPTH_MAX)
@@ -306,7 +318,7 @@ scan_level(struct scan *s, struct span in, const ProtobufCMessageDescriptor *des
 		if (s->fields_left == 0)
 			return kw_refuse(s->why, KW_EPROTO, "%s: more than %u fields in all", path(s), s->max_fields);
 		s->fields_left--;
-		f = protobuf_c_message_descriptor_get_field(desc, (unsigned)(tag >> 3));
+		f = field_from(&place, desc, (uint32_t)(tag >> 3));
 		if (f == NULL)
 			return kw_refuse(s->why, KW_EPROTO, "%s: field %llu at offset %zu is unknown", path(s), (unsigned long long)(tag >> 3), at);
 		if ((err = check_order(s, f, f->id, previous)) != KW_OK)
