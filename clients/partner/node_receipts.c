@@ -131,7 +131,7 @@ say_batch(struct node *n, const uint64_t *seqs, uint32_t count, struct kw_why *w
 			err = KW_OK;
 			continue;
 		}
-		if (err != KW_OK || row.receipt != RECEIPT_DUE || head_of(&about, &row) != KW_OK)
+		if (err != KW_OK || row.receipt != RECEIPT_DUE || (p->count == 0 && head_of(&about, &row) != KW_OK)) /* all are of one sender, topic and lane */
 			continue;
 		memcpy(item->id, row.id, KW_ID_LEN);
 		memcpy(item->frame_hash, row.frame_hash, KW_HASH_LEN);
@@ -142,7 +142,6 @@ say_batch(struct node *n, const uint64_t *seqs, uint32_t count, struct kw_why *w
 	if (err != KW_OK || p->count == 0)
 		goto free_receipt;
 	answer_header(&h, n, &about, TYPE_DELIVERED, p->items[0].frame_hash);
-	memcpy(h.about.id, p->items[0].id, KW_ID_LEN); /* about has the last one of them */
 	err = seal_answer(n, &h, p, why);
 free_receipt:
 	free(p);

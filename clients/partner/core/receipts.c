@@ -6,10 +6,10 @@
 
 struct batch {
 	struct batch *next;
+	uint64_t due_ms;     /* beside next: all are asked for it twice a turn */
 	char sender[KW_NODE_MAX + 1];
 	char topic[KW_TOPIC_MAX + 1];
 	enum lane lane;
-	uint64_t due_ms;
 	uint32_t count;
 	uint64_t seqs[KW_RECEIPTS_MAX];
 };
