@@ -9,7 +9,7 @@
 /* ---- a batch that is being made ---- */
 
 struct recent_batch *
-recent_new(const struct recents *r, uint32_t appends, uint32_t recalls, size_t bytes_max)
+recent_new(uint64_t seed, uint32_t appends, uint32_t recalls, size_t bytes_max)
 {
 	struct recent_batch *b = calloc(1, sizeof *b);
 
@@ -18,7 +18,7 @@ recent_new(const struct recents *r, uint32_t appends, uint32_t recalls, size_t b
 	b->record = BUF_INIT(bytes_max);
 	b->room = appends;
 	b->recall_room = recalls;
-	b->seed = r->seed;
+	b->seed = seed;
 	for (b->buckets = 1; b->buckets < appends; b->buckets *= 2)
 		continue;
 	b->by_id = calloc(b->buckets, sizeof *b->by_id);
@@ -94,21 +94,26 @@ recent_batch_recall(struct recent_batch *b, enum lane lane, uint64_t number)
 	b->recalls[b->recall_count++] = (struct recent_recall){.lane = lane, .number = number};
 }
 
+static struct span
+decided_of(const struct buf *record)
+{
+	return span_of(record->p + JOURNAL_HEAD, record->len - JOURNAL_HEAD);
+}
+
 void
 recent_settle(struct recent_batch *b)
 {
-	struct span all = buf_span(&b->record);
 	struct decided_reader r;
 	struct decided_op op;
 	uint32_t n = 0;
 
-	MUST(decided_open(&r, span_of(all.p + JOURNAL_HEAD, all.len - JOURNAL_HEAD)));
+	MUST(decided_open(&r, decided_of(&b->record)));
 	while (r.left > 0) {
 		MUST(decided_next(&r, &op));
-		if (op.kind == OP_APPEND) {
-			MUST(n < b->count && b->entries[n].a.number == op.append.number);
-			b->entries[n++].a = op.append;
-		}
+		if (op.kind != OP_APPEND)
+			continue;
+		MUST(n < b->count && (b->entries[n].a.number == 0 || b->entries[n].a.number == op.append.number)); /* 0: read, not made */
+		b->entries[n++].a = op.append;
 	}
 	MUST(n == b->count && decided_close(&r, &b->commit));
 }
@@ -131,36 +136,20 @@ count_appends(uint32_t *count, struct span decided)
 	return decided_close(&r, &c);
 }
 
-static void
-take_entries(struct recent_batch *b, struct span decided)
-{
-	struct decided_reader r;
-	struct decided_op op;
-
-	MUST(decided_open(&r, decided));
-	while (r.left > 0) {
-		MUST(decided_next(&r, &op));
-		if (op.kind == OP_APPEND)
-			b->entries[b->count++].a = op.append;
-	}
-	MUST(decided_close(&r, &b->commit));
-}
-
 enum kw_err
 recent_of_record(struct recent_batch **out, struct buf *record)
 {
-	struct span all = buf_span(record);
-	static const struct recents none;
 	struct recent_batch *b;
 	uint32_t appends;
 
-	if (all.len < JOURNAL_HEAD || !count_appends(&appends, span_of(all.p + JOURNAL_HEAD, all.len - JOURNAL_HEAD)))
+	if (record->len < JOURNAL_HEAD || !count_appends(&appends, decided_of(record)))
 		return KW_ECORRUPT;
-	if ((b = recent_new(&none, appends, 0, record->max)) == NULL)
+	if ((b = recent_new(0, appends, 0, record->max)) == NULL)
 		return KW_ENOMEM;
 	b->record = *record;
 	*record = BUF_INIT(b->record.max);
-	take_entries(b, span_of(all.p + JOURNAL_HEAD, all.len - JOURNAL_HEAD));
+	b->count = appends;
+	recent_settle(b);
 	*out = b;
 	return KW_OK;
 }
@@ -305,7 +294,6 @@ recent_add(struct recents *r, struct recent_batch *b)
 	else
 		r->oldest = b;
 	r->newest = b;
-	r->bytes += b->record.len;
 	r->pages += b->pages;
 	r->lmdb_bytes += b->lmdb_bytes;
 	if (b->commit_number != 0)
@@ -328,7 +316,6 @@ forget(struct recents *r, struct recent_batch *b)
 		if (e->a.sender.v != UINT32_MAX)
 			unlink_by_id(e);
 	}
-	r->bytes -= b->record.len;
 	r->pages -= b->pages;
 	r->lmdb_bytes -= b->lmdb_bytes;
 	if (b->commit_number != 0)
@@ -398,6 +385,15 @@ recent_unpin(struct recents *r)
 {
 	MUST(r->pins > 0);
 	r->pins--;
+}
+
+struct store_found
+recent_found(const struct recent_entry *e)
+{
+	struct store_found f = {.at = {e->log_epoch, e->a.lane, e->a.number}, .commit = e->commit, .index = e->index};
+
+	memcpy(f.frame_hash, e->a.frame_hash, KW_HASH_LEN);
+	return f;
 }
 
 struct recent_entry *

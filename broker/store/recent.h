@@ -58,14 +58,13 @@ struct recents {
 	uint32_t recall_count;
 	struct recent_batch *by_commit[RECENT_FEW_BUCKETS];
 	uint64_t seed;               /* of the hashes, so that nobody chooses ids that meet in one bucket */
-	uint64_t bytes;              /* of the records */
 	uint64_t pages, lmdb_bytes;  /* sums of the batches' */
 };
 
 /* ---- a batch that is being made ---- */
 
-/* For so many appends and recalls at most. NULL: out of memory. */
-struct recent_batch *recent_new(const struct recents *r, uint32_t appends, uint32_t recalls, size_t bytes_max);
+/* For so many appends and recalls at most; the list's seed. NULL: out of memory. */
+struct recent_batch *recent_new(uint64_t seed, uint32_t appends, uint32_t recalls, size_t bytes_max);
 void recent_free(struct recent_batch **b);
 struct recent_entry *recent_batch_find(const struct recent_batch *b, node_no sender, const uint8_t id[KW_ID_LEN]);
 /* The next entry of the batch; a points to what outlives it until recent_settle. */
@@ -93,6 +92,7 @@ void recent_clear(struct recents *r);
 void recent_pin(struct recents *r);
 void recent_unpin(struct recents *r);
 
+struct store_found recent_found(const struct recent_entry *e); /* as the store tells where it stands */
 struct recent_entry *recent_find(const struct recents *r, node_no sender, const uint8_t id[KW_ID_LEN]);
 struct recent_entry *recent_at(const struct recents *r, enum lane lane, uint64_t number);
 const struct recent_batch *recent_commit(const struct recents *r, uint64_t number);

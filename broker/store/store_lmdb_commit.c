@@ -13,7 +13,6 @@
 
 #define RETENTION_EVERY_MS 200u  /* between two transactions that only go on with what was left over */
 #define LEFT_AT_ONCE 4u
-#define LEFT_PAGES 2400ull       /* the most that one of them writes: the core's limits, six pages a record */
 
 static enum kw_err
 lose(struct store_lmdb *s, enum kw_err err, const struct kw_why *why)
@@ -58,9 +57,12 @@ go_on_with_left(struct work *w, struct applying *a)
 {
 	struct left left[LEFT_AT_ONCE];
 	uint32_t count = a->left_count < LEFT_AT_ONCE ? a->left_count : LEFT_AT_ONCE;
+	uint64_t pages = 0;
 	enum kw_err err = KW_OK;
 
-	if (count == 0 || !room_for_pages(w->s, count * LEFT_PAGES))
+	for (uint32_t i = 0; i < count; i++)
+		pages += room_retention_pages(&a->left[i].op);
+	if (count == 0 || !room_for_pages(w->s, pages))
 		return KW_OK;
 	memcpy(left, a->left, count * sizeof left[0]);
 	a->left_count -= count;
@@ -301,7 +303,7 @@ commit_apart(struct store_lmdb *s, struct recent_batch *r, struct store_batch *b
 	r->asked = waits_for_retention(b) ? b : NULL;
 	err = apply(s, r, r, &after, why);
 	step_back(s, err == KW_OK ? &after : NULL);
-	return err == KW_EFULL ? KW_EIO : err;
+	return err; /* KW_EFULL too: nothing was answered yet, and nothing of it is in LMDB */
 }
 
 /* It is on disk: from here on it can be read. Who asked what retention did waits for it. */

@@ -27,15 +27,6 @@ answer(struct store_op *op, const struct store_found *f)
 	op->index = f->index;
 }
 
-static struct store_found
-found_of(const struct recent_entry *e)
-{
-	struct store_found f = {.at = {e->log_epoch, e->a.lane, e->a.number}, .commit = e->commit, .index = e->index};
-
-	memcpy(f.frame_hash, e->a.frame_hash, KW_HASH_LEN);
-	return f;
-}
-
 /* An append with an id, or a recall. */
 static bool
 asks_for_id(const struct store_op *op, node_no *sender, const uint8_t **id)
@@ -66,14 +57,18 @@ known_recently(struct store_lmdb *s, struct store_batch *b)
 	for (uint32_t i = 0; i < b->count; i++) {
 		struct known *k = &s->known[i];
 		const struct recent_entry *e;
+		struct store_found f;
 
 		k->there = false;
 		if (!asks_for_id(&b->ops[i], &sender, &id))
 			continue;
 		e = recent_find(&s->recents, sender, id);
-		if (e != NULL)
-			take_found(k, &b->ops[i], &(struct store_found[1]){found_of(e)}[0]);
-		unknown += e == NULL;
+		if (e == NULL) {
+			unknown++;
+			continue;
+		}
+		f = recent_found(e);
+		take_found(k, &b->ops[i], &f);
 	}
 	(void)pthread_mutex_unlock(&s->lock);
 	return unknown;
@@ -165,24 +160,27 @@ append(struct deciding *d, struct store_op *op, const struct known *k)
 {
 	const struct op_append *a = &op->append;
 	const struct recent_entry *before;
+	struct store_found f;
 
 	MUST((unsigned)a->lane < KW_LANES && a->set.v < STORE_SETS_MAX);
 	if (k->there)
 		return;
 	before = a->sender.v != UINT32_MAX ? recent_batch_find(d->r, a->sender, a->id) : NULL;
-	if (before != NULL)
-		answer(op, &(struct store_found[1]){found_of(before)}[0]);
-	else if (a->if_known)
+	if (before != NULL) {
+		f = recent_found(before);
+		answer(op, &f);
+	} else if (a->if_known) {
 		op->result = APPEND_ABSENT;
-	else
+	} else {
 		append_new(d, op);
+	}
 }
 
 static void
 recall(struct deciding *d, struct store_op *op, const struct known *k)
 {
 	const struct recent_entry *here = recent_batch_find(d->r, op->recall.sender, op->recall.id);
-	struct position at = here != NULL ? found_of(here).at : k->at;
+	struct position at = here != NULL ? recent_found(here).at : k->at;
 
 	op->done = here != NULL || k->there;
 	if (op->done == 0)
@@ -376,7 +374,7 @@ store_decide(struct store_lmdb *s, struct recent_batch **out, struct store_batch
 		appends += b->ops[i].kind == OP_APPEND;
 		recalls += b->ops[i].kind == OP_RECALL;
 	}
-	d.r = recent_new(&s->recents, appends, recalls, most);
+	d.r = recent_new(s->recents.seed, appends, recalls, most);
 	if (d.r == NULL || room_to_decide(s, b, appends) != KW_OK || buf_reserve(&d.r->record, most) == NULL) {
 		recent_free(&d.r);
 		return kw_refuse(why, KW_ENOMEM, "out of memory at the store in %s", s->path);

@@ -276,6 +276,7 @@ enum kw_err store_lmdb_scrub(struct store *base, uint32_t most, struct kw_why *w
 /* Room for a batch: quota and disk (store_lmdb_room.c). KW_EFULL with the sentence. */
 KW_MUST_USE enum kw_err room_for(struct store_lmdb *s, const struct store_batch *b, struct kw_why *why);
 void room_note(struct recent_batch *r, const struct store_batch *b); /* what LMDB will need for it */
+uint64_t room_retention_pages(const struct store_op *op); /* the most that one step of it writes */
 bool room_for_pages(struct store_lmdb *s, uint64_t pages); /* beside all that is on its way to LMDB; for who writes to it */
 uint64_t room_used_in_all(struct store_lmdb *s); /* and what is on its way there */
 uint64_t room_used(const struct lmdb *db, uint64_t *last_page); /* walks the list of free pages */

@@ -445,16 +445,14 @@ recent_proof(struct store_lmdb *s, uint64_t commit, uint32_t index, uint8_t reco
 }
 
 static bool
-recent_found(struct store_lmdb *s, node_no sender, const uint8_t id[KW_ID_LEN], struct store_found *out)
+found_recently(struct store_lmdb *s, node_no sender, const uint8_t id[KW_ID_LEN], struct store_found *out)
 {
 	const struct recent_entry *e;
 
 	(void)pthread_mutex_lock(&s->lock);
 	e = recent_find(&s->recents, sender, id);
-	if (e != NULL) {
-		*out = (struct store_found){.at = {e->log_epoch, e->a.lane, e->a.number}, .commit = e->commit, .index = e->index};
-		memcpy(out->frame_hash, e->a.frame_hash, KW_HASH_LEN);
-	}
+	if (e != NULL)
+		*out = recent_found(e);
 	(void)pthread_mutex_unlock(&s->lock);
 	return e != NULL;
 }
@@ -473,7 +471,6 @@ store_lmdb_proof(struct store *base, uint64_t commit, uint32_t index, uint8_t re
 	if (recent_proof(s, commit, index, record, path, path_len))
 		return KW_OK;
 	rc = mdb_txn_renew(s->asker);
-
 	if (rc != 0)
 		return lmdb_failed(&s->db, rc, "asking for a commit", why);
 	err = record_get(&s->db, s->asker, T_COMMITS, &key, &value, why);
@@ -499,7 +496,7 @@ store_lmdb_find(struct store *base, node_no sender, const uint8_t id[KW_ID_LEN],
 	enum kw_err err;
 	int rc;
 
-	if (recent_found(s, sender, id, out))
+	if (found_recently(s, sender, id, out))
 		return KW_OK;
 	rc = mdb_txn_renew(s->asker);
 	if (rc != 0)
@@ -533,7 +530,6 @@ read_commit(struct store_lmdb *s, uint64_t number, uint8_t record[WIRE_COMMIT_LE
 	if (b != NULL)
 		return KW_OK;
 	rc = mdb_txn_renew(s->asker);
-
 	if (rc != 0)
 		return lmdb_failed(&s->db, rc, "asking for a commit", NULL);
 	err = record_get(&s->db, s->asker, T_COMMITS, &key, &value, NULL);
@@ -573,6 +569,7 @@ store_lmdb_sizes(struct store *base, struct store_sizes *out)
 {
 	struct store_lmdb *s = lmdb_of(base);
 	struct log_state st = {0};
+
 	*out = (struct store_sizes){.used_bytes = room_used_in_all(s), .quota_bytes = s->quota_bytes, .disk_full = room_disk_full(s)};
 	if (mdb_txn_renew(s->asker) != 0)
 		return;

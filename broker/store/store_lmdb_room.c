@@ -45,6 +45,12 @@ room_used(const struct lmdb *db, uint64_t *last_page)
 
 struct need { uint64_t bytes; uint64_t pages; bool growing; bool flash; };
 
+uint64_t
+room_retention_pages(const struct store_op *op)
+{
+	return op->kind == OP_PURGE ? op->purge.limit * 6ull : op->sweep.limit * 3ull;
+}
+
 /* bytes: what the records take. pages: the most that LMDB may write for them. flash: only the disk may refuse it [P-5]. */
 static struct need
 needs(const struct store_batch *b)
@@ -64,8 +70,8 @@ needs(const struct store_batch *b)
 		case OP_AGREEMENT: bytes = op->agreement.text.len + op->agreement.sigs.len + 128; n.growing = true; break;
 		case OP_EVIDENCE: bytes = op->evidence.bytes.len + 128; n.growing = true; break;
 		case OP_SET: bytes = op->set.count * 4ull + 128; break;
-		case OP_PURGE: n.pages += op->purge.limit * 6ull; bytes = 0; break;
-		case OP_SWEEP: n.pages += op->sweep.limit * 3ull; bytes = 0; break;
+		case OP_PURGE:
+		case OP_SWEEP: n.pages += room_retention_pages(op); bytes = 0; break;
 		case OP_CASE: bytes = op->one_case.bytes.len + 128; break;
 		case OP_RECALL: bytes = KW_CONTROL_MAX; break; /* the wraps are written again */
 		case OP_FOLDED:
@@ -100,7 +106,6 @@ room_used_in_all(struct store_lmdb *s)
 	(void)pthread_mutex_unlock(&s->lock);
 	return bytes + room_used(&s->db, &last_page);
 }
-
 
 static enum kw_err
 within_quota(struct store_lmdb *s, uint64_t bytes, struct kw_why *why)
