@@ -132,7 +132,7 @@ open_store(struct daemon *d)
 		.path = d->config->store_path, .partnership = agreement_partnership(d->file), .quota_bytes = d->config->store_quota,
 		.force_filesystem = d->config->store_force_filesystem, .signer = {d, sign_commit},
 	};
-	struct loading into = {d->core, d->chain};
+	struct loading into = {d->core, d->chain, d->file};
 	struct store_load load = loading_begin(&into);
 
 	return store_lmdb_open(&d->store, &config, &load, &d->why);

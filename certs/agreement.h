@@ -27,6 +27,12 @@ struct agreement;
  * zone's table is read from this machine here and never again: machines whose tzdata differ answer times differently.
  */
 KW_MUST_USE enum kw_err agreement_parse(struct agreement **out, struct span text, struct buf *warnings, struct kw_why *why);
+/*
+ * The same, and of nodes whose line of key stands in before too, letter by letter, the key is not checked once more: that is nearly all that a
+ * large agreement costs. before: any other that was parsed, as the version before this one; NULL: none.
+ */
+KW_MUST_USE enum kw_err agreement_parse_after(struct agreement **out, struct span text, const struct agreement *before, struct buf *warnings,
+                                              struct kw_why *why);
 void agreement_free(struct agreement **a);
 
 struct span agreement_text(const struct agreement *a);           /* exactly the bytes that were parsed */

@@ -361,6 +361,23 @@ parse_partner(struct agreement *a, struct partner *p, const struct yaml_node *ma
 	return parse_purposes(p, map, where, why);
 }
 
+/* A public line that the version before has for this node is not checked again: its signature and its points are sound. */
+static enum kw_err
+want_node_key(struct agreement *a, struct node *n, const struct yaml_node *map, const char *where, struct kw_why *why)
+{
+	uint32_t was = a->before != NULL ? agreement_node(a->before, n->id) : AGREEMENT_NOBODY;
+	const char *text;
+	enum kw_err err = yaml_want_text(&text, &n->line, map, "key", where, why);
+
+	if (err != KW_OK)
+		return err;
+	MUST(crypto_generichash(n->key_line_hash, KW_HASH_LEN, (const uint8_t *)text, strlen(text), NULL, 0) == 0);
+	if (was == AGREEMENT_NOBODY || memcmp(a->before->nodes[was].key_line_hash, n->key_line_hash, KW_HASH_LEN) != 0)
+		return want_key(&n->key, &n->line, KEY_NODE, map, n->id, where, why);
+	n->key = a->before->nodes[was].key;
+	return KW_OK;
+}
+
 static enum kw_err
 parse_node(struct agreement *a, struct node *n, uint32_t partner, const struct yaml_node *map, struct kw_why *why)
 {
@@ -377,10 +394,7 @@ parse_node(struct agreement *a, struct node *n, uint32_t partner, const struct y
 	n->partner = partner;
 	n->line = line;
 	(void)snprintf(n->id, sizeof n->id, "%s/%s", a->partners[partner].id, name);
-	for (const struct node *other = n - a->partners[partner].node_count; other < n; other++)
-		if (strcmp(other->id, n->id) == 0)
-			return kw_refuse(why, KW_EINVAL, "line %zu: the node \"%s\" stands here a second time, first in line %zu; keep one", line, n->id, other->line);
-	if ((err = want_key(&n->key, &n->line, KEY_NODE, map, n->id, where, why)) != KW_OK)
+	if ((err = want_node_key(a, n, map, where, why)) != KW_OK)
 		return err;
 	return same_mode(a, &n->key, n->line, why);
 }
@@ -434,7 +448,24 @@ check_words(const struct agreement *a, struct kw_why *why)
 static int
 by_id(const void *x, const void *y)
 {
-	return strcmp(((const struct node *)x)->id, ((const struct node *)y)->id);
+	const struct node *a = x, *b = y;
+	int order = strcmp(a->id, b->id);
+
+	return order != 0 ? order : (a->line > b->line) - (a->line < b->line);
+}
+
+/* Sorted, those of one id stand side by side; of several the first in the text is told. */
+static enum kw_err
+check_twice(const struct agreement *a, struct kw_why *why)
+{
+	const struct node *first = NULL;
+
+	for (uint32_t i = 1; i < a->node_count; i++)
+		if (strcmp(a->nodes[i - 1].id, a->nodes[i].id) == 0 && (first == NULL || a->nodes[i].line < first[1].line))
+			first = &a->nodes[i - 1];
+	if (first == NULL)
+		return KW_OK;
+	return kw_refuse(why, KW_EINVAL, "line %zu: the node \"%s\" stands here a second time, first in line %zu; keep one", first[1].line, first->id, first->line);
 }
 
 static enum kw_err
@@ -461,7 +492,7 @@ parse_partners(struct agreement *a, const struct yaml_node *root, struct kw_why 
 	if ((err = check_words(a, why)) != KW_OK)
 		return err;
 	qsort(a->nodes, a->node_count, sizeof *a->nodes, by_id);
-	return KW_OK;
+	return check_twice(a, why);
 }
 
 static enum kw_err
@@ -603,6 +634,12 @@ parse_all(struct agreement *a, const struct yaml_node *root, struct buf *warning
 enum kw_err
 agreement_parse(struct agreement **out, struct span text, struct buf *warnings, struct kw_why *why)
 {
+	return agreement_parse_after(out, text, NULL, warnings, why);
+}
+
+enum kw_err
+agreement_parse_after(struct agreement **out, struct span text, const struct agreement *before, struct buf *warnings, struct kw_why *why)
+{
 	struct yaml_tree *tree = NULL;
 	struct agreement *a;
 	enum kw_err err;
@@ -616,7 +653,8 @@ agreement_parse(struct agreement **out, struct span text, struct buf *warnings, 
 		err = no_memory(why);
 		goto free_tree;
 	}
-	a->text = BUF_INIT(KW_AGREEMENT_MAX);
+	a->before = before;
+	a->text = BUF_INIT(text.len); /* kept for long: no more than it needs */
 	buf_put_span(&a->text, text);
 	if (!buf_ok(&a->text)) {
 		err = no_memory(why);
@@ -625,6 +663,7 @@ agreement_parse(struct agreement **out, struct span text, struct buf *warnings, 
 	MUST(crypto_generichash(a->hash, sizeof a->hash, text.p, text.len, NULL, 0) == 0);
 	if ((err = parse_all(a, yaml_tree_root(tree), warnings, why)) != KW_OK)
 		goto free_agreement;
+	a->before = NULL;
 	*out = a;
 	a = NULL;
 free_agreement:

@@ -47,6 +47,7 @@ struct node {
 	char id[KW_NODE_MAX + 1];
 	uint32_t partner;
 	struct public_key key;
+	uint8_t key_line_hash[KW_HASH_LEN]; /* of the text that key was read from */
 	size_t line;
 };
 
@@ -103,6 +104,7 @@ struct topic_rule {
 };
 
 struct agreement {
+	const struct agreement *before;    /* whose nodes' keys were checked already; NULL once it is parsed */
 	struct buf text;
 	uint8_t hash[KW_HASH_LEN];
 	char partnership[NAME_LEN];

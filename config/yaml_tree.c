@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 
-#define TEXT_MAX (1024u * 1024u)
+#define TEXT_MAX (2u * 1024u * 1024u) /* an agreement of all its nodes */
 #define DEPTH_MAX 16
 #define NODES_MAX 100000u
 #define KEYS_MAX 256u          /* of one map; also keeps the search for duplicates short */

@@ -33,10 +33,22 @@ static_assert(KW_CONTROL_MAX + 64u <= KW_MESSAGE_MAX, "a full control fits one f
 #define KW_APPROVALS_MAX 64     /* partners who must approve what is on one topic */
 #define KW_APPROVAL_BODY_MAX 4096u /* bytes of an approval's sealed body: a receipt about one notification */
 static_assert(KW_APPROVALS_MAX * (KW_APPROVAL_BODY_MAX + KW_HEADER_MAX + 512u) <= KW_OPENED_MAX, "all approvals fit into what a reader opens");
-#define KW_AGREEMENT_MAX (200u * 1024u) /* bytes of an agreement's text */
+
+/*
+ * An agreement's text holds KW_NODES_MAX nodes with the longest names: a node's line, `- {id: NAME, key: "kwnode1:..."}` with its indent, has
+ * at most 368 bytes, of which a name takes 31 and a key 310. The rest is for partners with titles, topics and who is responsible.
+ */
+#define KW_AGREEMENT_MAX (2u * 1024u * 1024u) /* bytes of an agreement's text */
+#define KW_NODE_LINE_MAX 368u   /* of it, for one node */
+static_assert(KW_NODES_MAX * KW_NODE_LINE_MAX + 512u * 1024u <= KW_AGREEMENT_MAX, "a full agreement has 512 KiB for all but its nodes");
 #define KW_SIGNATURES_MAX 64    /* lines of an agreement's signature file */
 #define KW_SIGNATURES_TEXT_MAX (48u * 1024u) /* bytes of that file */
-static_assert(KW_AGREEMENT_MAX + KW_SIGNATURES_TEXT_MAX + 1024u <= KW_CONTROL_MAX, "an agreement travels whole");
+/*
+ * What does not fit a control travels in parts of exactly this size, the last one apart, each asked for by who wants it. So no frame grows, and
+ * before an alert on a slow line lies at most one: half a second at 1 Mbit/s.
+ */
+#define KW_PART_LEN (64u * 1024u)
+static_assert(KW_PART_LEN + KW_SIGNATURES_TEXT_MAX + 1024u <= KW_CONTROL_MAX, "the last part fits with all signatures");
 #define KW_PATH_MAX 24          /* hashes of a Merkle path: a commit holds at most 2^24 entries */
 
 #define KW_CLOCK_SKEW_MS (10ull * 60 * 1000)  /* a publish further off than this is refused */

@@ -111,17 +111,33 @@ struct wire_ack { struct lane_cursor cursor[KW_LANES]; }; /* number 0: nothing n
 
 struct wire_beat { bool has_commit; uint8_t commit[WIRE_COMMIT_LEN]; };
 
-struct wire_agreement { uint32_t version; struct span text; struct span sigs; };
+struct wire_agreement { /* a part: proto/parts.h */
+	uint32_t version;
+	uint32_t part, total;                  /* from 0; bytes of the whole text */
+	struct span text;
+	struct span sigs;                      /* with the last part */
+};
 
 struct wire_subscribe { uint32_t filter_count; char (*filters)[KW_TOPIC_MAX + 1]; };
 
 enum admin_verb {
 	ADMIN_STATUS = 1, ADMIN_INSTALL, ADMIN_NEW_EPOCH, ADMIN_NODES, ADMIN_STOP,
-	ADMIN_AGREEMENT, /* text: a version's number, or nothing for the newest; answered with the agreement's own text */
+	ADMIN_AGREEMENT, /* text: a version's number, or nothing for the newest; answered with a part of the agreement's own text */
 	ADMIN_HEADERS,   /* text: JSON, docs/protocol.md [O-3] */
 };
-struct wire_admin { uint64_t request; enum admin_verb verb; struct span text; struct span sigs; };
-struct wire_admin_reply { uint64_t request; bool ok; struct span text; /* JSON, or the sentence of refusal */ };
+struct wire_admin {
+	uint64_t request;
+	enum admin_verb verb;
+	struct span text;
+	struct span sigs;                      /* of ADMIN_INSTALL, with the last part */
+	uint32_t part, total;                  /* of ADMIN_INSTALL as in a wire_agreement; of ADMIN_AGREEMENT the part asked for; else 0 */
+};
+struct wire_admin_reply {
+	uint64_t request;
+	bool ok;
+	struct span text;                      /* JSON, an agreement's part, or the sentence of refusal */
+	uint32_t part, total, version;         /* of an agreement; else 0 */
+};
 
 struct wire_msg {
 	enum wire_kind kind;
@@ -134,7 +150,7 @@ struct wire_msg {
 		struct wire_deliver deliver;
 		struct wire_ack ack;
 		struct wire_beat beat;
-		struct { uint32_t version; } agreement_get;
+		struct { uint32_t version, part; } agreement_get;
 		struct wire_agreement agreement;
 		struct wire_subscribe subscribe;
 		struct wire_admin admin;

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "kurzweg/wire.pb-c.h"
+#include "proto/parts.h"
 #include "proto/scan.h"
 
 #define FIELDS_MAX 4096u     /* of the largest: stored with 128 items */
@@ -241,12 +242,8 @@ decode_publish(struct wire_msg *out, const Kurzweg__Publish *m, struct kw_why *w
 static enum kw_err
 decode_agreement(struct wire_agreement *out, const Kurzweg__AgreementText *m, struct kw_why *why)
 {
-	if (m->text.len == 0 || m->text.len > KW_AGREEMENT_MAX)
-		return kw_refuse(why, KW_EPROTO, "the agreement has %zu bytes, must have 1 to %u", m->text.len, KW_AGREEMENT_MAX);
-	if (m->sigs.len > KW_SIGNATURES_TEXT_MAX)
-		return kw_refuse(why, KW_EPROTO, "the signatures have %zu bytes, at most %u are allowed", m->sigs.len, KW_SIGNATURES_TEXT_MAX);
-	*out = (struct wire_agreement){m->version, span_from(m->text), span_from(m->sigs)};
-	return KW_OK;
+	*out = (struct wire_agreement){m->version, m->part, m->total, span_from(m->text), span_from(m->sigs)};
+	return part_check(m->part, m->total, out->text, out->sigs, why);
 }
 
 static enum kw_err
@@ -254,7 +251,22 @@ decode_admin(struct wire_admin *out, const Kurzweg__Admin *m, struct kw_why *why
 {
 	if (m->verb < ADMIN_STATUS || m->verb > ADMIN_HEADERS)
 		return kw_refuse(why, KW_EPROTO, "request %u is unknown", m->verb);
-	*out = (struct wire_admin){m->request, (enum admin_verb)m->verb, span_from(m->text), span_from(m->sigs)};
+	*out = (struct wire_admin){m->request, (enum admin_verb)m->verb, span_from(m->text), span_from(m->sigs), m->part, m->total};
+	if (out->verb == ADMIN_INSTALL)
+		return part_check(m->part, m->total, out->text, out->sigs, why);
+	if (m->total != 0 || (m->part != 0 && out->verb != ADMIN_AGREEMENT))
+		return kw_refuse(why, KW_EPROTO, "request %u has no parts", m->verb);
+	return KW_OK;
+}
+
+static enum kw_err
+decode_admin_reply(struct wire_admin_reply *out, const Kurzweg__AdminReply *m, struct kw_why *why)
+{
+	*out = (struct wire_admin_reply){m->request, m->ok, span_from(m->text), m->part, m->total, m->version};
+	if (m->total != 0)
+		return part_check(m->part, m->total, out->text, span_of(NULL, 0), why);
+	if (m->part != 0)
+		return kw_refuse(why, KW_EPROTO, "a part of nothing");
 	return KW_OK;
 }
 
@@ -280,6 +292,7 @@ decode_which(struct wire_msg *out, const Kurzweg__Control *c, struct kw_why *why
 		return want_bytes_or_none(&out->beat.has_commit, out->beat.commit, WIRE_COMMIT_LEN, c->beat->commit, "commit", why);
 	case WIRE_AGREEMENT_GET:
 		out->agreement_get.version = c->agreement_get->version;
+		out->agreement_get.part = c->agreement_get->part;
 		return KW_OK;
 	case WIRE_AGREEMENT:
 		return decode_agreement(&out->agreement, c->agreement, why);
@@ -289,8 +302,7 @@ decode_which(struct wire_msg *out, const Kurzweg__Control *c, struct kw_why *why
 	case WIRE_ADMIN:
 		return decode_admin(&out->admin, c->admin, why);
 	case WIRE_ADMIN_REPLY:
-		out->admin_reply = (struct wire_admin_reply){c->admin_reply->request, c->admin_reply->ok, span_from(c->admin_reply->text)};
-		return KW_OK;
+		return decode_admin_reply(&out->admin_reply, c->admin_reply, why);
 	}
 	return KW_EPROTO;
 }

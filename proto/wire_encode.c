@@ -233,6 +233,7 @@ encode_small(struct buf *out, Kurzweg__Control *c, const struct wire_msg *msg)
 		c->beat = &beat;
 	} else {
 		get.version = msg->agreement_get.version;
+		get.part = msg->agreement_get.part;
 		c->agreement_get = &get;
 	}
 	return pack(out, c);
@@ -249,17 +250,24 @@ encode_texts(struct buf *out, Kurzweg__Control *c, const struct wire_msg *msg)
 		text.version = msg->agreement.version;
 		text.text = bytes_of(msg->agreement.text.p, msg->agreement.text.len);
 		text.sigs = bytes_of(msg->agreement.sigs.p, msg->agreement.sigs.len);
+		text.part = msg->agreement.part;
+		text.total = msg->agreement.total;
 		c->agreement = &text;
 	} else if (msg->kind == WIRE_ADMIN) {
 		admin.request = msg->admin.request;
 		admin.verb = msg->admin.verb;
 		admin.text = bytes_of(msg->admin.text.p, msg->admin.text.len);
 		admin.sigs = bytes_of(msg->admin.sigs.p, msg->admin.sigs.len);
+		admin.part = msg->admin.part;
+		admin.total = msg->admin.total;
 		c->admin = &admin;
 	} else {
 		reply.request = msg->admin_reply.request;
 		reply.ok = msg->admin_reply.ok;
 		reply.text = bytes_of(msg->admin_reply.text.p, msg->admin_reply.text.len);
+		reply.part = msg->admin_reply.part;
+		reply.total = msg->admin_reply.total;
+		reply.version = msg->admin_reply.version;
 		c->admin_reply = &reply;
 	}
 	return pack(out, c);

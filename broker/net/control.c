@@ -8,16 +8,20 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "broker/net/headers.h"
 #include "proto/limits.h"
+#include "proto/parts.h"
 
 #define ID_MAX 255
 #define REPLY_MAX (KW_CONTROL_MAX - 64u)
+#define UPLOAD_QUIET_MS 10000u /* an asker that brings no more parts for so long is gone */
 
 struct asker { bool waits; uint8_t id[ID_MAX]; size_t id_len; uint64_t request; };
+struct upload { struct asker by; struct parts parts; uint64_t heard_ms; }; /* by.waits: there is one */
 
 struct control {
 	void *socket;
@@ -26,6 +30,7 @@ struct control {
 	struct status status;
 	struct headers_budget headers;
 	struct buf bytes;
+	struct upload upload;
 	struct asker install, epoch;
 	bool stop;
 };
@@ -58,14 +63,12 @@ bind_socket(struct control *c, void *context, const char *endpoint, struct kw_wh
 /* ---- answers ---- */
 
 static void
-reply_on_socket(struct control *c, const struct asker *a, bool ok, struct span text)
+send_on_socket(struct control *c, const struct asker *a, const struct wire_admin_reply *reply)
 {
-	struct wire_msg m = {.kind = WIRE_ADMIN_REPLY};
+	struct wire_msg m = {.kind = WIRE_ADMIN_REPLY, .admin_reply = *reply};
 	struct buf bytes = BUF_INIT(KW_CONTROL_MAX);
 
 	m.admin_reply.request = a->request;
-	m.admin_reply.ok = ok;
-	m.admin_reply.text = text;
 	if (wire_encode(&bytes, &m) == KW_OK) {
 		(void)zmq_send(c->socket, a->id, a->id_len, ZMQ_SNDMORE | ZMQ_DONTWAIT);
 		(void)zmq_send(c->socket, bytes.p, bytes.len, ZMQ_DONTWAIT);
@@ -74,19 +77,23 @@ reply_on_socket(struct control *c, const struct asker *a, bool ok, struct span t
 }
 
 static void
-reply_on_conn(struct control *c, uint32_t conn, uint64_t request, bool ok, struct span text)
+reply_on_socket(struct control *c, const struct asker *a, bool ok, struct span text)
 {
-	struct wire_msg m = {.kind = WIRE_ADMIN_REPLY};
+	send_on_socket(c, a, &(struct wire_admin_reply){.ok = ok, .text = text});
+}
+
+static void
+send_on_conn(struct control *c, uint32_t conn, uint64_t request, const struct wire_admin_reply *reply)
+{
+	struct wire_msg m = {.kind = WIRE_ADMIN_REPLY, .admin_reply = *reply};
 
 	m.admin_reply.request = request;
-	m.admin_reply.ok = ok;
-	m.admin_reply.text = text;
 	relay_send(c->relay, conn, &m);
 }
 
-/* "4", or nothing for the newest. */
+/* "4", or nothing for the newest: the part that is asked for. */
 static enum kw_err
-show_agreement(struct control *c, struct span which, struct kw_why *why)
+show_agreement(struct wire_admin_reply *out, const struct control *c, struct span which, uint32_t part, struct kw_why *why)
 {
 	const struct agreement_chain *chain = relay_parts_of(c->relay)->chain;
 	const struct agreement *a = agreement_chain_newest(chain);
@@ -106,8 +113,13 @@ show_agreement(struct control *c, struct span which, struct kw_why *why)
 		return kw_refuse(why, KW_ENOTFOUND, "no agreement is in force");
 	if (a == NULL)
 		return kw_refuse(why, KW_ENOTFOUND, "version %s of the agreement is not known here", text);
-	buf_put_span(&c->bytes, agreement_text(a));
-	return buf_ok(&c->bytes) ? KW_OK : KW_ENOMEM;
+	if (part >= part_count(agreement_text(a).len))
+		return kw_refuse(why, KW_EINVAL, "version %u of the agreement has no part %u", agreement_version(a), part);
+	out->version = agreement_version(a);
+	out->part = part;
+	out->total = (uint32_t)agreement_text(a).len;
+	out->text = part_cut(agreement_text(a), part);
+	return KW_OK;
 }
 
 /* Who asks for headers leaves a line in the log. */
@@ -125,19 +137,26 @@ show_headers(struct control *c, struct span text, const char *who, struct kw_why
 	return headers_put(&c->bytes, &c->headers, c->relay, &ask, why);
 }
 
-/* What is only looked at, the same over both ways: into c->bytes. */
-static enum kw_err
+/* What is only looked at, the same over both ways; its text is of c or why, until the next. */
+static struct wire_admin_reply
 show(struct control *c, const struct wire_admin *a, const char *who, struct kw_why *why)
 {
+	struct wire_admin_reply out = {.ok = true};
 	enum kw_err err;
 
 	buf_reset(&c->bytes);
 	switch (a->verb) {
-	case ADMIN_AGREEMENT: err = show_agreement(c, a->text, why); break;
+	case ADMIN_AGREEMENT: err = show_agreement(&out, c, a->text, a->part, why); break;
 	case ADMIN_HEADERS: err = show_headers(c, a->text, who, why); break;
 	default: err = status_put(&c->bytes, &c->status, c->relay, a->verb == ADMIN_STATUS); break;
 	}
-	return err == KW_ENOMEM ? kw_refuse(why, KW_ENOMEM, "the broker is short of memory") : err;
+	if (err == KW_ENOMEM)
+		err = kw_refuse(why, KW_ENOMEM, "the broker is short of memory");
+	if (err != KW_OK)
+		return (struct wire_admin_reply){.ok = false, .text = span_str(why->text)};
+	if (a->verb != ADMIN_AGREEMENT)
+		out.text = buf_span(&c->bytes);
+	return out;
 }
 
 static bool
@@ -150,15 +169,15 @@ static void
 on_conn(void *self, uint32_t conn, const struct wire_admin *a, bool operator)
 {
 	struct control *c = self;
+	struct wire_admin_reply reply = {.ok = false};
 	struct kw_why why;
 
 	MUST(operator);
-	if (!is_look(a->verb))
-		reply_on_conn(c, conn, a->request, false, span_str("over the network an operator may ask for status, nodes, headers and agreements; the rest goes over the control socket on the broker's machine"));
-	else if (show(c, a, gate_name(relay_parts_of(c->relay)->gate, conn), &why) != KW_OK)
-		reply_on_conn(c, conn, a->request, false, span_str(why.text));
+	if (is_look(a->verb))
+		reply = show(c, a, gate_name(relay_parts_of(c->relay)->gate, conn), &why);
 	else
-		reply_on_conn(c, conn, a->request, true, buf_span(&c->bytes));
+		reply.text = span_str("over the network an operator may ask for status, nodes, headers and agreements; the rest goes over the control socket on the broker's machine");
+	send_on_conn(c, conn, a->request, &reply);
 }
 
 static void
@@ -199,9 +218,52 @@ takes_turn(struct control *c, struct asker *turn, const struct asker *a)
 	return true;
 }
 
+static bool
+same_asker(const struct asker *a, const struct asker *b)
+{
+	return a->id_len == b->id_len && memcmp(a->id, b->id, a->id_len) == 0;
+}
+
+static void
+drop_upload(struct upload *u)
+{
+	parts_drop(&u->parts);
+	u->by.waits = false;
+}
+
+/* One text at a time is collected; each part is answered, the last when the version is in force or refused. */
+static void
+on_install(struct control *c, const struct asker *a, const struct wire_admin *admin)
+{
+	struct upload *u = &c->upload;
+	struct kw_why why;
+	enum kw_err err;
+
+	if (u->by.waits && !same_asker(&u->by, a) && clock_mono_ms() - u->heard_ms < UPLOAD_QUIET_MS) {
+		reply_on_socket(c, a, false, span_str("the same is under way just now: try again in a second"));
+		return;
+	}
+	if (!u->by.waits || !same_asker(&u->by, a))
+		drop_upload(u);
+	u->by = *a;
+	u->by.waits = true;
+	u->heard_ms = clock_mono_ms();
+	err = parts_take(&u->parts, admin->part, admin->total, admin->text, admin->sigs, &why);
+	if (err == KW_EAGAIN || err == KW_EEXISTS) {
+		reply_on_socket(c, a, true, span_of(NULL, 0));
+		return;
+	}
+	if (err != KW_OK)
+		reply_on_socket(c, a, false, span_str(why.text));
+	else if (takes_turn(c, &c->install, a))
+		relay_install(c->relay, buf_span(&u->parts.text), buf_span(&u->parts.sigs), (struct relay_done){c, install_done});
+	drop_upload(u);
+}
+
 static void
 on_admin(struct control *c, const struct asker *a, const struct wire_admin *admin)
 {
+	struct wire_admin_reply reply;
 	struct kw_why why;
 
 	switch (admin->verb) {
@@ -209,14 +271,11 @@ on_admin(struct control *c, const struct asker *a, const struct wire_admin *admi
 	case ADMIN_NODES:
 	case ADMIN_AGREEMENT:
 	case ADMIN_HEADERS:
-		if (show(c, admin, "control", &why) == KW_OK)
-			reply_on_socket(c, a, true, buf_span(&c->bytes));
-		else
-			reply_on_socket(c, a, false, span_str(why.text));
+		reply = show(c, admin, "control", &why);
+		send_on_socket(c, a, &reply);
 		break;
 	case ADMIN_INSTALL:
-		if (takes_turn(c, &c->install, a))
-			relay_install(c->relay, admin->text, admin->sigs, (struct relay_done){c, install_done});
+		on_install(c, a, admin);
 		break;
 	case ADMIN_NEW_EPOCH:
 		if (takes_turn(c, &c->epoch, a))
@@ -314,6 +373,7 @@ control_close(struct control **control)
 	if (c->socket != NULL)
 		(void)zmq_close(c->socket);
 	free(c->path);
+	drop_upload(&c->upload);
 	buf_free(&c->bytes);
 	free(c);
 	*control = NULL;
@@ -325,5 +385,7 @@ bool control_wants_stop(const struct control *c) { return c->stop; }
 void
 control_tick(struct control *c, uint64_t mono_ms)
 {
+	if (c->upload.by.waits && mono_ms - c->upload.heard_ms >= UPLOAD_QUIET_MS)
+		drop_upload(&c->upload);
 	status_tick(&c->status, c->relay, mono_ms);
 }

@@ -20,7 +20,8 @@ on_agreement(void *self, uint32_t version, struct span text, struct span sigs, c
 	struct loading *l = self;
 	struct agreement *a = NULL;
 	char fingerprint[KEY_FINGERPRINT_MAX];
-	enum kw_err err = agreement_parse(&a, text, NULL, why);
+	const struct agreement *newest = agreement_chain_newest(l->chain);
+	enum kw_err err = agreement_parse_after(&a, text, newest != NULL ? newest : l->file, NULL, why);
 
 	if (err == KW_OK) {
 		agreement_fingerprint(fingerprint, a); /* pinned by its own first start */

@@ -10,6 +10,7 @@
 #include "broker/net/outgoing.h"
 #include "broker/net/relay_inside.h"
 #include "proto/entry.h"
+#include "proto/parts.h"
 #include "proto/seal.h"
 
 struct core_time
@@ -161,18 +162,27 @@ on_publish(struct relay *r, const struct gate_message *m, struct span wraps, uin
 }
 
 static void
-on_agreement_get(struct relay *r, uint32_t conn, uint32_t version)
+on_agreement_get(struct relay *r, uint32_t conn, uint32_t version, uint32_t part)
 {
 	const struct agreement *a = agreement_chain_get(r->parts.chain, version);
 	struct wire_msg m = {.kind = WIRE_AGREEMENT};
+	struct span text;
 
 	if (a == NULL) {
 		refuse(r, conn, CODE_NOT_FOUND, NULL, "this version of the agreement is not known here");
 		return;
 	}
+	text = agreement_text(a);
+	if (part >= part_count(text.len)) {
+		malformed(r, conn, "a part of the agreement that lies behind its end");
+		return;
+	}
 	m.agreement.version = version;
-	m.agreement.text = agreement_text(a);
-	m.agreement.sigs = agreement_chain_signatures(r->parts.chain, version);
+	m.agreement.part = part;
+	m.agreement.total = (uint32_t)text.len;
+	m.agreement.text = part_cut(text, part);
+	if (part_is_last(part, text.len))
+		m.agreement.sigs = agreement_chain_signatures(r->parts.chain, version);
 	relay_send(r, conn, &m);
 }
 
@@ -207,7 +217,7 @@ from_node(struct relay *r, const struct gate_message *m, const struct wire_msg *
 	case WIRE_PUBLISH: on_publish(r, m, w->publish.wraps, w->publish.round, now); break;
 	case WIRE_ACK: core_ack(c, m->conn, &w->ack, now); break;
 	case WIRE_SUBSCRIBE: core_subscribe(c, m->conn, &w->subscribe, now); break;
-	case WIRE_AGREEMENT_GET: on_agreement_get(r, m->conn, w->agreement_get.version); break;
+	case WIRE_AGREEMENT_GET: on_agreement_get(r, m->conn, w->agreement_get.version, w->agreement_get.part); break;
 	case WIRE_BEAT: break;
 	case WIRE_ADMIN: refuse(r, m->conn, CODE_DENIED, NULL, "only an operator may ask this"); break;
 	default: malformed(r, m->conn, "a message that only the broker sends"); break;
@@ -357,7 +367,7 @@ relay_install(struct relay *r, struct span text, struct span sigs, struct relay_
 		err = kw_refuse(&why, KW_ELIMIT, "text has %zu bytes and signatures %zu, at most %u and %u are allowed", text.len, sigs.len,
 		                KW_AGREEMENT_MAX, KW_SIGNATURES_TEXT_MAX);
 	else
-		err = agreement_parse(&r->install.next, buf_span(&r->install.text), NULL, &why);
+		err = agreement_parse_after(&r->install.next, buf_span(&r->install.text), agreement_chain_newest(r->parts.chain), NULL, &why);
 	if (err == KW_OK)
 		err = verify(r, &why);
 	if (err == KW_OK)

@@ -14,6 +14,7 @@
 #include "certs/keys.h"
 #include "clients/cli/agreement_file.h"
 #include "clients/partner/net.h"
+#include "proto/parts.h"
 
 #define IPC "ipc://"
 
@@ -209,9 +210,14 @@ wait_for_more(struct broker_ask *b, uint64_t left_ms)
 
 /* ---- a request ---- */
 
+struct answer { /* a part of an agreement tells of the whole; of all else total is 0 */
+	struct buf *text;
+	uint32_t total, version;
+};
+
 /* Is it the answer to our request? KW_EAGAIN: something else. */
 static enum kw_err
-read_answer(struct buf *answer, const struct broker_ask *b, struct span bytes, struct kw_why *why)
+read_answer(struct answer *answer, const struct broker_ask *b, struct span bytes, uint32_t part, struct kw_why *why)
 {
 	struct wire_msg m;
 	enum kw_err err;
@@ -225,16 +231,25 @@ read_answer(struct buf *answer, const struct broker_ask *b, struct span bytes, s
 	else if (!m.admin_reply.ok)
 		err = kw_refuse(why, KW_EDENIED, "the broker refuses: %.*s", (int)(m.admin_reply.text.len < KW_WHY_MAX ? m.admin_reply.text.len : KW_WHY_MAX),
 		                (const char *)m.admin_reply.text.p);
-	else
-		buf_put_span(answer, m.admin_reply.text);
+	else if (m.admin_reply.total != 0 && m.admin_reply.part != part)
+		err = kw_refuse(why, KW_EPROTO, "the broker answers with part %u of the agreement where part %u was asked for", m.admin_reply.part, part);
+	else if (answer->total != 0 && (m.admin_reply.total != answer->total || m.admin_reply.version != answer->version))
+		err = kw_refuse(why, KW_EPROTO, "the broker's parts of the agreement do not belong together: version %u of %u bytes, then version %u of %u", answer->version,
+		                answer->total, m.admin_reply.version, m.admin_reply.total);
+	if (err == KW_OK) {
+		answer->total = m.admin_reply.total;
+		answer->version = m.admin_reply.version;
+		buf_put_span(answer->text, m.admin_reply.text);
+	}
 	wire_msg_clear(&m);
-	return err == KW_OK && !buf_ok(answer) ? kw_refuse(why, KW_ENOMEM, "out of memory for the broker's answer") : err;
+	return err == KW_OK && !buf_ok(answer->text) ? kw_refuse(why, KW_ENOMEM, "out of memory for the broker's answer") : err;
 }
 
+struct deadline { uint64_t end_ms, timeout_ms; };
+
 static enum kw_err
-exchange(struct buf *answer, struct broker_ask *b, struct span request, uint64_t timeout_ms, struct kw_why *why)
+exchange(struct answer *answer, struct broker_ask *b, struct span request, uint32_t part, const struct deadline *d, struct kw_why *why)
 {
-	uint64_t end_ms = clock_mono_ms() + timeout_ms;
 	struct buf bytes = BUF_INIT(KW_MESSAGE_MAX);
 	bool sent = false;
 	enum kw_err err;
@@ -248,35 +263,76 @@ exchange(struct buf *answer, struct broker_ask *b, struct span request, uint64_t
 		if (err == KW_OK)
 			err = receive_bytes(&bytes, b);
 		if (err == KW_OK)
-			err = read_answer(answer, b, buf_span(&bytes), why);
+			err = read_answer(answer, b, buf_span(&bytes), part, why);
 		if (err != KW_EAGAIN)
 			break;
-		if (now_ms >= end_ms) {
-			err = kw_refuse(why, KW_ETIMEOUT, "the broker at %s did not answer within %llu s; is it up?", b->endpoint, (unsigned long long)timeout_ms / 1000);
+		if (now_ms >= d->end_ms) {
+			err = kw_refuse(why, KW_ETIMEOUT, "the broker at %s did not answer within %llu s; is it up?", b->endpoint, (unsigned long long)d->timeout_ms / 1000);
 			break;
 		}
-		wait_for_more(b, end_ms - now_ms);
+		wait_for_more(b, d->end_ms - now_ms);
 	}
 	buf_free(&bytes);
+	return err;
+}
+
+static enum kw_err
+ask_once(struct answer *answer, struct broker_ask *b, const struct wire_admin *admin, const struct deadline *d, struct kw_why *why)
+{
+	struct wire_msg m = {.kind = WIRE_ADMIN, .admin = *admin};
+	struct buf bytes = BUF_INIT(KW_CONTROL_MAX);
+	enum kw_err err;
+
+	m.admin.request = ++b->request;
+	err = wire_encode(&bytes, &m);
+	if (err == KW_OK)
+		err = exchange(answer, b, buf_span(&bytes), admin->part, d, why);
+	else
+		err = kw_refuse(why, err, "out of memory for a request");
+	buf_free(&bytes);
+	return err;
+}
+
+/* A part at a time; the last one's answer tells what became of it. */
+static enum kw_err
+install(struct answer *answer, struct broker_ask *b, struct span text, struct span sigs, const struct deadline *d, struct kw_why *why)
+{
+	struct wire_admin part = {.verb = ADMIN_INSTALL, .total = (uint32_t)text.len};
+	enum kw_err err = KW_OK;
+
+	MUST(text.len > 0 && text.len <= KW_AGREEMENT_MAX);
+	for (; err == KW_OK && part.part < part_count(text.len); part.part++) {
+		part.text = part_cut(text, part.part);
+		part.sigs = part_is_last(part.part, text.len) ? sigs : span_of(NULL, 0);
+		err = ask_once(answer, b, &part, d, why);
+	}
+	return err;
+}
+
+/* What more there is of the version whose first part is here. */
+static enum kw_err
+read_on(struct answer *answer, struct broker_ask *b, const struct deadline *d, struct kw_why *why)
+{
+	struct wire_admin part = {.verb = ADMIN_AGREEMENT, .part = 1};
+	enum kw_err err = KW_OK;
+	char number[16];
+
+	(void)snprintf(number, sizeof number, "%u", answer->version);
+	part.text = span_str(number);
+	for (; err == KW_OK && part.part < part_count(answer->total); part.part++)
+		err = ask_once(answer, b, &part, d, why);
 	return err;
 }
 
 enum kw_err
 broker_ask(struct buf *answer, struct broker_ask *b, enum admin_verb verb, struct span text, struct span sigs, uint64_t timeout_ms, struct kw_why *why)
 {
-	struct wire_msg m = {.kind = WIRE_ADMIN};
-	struct buf bytes = BUF_INIT(KW_CONTROL_MAX);
+	struct deadline d = {clock_mono_ms() + timeout_ms, timeout_ms};
+	struct answer a = {.text = answer};
 	enum kw_err err;
 
-	m.admin.request = ++b->request;
-	m.admin.verb = verb;
-	m.admin.text = text;
-	m.admin.sigs = sigs;
-	err = wire_encode(&bytes, &m);
-	if (err == KW_OK)
-		err = exchange(answer, b, buf_span(&bytes), timeout_ms, why);
-	else
-		err = kw_refuse(why, err, "out of memory for a request");
-	buf_free(&bytes);
-	return err;
+	if (verb == ADMIN_INSTALL)
+		return install(&a, b, text, sigs, &d, why);
+	err = ask_once(&a, b, &(struct wire_admin){.verb = verb, .text = text, .sigs = sigs}, &d, why);
+	return err == KW_OK ? read_on(&a, b, &d, why) : err;
 }

@@ -41,8 +41,8 @@ bool broker_way_stands(const struct cli *c, const struct broker_way *w, enum cli
 KW_MUST_USE enum kw_err broker_way_open(struct broker_ask **out, const struct broker_way *w, struct kw_why *why);
 
 /*
- * text and sigs: what the verb takes, else empty. KW_EDENIED: the broker refused, with its sentence, or does not know the key.
- * KW_ETIMEOUT: no answer within timeout_ms. KW_ECRYPTO: what is there does not hold the broker's key.
+ * text and sigs: what the verb takes, else empty. An agreement goes and comes in parts, of which text and answer are the whole. KW_EDENIED: the
+ * broker refused, with its sentence, or does not know the key. KW_ETIMEOUT: no answer within timeout_ms. KW_ECRYPTO: what is there does not hold the broker's key.
  */
 KW_MUST_USE enum kw_err broker_ask(struct buf *answer, struct broker_ask *b, enum admin_verb verb, struct span text, struct span sigs,
                                    uint64_t timeout_ms, struct kw_why *why);

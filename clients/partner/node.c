@@ -169,6 +169,7 @@ node_close(struct node **at)
 	actors_free(&n->actors);
 	sending_free(&n->sending);
 	agreement_chain_free(&n->chain);
+	node_agreement_drop(n);
 	pstore_close(&n->store);
 	secret_keys_free(&n->keys);
 	free(n);

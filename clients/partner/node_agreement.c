@@ -10,12 +10,15 @@
 
 #define ASK_AGAIN_MS 5000u
 
+struct loading { struct node *node; const struct agreement *file; }; /* file: has most of the same keys */
+
 static enum kw_err
 load_one(void *self, struct span text, struct span sigs, struct kw_why *why)
 {
-	struct node *n = self;
+	struct node *n = ((struct loading *)self)->node;
+	const struct agreement *newest = agreement_chain_newest(n->chain);
 	struct agreement *a = NULL;
-	enum kw_err err = agreement_parse(&a, text, NULL, why);
+	enum kw_err err = agreement_parse_after(&a, text, newest != NULL ? newest : ((struct loading *)self)->file, NULL, why);
 
 	if (err != KW_OK)
 		return kw_refuse(why, KW_ECORRUPT, "an agreement in the node's store cannot be read any more; restore the store from a copy");
@@ -192,9 +195,10 @@ begin(struct node *n, struct from_file *f, struct kw_why *why)
 static enum kw_err
 go_on_from_store(struct node *n, struct from_file *f, struct kw_why *why)
 {
+	struct loading into = {n, f->a};
 	enum kw_err err;
 
-	if ((err = open_store(n, f->a, why)) != KW_OK || (err = pstore_agreements(n->store, load_one, n, why)) != KW_OK)
+	if ((err = open_store(n, f->a, why)) != KW_OK || (err = pstore_agreements(n->store, load_one, &into, why)) != KW_OK)
 		return err;
 	if (agreement_chain_newest(n->chain) != NULL)
 		err = go_on(n, f, why);
@@ -225,16 +229,37 @@ free_file:
 	return err;
 }
 
-void
-node_agreement_ask(struct node *n)
+static void
+ask_part(struct node *n, uint32_t version)
 {
 	struct wire_msg m = {.kind = WIRE_AGREEMENT_GET};
 
-	if (n->link.state != LINK_READY || (n->asked_ms != 0 && n->mono_ms < n->asked_ms + ASK_AGAIN_MS))
-		return;
-	m.agreement_get.version = agreement_version(node_agreement(n)) + 1;
+	m.agreement_get.version = version;
+	m.agreement_get.part = n->coming_version == version ? n->coming.next : 0;
 	if (node_send(n, &m, span_of(NULL, 0)) == KW_OK)
 		n->asked_ms = n->mono_ms;
+}
+
+void
+node_agreement_ask(struct node *n)
+{
+	if (n->link.state != LINK_READY || (n->asked_ms != 0 && n->mono_ms < n->asked_ms + ASK_AGAIN_MS))
+		return;
+	ask_part(n, agreement_version(node_agreement(n)) + 1);
+}
+
+static void
+drop_parts(struct node *n)
+{
+	parts_drop(&n->coming);
+	n->coming_version = 0;
+}
+
+void
+node_agreement_drop(struct node *n)
+{
+	drop_parts(n);
+	n->asked_ms = 0;
 }
 
 static void
@@ -251,11 +276,11 @@ in_force(struct node *n)
 }
 
 static void
-refuse(struct node *n, const struct wire_agreement *a, const struct kw_why *said)
+refuse(struct node *n, uint32_t version, const struct kw_why *said)
 {
 	struct agreement_rival rival;
 
-	node_alarm(n, "agreement_refused", "the broker sent a version %u of the agreement that does not hold: %s", a->version, said->text);
+	node_alarm(n, "agreement_refused", "the broker sent a version %u of the agreement that does not hold: %s", version, said->text);
 	if (n->rival_kept || !agreement_chain_evidence(n->chain, &rival) || node_tx(n, NULL) != KW_OK)
 		return;
 	n->rival_kept = true; /* the chain keeps the first alone */
@@ -265,53 +290,48 @@ refuse(struct node *n, const struct wire_agreement *a, const struct kw_why *said
 
 /* A version that is here already: said again it is nothing; with another text it is refused, and kept if it is signed as well. */
 static void
-known_version_came(struct node *n, const struct wire_agreement *in)
+known_version_came(struct node *n, uint32_t version, struct span text, struct span sigs)
 {
-	const struct agreement *here = agreement_chain_get(n->chain, in->version);
+	const struct agreement *here = agreement_chain_get(n->chain, version);
 	struct agreement *a = NULL;
 	struct kw_why said;
 	enum kw_err err;
 
-	if (here != NULL && span_eq(agreement_text(here), in->text))
+	if (here != NULL && span_eq(agreement_text(here), text))
 		return;
-	err = agreement_parse(&a, in->text, NULL, &said);
+	err = agreement_parse_after(&a, text, node_agreement(n), NULL, &said);
 	if (err == KW_OK && agreement_version(a) > agreement_version(node_agreement(n)))
 		err = kw_refuse(&said, KW_EDENIED, "its text says version %u", agreement_version(a));
 	else if (err == KW_OK)
-		err = agreement_chain_add_next(n->chain, &a, in->sigs, &said);
+		err = agreement_chain_add_next(n->chain, &a, sigs, &said);
 	if (err != KW_OK && err != KW_EEXISTS)
-		refuse(n, in, &said);
+		refuse(n, version, &said);
 	agreement_free(&a);
 }
 
-enum kw_err
-node_agreement_came(struct node *n, const struct wire_agreement *in, struct kw_why *why)
+static enum kw_err
+next_version_came(struct node *n, struct span text, struct span sigs, struct kw_why *why)
 {
+	uint32_t version = agreement_version(node_agreement(n)) + 1;
 	struct agreement *a = NULL;
 	struct kw_why said;
 	enum kw_err err;
 
-	if (in->version <= agreement_version(node_agreement(n))) {
-		known_version_came(n, in);
-		return KW_OK;
-	}
 	n->asked_ms = 0;
-	if (in->version != agreement_version(node_agreement(n)) + 1)
-		return KW_OK; /* not asked for: versions come in order */
 	/* What this turn did so far belongs to the old version and must be on disk before the new one counts. */
 	if ((err = node_tx_end(n, why)) != KW_OK)
 		return err;
-	if (agreement_parse(&a, in->text, NULL, &said) != KW_OK) {
-		refuse(n, in, &said);
+	if (agreement_parse_after(&a, text, node_agreement(n), NULL, &said) != KW_OK) {
+		refuse(n, version, &said);
 		return KW_OK;
 	}
 	if ((err = node_tx(n, why)) == KW_OK)
-		err = pstore_agreement_add(n->store, in->version, in->text, in->sigs, n->wall_ms, why);
+		err = pstore_agreement_add(n->store, version, text, sigs, n->wall_ms, why);
 	if (err != KW_OK)
 		goto free_agreement;
-	if (agreement_chain_add_next(n->chain, &a, in->sigs, &said) != KW_OK) {
+	if (agreement_chain_add_next(n->chain, &a, sigs, &said) != KW_OK) {
 		node_tx_undo(n);
-		refuse(n, in, &said);
+		refuse(n, version, &said);
 		goto free_agreement;
 	}
 	if ((err = node_tx_end(n, why)) != KW_OK) {
@@ -329,6 +349,59 @@ node_agreement_came(struct node *n, const struct wire_agreement *in, struct kw_w
 		node_agreement_ask(n);
 free_agreement:
 	agreement_free(&a);
+	return err;
+}
+
+/*
+ * A part that is of use: of what is on its way, or the first of the next version, or, where none of that is awaited, of another text of a
+ * version that is here.
+ */
+static bool
+is_of_use(const struct node *n, const struct wire_agreement *in)
+{
+	const struct agreement *here = agreement_chain_get(n->chain, in->version);
+
+	if (in->part > 0 || in->version == n->coming_version)
+		return in->version == n->coming_version;
+	if (in->version > agreement_version(node_agreement(n)))
+		return in->version == agreement_version(node_agreement(n)) + 1; /* versions come in order */
+	if (n->asked_ms != 0)
+		return false;
+	return here == NULL || agreement_text(here).len != in->total || !span_eq(part_cut(agreement_text(here), 0), in->text);
+}
+
+enum kw_err
+node_agreement_came(struct node *n, const struct wire_agreement *in, struct kw_why *why)
+{
+	bool known = in->version <= agreement_version(node_agreement(n));
+	struct parts whole;
+	struct kw_why said;
+	enum kw_err err;
+
+	if (!is_of_use(n, in))
+		return KW_OK;
+	n->coming_version = in->version;
+	err = parts_take(&n->coming, in->part, in->total, in->text, in->sigs, &said);
+	if (err == KW_EEXISTS)
+		return KW_OK;
+	if (err == KW_EAGAIN) {
+		ask_part(n, in->version);
+		return KW_OK;
+	}
+	whole = n->coming; /* a link that is lost meanwhile drops what the node has */
+	n->coming = (struct parts){.total = 0};
+	n->coming_version = 0;
+	if (known || err == KW_OK)
+		n->asked_ms = 0; /* else it is asked for again after a while */
+	if (err != KW_OK) {
+		refuse(n, in->version, &said);
+		return KW_OK; /* nothing came together: parts_take dropped it */
+	}
+	if (known)
+		known_version_came(n, in->version, buf_span(&whole.text), buf_span(&whole.sigs));
+	else
+		err = next_version_came(n, buf_span(&whole.text), buf_span(&whole.sigs), why);
+	parts_drop(&whole);
 	return err;
 }
 

@@ -78,7 +78,7 @@ node_link_lost(struct node *n)
 	sending_stop(n->sending);
 	node_held_drop(n);
 	n->up_since_ms = 0;
-	n->asked_ms = 0;
+	node_agreement_drop(n);
 	n->malformed = 0;
 	for (int i = 0; i < KW_LANES; i++)
 		n->lanes[i].ack_due = false;
@@ -331,7 +331,7 @@ take_refused(struct node *n, const struct wire_refused *r, struct kw_why *why)
 {
 	if (r->has_id)
 		return node_publish_refused(n, r, why);
-	if (r->code == CODE_NOT_FOUND && n->asked_ms != 0) {
+	if (r->code == CODE_NOT_FOUND && n->asked_ms != 0) { /* asked_ms stays, so that it is asked again after a while */
 		node_alarm(n, "agreement_refused", "the broker does not have version %u of the agreement, which was named: %s", agreement_version(node_agreement(n)) + 1,
 		           r->text);
 		return KW_OK;

@@ -15,6 +15,7 @@
 #include "clients/partner/pstore.h"
 #include "clients/partner/reader.h"
 #include "clients/partner/sealer.h"
+#include "proto/parts.h"
 
 #define NODE_WINDOW_MESSAGES 512u             /* of the largest window */
 #define NODE_WINDOW_BYTES (8u * 1024u * 1024u)
@@ -84,7 +85,9 @@ struct node {
 	struct recalls recalls;
 	uint64_t shown_seq;        /* of the inbox, while catchup lasts */
 	uint32_t broker_version;   /* of the agreement, as welcome said */
-	uint64_t asked_ms;         /* when a version was asked for; 0: none is awaited */
+	uint64_t asked_ms;         /* when a part of a version was asked for; 0: none is awaited */
+	struct parts coming;       /* of the version that is on its way, on this connection */
+	uint32_t coming_version;
 	bool version_wanted;
 	bool rival_kept;           /* a second text of one version stands in the evidence */
 	int64_t clock_ahead_ms;    /* ours before the broker's, at the last welcome */
@@ -139,6 +142,7 @@ KW_MUST_USE enum kw_err node_lock_check(struct node *n, struct kw_why *why);
 /* node_agreement.c */
 KW_MUST_USE enum kw_err node_agreement_start(struct node *n, struct kw_why *why);
 void node_agreement_ask(struct node *n);
+void node_agreement_drop(struct node *n); /* what came of a version that is not whole */
 KW_MUST_USE enum kw_err node_agreement_came(struct node *n, const struct wire_agreement *a, struct kw_why *why);
 void node_agreement_age(struct node *n);
 

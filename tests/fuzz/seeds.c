@@ -103,9 +103,10 @@ messages_of_nodes(void)
 		.filter_count = 2, .filters = filters}});
 	print_message(&(struct wire_msg){.kind = WIRE_PUBLISH, .publish = {span_of(wraps, sizeof wraps)}});
 	print_message(&(struct wire_msg){.kind = WIRE_ACK, .ack = {.cursor = {{1, 5}, {1, 9}, {0, 0}}}});
-	print_message(&(struct wire_msg){.kind = WIRE_AGREEMENT_GET, .agreement_get = {2}});
+	print_message(&(struct wire_msg){.kind = WIRE_AGREEMENT_GET, .agreement_get = {2, 1}});
 	print_message(&(struct wire_msg){.kind = WIRE_SUBSCRIBE, .subscribe = {2, filters}});
-	print_message(&(struct wire_msg){.kind = WIRE_ADMIN, .admin = {7, ADMIN_INSTALL, span_str("version: 2\n"), span_str("kwsteer1:x y\n")}});
+	print_message(&(struct wire_msg){.kind = WIRE_ADMIN, .admin = {7, ADMIN_INSTALL, span_str("version: 2\n"), span_str("kwsteer1:x y\n"), 0, 11}});
+	print_message(&(struct wire_msg){.kind = WIRE_ADMIN, .admin = {8, ADMIN_AGREEMENT, span_str("2"), span_of(NULL, 0), 3, 0}});
 }
 
 static void
@@ -120,8 +121,10 @@ messages_of_brokers(void)
 	print_message(&(struct wire_msg){.kind = WIRE_DELIVER, .deliver = {.at = {1, LANE_FLASH, 7}, .commit = 3, .mark = MARK_EXPIRED, .has_wrap = true}});
 	print_message(&(struct wire_msg){.kind = WIRE_BEAT, .beat = {.has_commit = true}});
 	print_message(&(struct wire_msg){.kind = WIRE_BEAT});
-	print_message(&(struct wire_msg){.kind = WIRE_AGREEMENT, .agreement = {2, span_str("version: 2\n"), span_str("kwsteer1:x y\n")}});
-	print_message(&(struct wire_msg){.kind = WIRE_ADMIN_REPLY, .admin_reply = {7, true, span_str("{}")}});
+	print_message(&(struct wire_msg){.kind = WIRE_AGREEMENT, .agreement = {2, 0, 11, span_str("version: 2\n"), span_str("kwsteer1:x y\n")}});
+	print_message(&(struct wire_msg){.kind = WIRE_AGREEMENT, .agreement = {2, 1, KW_PART_LEN + 3, span_str("2\n\n"), span_str("kwsteer1:x y\n")}});
+	print_message(&(struct wire_msg){.kind = WIRE_ADMIN_REPLY, .admin_reply = {7, true, span_str("{}"), 0, 0, 0}});
+	print_message(&(struct wire_msg){.kind = WIRE_ADMIN_REPLY, .admin_reply = {7, true, span_str("2\n"), 1, KW_PART_LEN + 2, 4}});
 }
 
 #define UNTIL 1790000600000ull

@@ -439,7 +439,7 @@ unasked_agreement(struct outgoing_lie *o)
 	(void)snprintf(name, sizeof name, "%s.sig", path + 1);
 	if (fs_read(&text, path + 1, &why) != KW_OK || fs_read(&sigs, name, &why) != KW_OK)
 		return false;
-	m.agreement = (struct wire_agreement){(uint32_t)atoi(o->arg), buf_span(&text), buf_span(&sigs)};
+	m.agreement = (struct wire_agreement){(uint32_t)atoi(o->arg), 0, (uint32_t)text.len, buf_span(&text), buf_span(&sigs)}; /* of a text that fits one part */
 	o->send(o->self, o->node, &m, span_of(NULL, 0));
 	buf_free(&text);
 	buf_free(&sigs);

@@ -324,7 +324,7 @@ house_start(struct house *h)
 	narrow(&limits, h->sim->options.seed);
 	h->narrow = limits.deliver[LANE_FLASH].messages < core_limits_default.deliver[LANE_FLASH].messages;
 	MUST(core_new(&h->core, &limits) == KW_OK && agreement_chain_new(&h->chain) == KW_OK);
-	into = (struct loading){h->core, h->chain};
+	into = (struct loading){h->core, h->chain, NULL};
 	load = loading_begin(&into);
 	if (vault_tell(h->disk, &load, &why) != KW_OK) {
 		sim_broken(h->sim, "the broker does not start on what it committed: %s", why.text);

@@ -149,7 +149,7 @@ say_what_a_broker_says(struct liar *l)
 
 	m.beat.has_commit = true;
 	say(l, &m, span_of(NULL, 0));
-	m = (struct wire_msg){.kind = WIRE_AGREEMENT_GET, .agreement_get = {dice_below(&l->dice, 20)}};
+	m = (struct wire_msg){.kind = WIRE_AGREEMENT_GET, .agreement_get = {dice_below(&l->dice, 20), dice_permille(&l->dice, 300) ? dice_below(&l->dice, 4) : 0}};
 	say(l, &m, span_of(NULL, 0));
 	m = (struct wire_msg){.kind = WIRE_REFUSED, .refused = {.code = CODE_BEHIND}};
 	say(l, &m, span_of(NULL, 0));

@@ -465,7 +465,7 @@ world_deliver(struct world *w, const struct given *g, enum wire_mark mark)
 void
 world_send_agreement(struct world *w)
 {
-	struct wire_msg m = {.kind = WIRE_AGREEMENT, .agreement = {w->version, buf_span(&w->text), buf_span(&w->sigs)}};
+	struct wire_msg m = {.kind = WIRE_AGREEMENT, .agreement = {w->version, 0, (uint32_t)w->text.len, buf_span(&w->text), buf_span(&w->sigs)}};
 
 	world_send(w, &m, span_of(NULL, 0));
 }

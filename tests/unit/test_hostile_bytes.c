@@ -235,6 +235,7 @@ parts_of_controls_keep_their_limits(void **state)
 		buf_put_u8(&large, 'x');
 	buf_put(&b, "\x08\x01\x12\x01x", 5);
 	put_field(&b, 0x1a, buf_span(&large));
+	buf_put(&b, "\x28\x01", 2);
 	message_refused(0x52, &b, "the signatures have 49153 bytes, at most 49152 are allowed");
 	REFUSED("cut off", 0x4a, 0x02, 0x08, 0x80); /* a number that its message ends within */
 	buf_free(&b);

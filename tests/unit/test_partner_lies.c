@@ -525,7 +525,7 @@ what_waits_for_an_agreement_does_not_fill_the_memory(void **state)
 static void
 send_text(struct world *w, uint32_t version, const struct buf *text, const struct buf *sigs)
 {
-	struct wire_msg m = {.kind = WIRE_AGREEMENT, .agreement = {version, buf_span(text), buf_span(sigs)}};
+	struct wire_msg m = {.kind = WIRE_AGREEMENT, .agreement = {version, 0, (uint32_t)text->len, buf_span(text), buf_span(sigs)}};
 
 	world_send(w, &m, span_of(NULL, 0));
 	world_steps(w, 20);

@@ -606,7 +606,7 @@ what_is_sealed_anew_waits_for_the_version_in_force(void **state)
 	world_next_version(w, "publish: [city], receive: [police, city, civil]", "publish: [police, city], receive: [police, city, civil]");
 	world_welcome(w);
 	(void)world_expect(w, WIRE_PUBLISH);
-	second.agreement = (struct wire_agreement){2, buf_span(&text), buf_span(&sigs)};
+	second.agreement = (struct wire_agreement){2, 0, (uint32_t)text.len, buf_span(&text), buf_span(&sigs)};
 	world_send(w, &second, span_of(NULL, 0));
 	refuse(w, id, CODE_AGREEMENT_OLD);
 	world_steps(w, 20);

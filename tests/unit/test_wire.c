@@ -149,10 +149,12 @@ small_messages_read_back(void **state)
 		.has_wrap = true, .wrap = {8}}};
 	struct wire_msg ack = {.kind = WIRE_ACK, .ack = {.cursor = {{1, 3}, {0, 0}, {1, 9}}}};
 	struct wire_msg beat = {.kind = WIRE_BEAT};
-	struct wire_msg get = {.kind = WIRE_AGREEMENT_GET, .agreement_get = {7}};
-	struct wire_msg text = {.kind = WIRE_AGREEMENT, .agreement = {7, span_str("partnership: x"), span_str("sig")}};
-	struct wire_msg admin = {.kind = WIRE_ADMIN, .admin = {99, ADMIN_STATUS, {NULL, 0}, {NULL, 0}}};
-	struct wire_msg reply = {.kind = WIRE_ADMIN_REPLY, .admin_reply = {99, true, span_str("{}")}};
+	struct wire_msg get = {.kind = WIRE_AGREEMENT_GET, .agreement_get = {7, 2}};
+	struct wire_msg text = {.kind = WIRE_AGREEMENT, .agreement = {7, 1, KW_PART_LEN + 14, span_str("partnership: x"), span_str("sig")}};
+	struct wire_msg admin = {.kind = WIRE_ADMIN, .admin = {99, ADMIN_STATUS, {NULL, 0}, {NULL, 0}, 0, 0}};
+	struct wire_msg show = {.kind = WIRE_ADMIN, .admin = {100, ADMIN_AGREEMENT, span_str("4"), {NULL, 0}, 3, 0}};
+	struct wire_msg reply = {.kind = WIRE_ADMIN_REPLY, .admin_reply = {99, true, span_str("{}"), 0, 0, 0}};
+	struct wire_msg shown = {.kind = WIRE_ADMIN_REPLY, .admin_reply = {100, true, span_str("end"), 3, 3 * KW_PART_LEN + 3, 4}};
 
 	(void)state;
 	reads_back(&back, &refused);
@@ -173,15 +175,26 @@ small_messages_read_back(void **state)
 	wire_msg_clear(&back);
 	reads_back(&back, &get);
 	assert_int_equal(back.agreement_get.version, 7);
+	assert_int_equal(back.agreement_get.part, 2);
 	wire_msg_clear(&back);
 	reads_back(&back, &text);
 	assert_true(span_eq(back.agreement.text, text.agreement.text));
+	assert_int_equal(back.agreement.part, 1);
+	assert_int_equal(back.agreement.total, KW_PART_LEN + 14);
 	wire_msg_clear(&back);
 	reads_back(&back, &admin);
 	assert_int_equal(back.admin.verb, ADMIN_STATUS);
 	wire_msg_clear(&back);
 	reads_back(&back, &reply);
 	assert_true(back.admin_reply.ok);
+	wire_msg_clear(&back);
+	reads_back(&back, &show);
+	assert_int_equal(back.admin.part, 3);
+	wire_msg_clear(&back);
+	reads_back(&back, &shown);
+	assert_int_equal(back.admin_reply.part, 3);
+	assert_int_equal(back.admin_reply.total, 3 * KW_PART_LEN + 3);
+	assert_int_equal(back.admin_reply.version, 4);
 	wire_msg_clear(&back);
 }
 
