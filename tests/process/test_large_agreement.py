@@ -1,0 +1,94 @@
+"""An agreement of 4,096 nodes, the largest there may be: broker and nodes come to it and go on from it, it is published under and followed by the next."""
+
+import crowd
+import kurzweg_test
+from kurzweg_test import Partnership, free_ports, wait_until
+
+NODES_MAX = 4096
+AGREEMENT_MAX = 2 * 1024 * 1024
+SENDER, READER = "police/control-room", "city/public-order"
+TOPICS = '  - {filter: "alert/#", schema: alert, purpose: danger-prevention, publish: [police], receive: ["*"], lane: flash}\n' \
+         '  - {filter: "request/#", schema: request, publish: [police], receive: [city], responsible: [{who: city/public-order, take_within: 10m}]}\n'
+
+
+def crowd_names(count):
+    """Names as long as they may be: 31 letters of a partner, 31 of a node, some partners with many nodes and many with a few."""
+    names = []
+    for i in range(count):
+        partner = 0 if i < count // 4 else i // 6
+        names.append(f"school-of-the-quarter-no-{partner:06}/control-room-in-the-house-{i:05}")
+    assert all(len(part) == 31 for name in names for part in name.split("/"))
+    return names
+
+
+class LargeAgreement(kurzweg_test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.p = Partnership(self, endpoint=f"tcp://127.0.0.1:{free_ports()[0]}", topics=TOPICS)
+        self.all = dict(self.p.nodes)
+        self.p.lines.update(crowd.key_lines(crowd_names(NODES_MAX - len(self.all))))
+        self.all.update({name: "school" for name in self.p.lines if name.startswith("school")})
+        self.assertEqual(len(self.all), NODES_MAX)
+
+    def next(self, version, previous, nodes, **changes):
+        path = self.p.write(f"agreement-{version}.yaml", version=version, previous=self.p.hash_of(previous), nodes=nodes, **changes)
+        return self.p.sign(path, previous=previous)
+
+    def install(self, path):
+        return self.kurzweg("agreement", "install", path, "--control", f"ipc://{self.folder}/broker.sock")
+
+    def status(self, node):
+        return self.kurzweg_json("status", "--socket", self.p.socket(node))
+
+    def both_have(self, version):
+        for node in (SENDER, READER):
+            wait_until(lambda: self.status(node)["agreement"]["version"] == version, what=f"version {version} at {node}")
+
+    def publish(self, to_all_of):
+        """One that goes to everybody, arrives at the reader, and waits for all the others."""
+        alert = self.fresh("flood-neckar.cap.xml")[0]
+        id = self.kurzweg("publish", "alert/flood", "--cap", alert, "--socket", self.p.socket(SENDER), "--wait", "stored").stdout.strip()
+        wait_until(lambda: id in self.kurzweg("inbox", "--json", "--socket", self.p.socket(READER)).stdout, what="it at the reader")
+        trace = wait_until(lambda: (lambda t: t if t["delivered"] else None)(self.kurzweg_json("trace", id, "--socket", self.p.socket(SENDER))), what="its receipt")
+        self.assertEqual(len(trace["missing"]), to_all_of - 1)
+
+    def test_broker_and_nodes_come_to_4096_nodes_and_go_on(self):
+        first = self.p.agreement()
+        broker = self.p.broker()
+        daemons = {node: self.p.node(node) for node in (SENDER, READER)}
+        for daemon in daemons.values():
+            daemon.wait_for("link.up")
+
+        # installed while nodes are connected, fetched in parts
+        second = self.next(2, first, self.all)
+        self.assertGreater(second.stat().st_size, 1400 * 1024)
+        self.install(second)
+        self.both_have(2)
+        self.publish(NODES_MAX - 1)
+
+        # the next of that size, with one node less
+        third = self.next(3, second, dict(list(self.all.items())[:-1]))
+        self.install(third)
+        self.both_have(3)
+        self.publish(NODES_MAX - 2)
+
+        # shown in parts too, on the broker's machine, over the network and by a node
+        control, key = ("--control", f"ipc://{self.folder}/broker.sock"), ("--key", self.p.key("night-desk"), "--agreement", third)
+        for way in (control, key, ("--socket", self.p.socket(READER))):
+            self.assertEqual(self.kurzweg_json("agreement", "who-is-responsible", "request/a", *way)["version"], 3)
+
+        # everything again from disk
+        self.assertEqual(broker.stop(), 0)
+        broker.start().wait_for("broker.ready", times=2)
+        for daemon in daemons.values():
+            self.assertEqual(daemon.stop(), 0)
+            daemon.start().wait_for("partner.ready", times=2)
+            daemon.wait_for("link.up", times=2)
+        self.both_have(3)
+        self.publish(NODES_MAX - 2)
+        for node in (SENDER, READER):
+            self.assertEqual([a["code"] for a in self.status(node)["alarms"]], [])
+
+
+if __name__ == "__main__":
+    kurzweg_test.main()
