@@ -51,12 +51,8 @@ dropped(struct parts *p, enum kw_err err)
 enum kw_err
 parts_take(struct parts *p, uint32_t part, size_t total, struct span text, struct span sigs, struct kw_why *why)
 {
-	if (part == 0) {
-		parts_drop(p);
-		p->total = (uint32_t)total;
-		p->text = BUF_INIT(total); /* grows with what comes */
-		p->sigs = BUF_INIT(KW_SIGNATURES_TEXT_MAX);
-	}
+	if (p->total == 0 && part == 0)
+		*p = (struct parts){.total = (uint32_t)total, .text = BUF_INIT(total), .sigs = BUF_INIT(KW_SIGNATURES_TEXT_MAX)}; /* it grows with what comes */
 	if (p->total != 0 && total != p->total)
 		return dropped(p, kw_refuse(why, KW_EPROTO, "part %u is of an agreement of %zu bytes, the parts before it were of one of %u", part, total, p->total));
 	if (part < p->next)

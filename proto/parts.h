@@ -26,9 +26,8 @@ struct parts {                      /* {0}: nothing is collected */
 };
 
 /*
- * Takes the next of one text; it passed part_check. Part 0 begins anew, whatever was there. KW_OK: it is whole. KW_EAGAIN: p->next is awaited.
- * KW_EEXISTS: it was here already, and nothing changed. Else all that came is dropped: KW_EPROTO, it is of another whole or a part
- * between is missing; KW_ENOMEM.
+ * Takes the next of one text; it passed part_check. KW_OK: it is whole. KW_EAGAIN: p->next is awaited. KW_EEXISTS: it was here already, and
+ * nothing changed. Else all that came is dropped: KW_EPROTO, it is of another whole or a part between is missing; KW_ENOMEM.
  */
 KW_MUST_USE enum kw_err parts_take(struct parts *p, uint32_t part, size_t total, struct span text, struct span sigs, struct kw_why *why);
 void parts_drop(struct parts *p);

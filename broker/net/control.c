@@ -243,7 +243,7 @@ on_install(struct control *c, const struct asker *a, const struct wire_admin *ad
 		reply_on_socket(c, a, false, span_str("the same is under way just now: try again in a second"));
 		return;
 	}
-	if (!u->by.waits || !same_asker(&u->by, a))
+	if (admin->part == 0 || !u->by.waits || !same_asker(&u->by, a))
 		drop_upload(u);
 	u->by = *a;
 	u->by.waits = true;

@@ -9,6 +9,7 @@
 #include "clients/partner/node_parts.h"
 
 #define ASK_AGAIN_MS 5000u
+#define ASKED_IN_VAIN_MAX 4u /* then it is an alarm: a line that is so slow, or a broker that sends something else each time */
 
 struct loading { struct node *node; const struct agreement *file; }; /* file: has most of the same keys */
 
@@ -243,9 +244,14 @@ ask_part(struct node *n, uint32_t version)
 void
 node_agreement_ask(struct node *n)
 {
+	uint32_t version = agreement_version(node_agreement(n)) + 1;
+
 	if (n->link.state != LINK_READY || (n->asked_ms != 0 && n->mono_ms < n->asked_ms + ASK_AGAIN_MS))
 		return;
-	ask_part(n, agreement_version(node_agreement(n)) + 1);
+	if (n->asked_ms != 0 && ++n->asked_in_vain == ASKED_IN_VAIN_MAX)
+		node_alarm(n, "agreement_refused", "the broker has not sent part %u of version %u of the agreement, which was asked for %u times",
+		           n->coming_version == version ? n->coming.next : 0, version, ASKED_IN_VAIN_MAX);
+	ask_part(n, version);
 }
 
 static void
@@ -260,6 +266,7 @@ node_agreement_drop(struct node *n)
 {
 	drop_parts(n);
 	n->asked_ms = 0;
+	n->asked_in_vain = 0;
 }
 
 static void
@@ -380,10 +387,13 @@ node_agreement_came(struct node *n, const struct wire_agreement *in, struct kw_w
 
 	if (!is_of_use(n, in))
 		return KW_OK;
+	if (n->coming_version != in->version)
+		drop_parts(n);
 	n->coming_version = in->version;
 	err = parts_take(&n->coming, in->part, in->total, in->text, in->sigs, &said);
 	if (err == KW_EEXISTS)
 		return KW_OK;
+	n->asked_in_vain = 0;
 	if (err == KW_EAGAIN) {
 		ask_part(n, in->version);
 		return KW_OK;

@@ -86,6 +86,7 @@ struct node {
 	uint64_t shown_seq;        /* of the inbox, while catchup lasts */
 	uint32_t broker_version;   /* of the agreement, as welcome said */
 	uint64_t asked_ms;         /* when a part of a version was asked for; 0: none is awaited */
+	uint32_t asked_in_vain;    /* how often that part was asked for, and none came */
 	struct parts coming;       /* of the version that is on its way, on this connection */
 	uint32_t coming_version;
 	bool version_wanted;

@@ -424,6 +424,52 @@ unsigned_agreement(struct outgoing_lie *o)
 	return true;
 }
 
+/* It has grown since the part before. */
+static bool
+larger_agreement(struct outgoing_lie *o)
+{
+	if (o->m->agreement.part != 1)
+		return false;
+	o->m->agreement.total += KW_PART_LEN;
+	return true;
+}
+
+/* The first is followed by the third: one between is left out, and nobody could tell if the numbers were believed. */
+static bool
+part_left_out(struct outgoing_lie *o)
+{
+	if (o->m->agreement.part != 1)
+		return false;
+	o->m->agreement.part = 2;
+	return true;
+}
+
+/* It never ends: what comes is always the first part. */
+static bool
+endless_agreement(struct outgoing_lie *o)
+{
+	if (o->m->agreement.part == 0)
+		return false;
+	o->m->agreement.part = 0;
+	return true;
+}
+
+/* A total that no agreement may have, in the first part. */
+static bool
+huge_agreement(struct outgoing_lie *o)
+{
+	o->m->agreement.total = UINT32_MAX;
+	return true;
+}
+
+/* A part that is a byte short. */
+static bool
+short_part(struct outgoing_lie *o)
+{
+	o->m->agreement.text.len--;
+	return true;
+}
+
 /* "VERSION:FILE": that text with its signatures, which nobody asked for. */
 static bool
 unasked_agreement(struct outgoing_lie *o)
@@ -524,6 +570,11 @@ static const struct lie lies[] = {
 	{"an_hour_early", WELCOME, an_hour_early, false},
 	{"altered_agreement", AGREEMENT, altered_agreement, false},
 	{"unsigned_agreement", AGREEMENT, unsigned_agreement, false},
+	{"larger_agreement", AGREEMENT, larger_agreement, false},
+	{"part_left_out", AGREEMENT, part_left_out, false},
+	{"endless_agreement", AGREEMENT, endless_agreement, false},
+	{"huge_agreement", AGREEMENT, huge_agreement, false},
+	{"short_part", AGREEMENT, short_part, false},
 	{"unasked_agreement", 0, unasked_agreement, false},
 	{"other_owner", DELIVER, other_owner, true},
 	{"longer_turn", DELIVER, longer_turn, true},

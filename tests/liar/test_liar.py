@@ -575,6 +575,41 @@ class Liar(kurzweg_test.TestCase):
     def test_an_agreement_without_its_signatures_changes_nothing(self):
         self.falsified("unsigned_agreement")
 
+    def long_version(self):
+        """One of several parts: a comment is part of what is signed."""
+        first = self.p.folder / "agreement.yaml"
+        path = self.p.write("agreement-2.yaml", version=2, previous=self.p.hash_of(first))
+        path.write_text(path.read_text() + "# what fills a part and more of them\n" * 6000)
+        return self.p.sign(path, previous=first)
+
+    def parts_lied_about(self, lie, alarm, says):
+        """It is told in a sentence, and asked for again now and then and not at once; honest parts then come together."""
+        path = self.long_version()
+        self.lie(lie, READER, times=1000)
+        self.install(path)
+        self.lied(lie, times=2)
+        self.assertIn(says, self.alarm(READER, alarm))
+        self.assertEqual(self.version(READER), 1)
+        self.assertLess(self.broker.text().count(f"liar.lied lie={lie}"), 12)
+        self.honest()
+        wait_until(lambda: self.version(READER) == 2, what="version 2 at the reader")
+        self.one_more()
+
+    def test_parts_of_a_whole_that_grows_are_refused(self):
+        self.parts_lied_about("larger_agreement", "agreement_refused", "the parts before it were of one of")
+
+    def test_a_part_that_is_left_out_is_refused(self):
+        self.parts_lied_about("part_left_out", "agreement_refused", "part 2 came where part 1 was awaited")
+
+    def test_an_agreement_that_never_ends_is_awaited_and_holds_no_more_than_a_part(self):
+        self.parts_lied_about("endless_agreement", "agreement_refused", "has not sent part 1 of version 2 of the agreement, which was asked for 4 times")
+
+    def test_a_length_that_none_may_have_is_refused_before_anything_is_taken_for_it(self):
+        self.parts_lied_about("huge_agreement", "gibberish", "must have 1 to 2097152")
+
+    def test_a_part_of_another_length_is_refused(self):
+        self.parts_lied_about("short_part", "gibberish", "must have 65536")
+
     def test_a_second_successor_is_evidence_and_the_first_stays(self):
         self.install(self.next_version())
         wait_until(lambda: self.version(READER) == 2, what="version 2 at the reader")

@@ -16,6 +16,7 @@
 #include "clients/partner/pstore.h"
 #include "partner_world.h"
 #include "proto/entry.h"
+#include "proto/parts.h"
 #include "proto/payload.h"
 
 #define HOUR_MS (3600ull * 1000)
@@ -570,6 +571,137 @@ a_second_successor_is_evidence_though_nobody_asked_for_it(void **state)
 	buf_free(&sigs);
 }
 
+/* The broker's next version, of three parts: a comment is signed with the rest. */
+static void
+next_version_of_parts(struct world *w, const char *said)
+{
+	struct buf longer = BUF_INIT(KW_AGREEMENT_MAX);
+
+	buf_printf(&longer, "topics: # %s", said);
+	while (longer.len < 2 * KW_PART_LEN + 1000)
+		buf_put_str(&longer, "\n# what fills a part and more of them");
+	world_next_version(w, "topics:", buf_text(&longer));
+	assert_int_equal(part_count(w->text.len), 3);
+	buf_free(&longer);
+}
+
+static void
+send_part(struct world *w, uint32_t part)
+{
+	struct wire_msg m = {.kind = WIRE_AGREEMENT, .agreement = {w->version, part, (uint32_t)w->text.len, part_cut(buf_span(&w->text), part), {NULL, 0}}};
+
+	if (part_is_last(part, w->text.len))
+		m.agreement.sigs = buf_span(&w->sigs);
+	world_send(w, &m, span_of(NULL, 0));
+}
+
+static void
+expect_asked(struct world *w, uint32_t version, uint32_t part)
+{
+	const struct wire_msg *m = world_expect(w, WIRE_AGREEMENT_GET);
+
+	assert_int_equal(m->agreement_get.version, version);
+	assert_int_equal(m->agreement_get.part, part);
+}
+
+static uint32_t
+version_of(struct world *w)
+{
+	json_t *status = desk_status(w->node);
+	uint32_t version = (uint32_t)json_integer_value(json_object_get(json_object_get(status, "agreement"), "version"));
+
+	json_decref(status);
+	return version;
+}
+
+/* */
+static void
+parts_are_asked_for_one_by_one_and_anew_on_a_new_connection(void **state)
+{
+	struct world *w = *state;
+
+	up_and_quiet(w);
+	next_version_of_parts(w, "long");
+	world_send_entry(w, LANE_FLASH);
+	expect_asked(w, 2, 0);
+	send_part(w, 0);
+	expect_asked(w, 2, 1);
+	send_part(w, 1);
+	send_part(w, 1); /* said again it is nothing */
+	expect_asked(w, 2, 2);
+	assert_false(world_comes(w, WIRE_AGREEMENT_GET, 10));
+	for (int i = 0; i < 3; i++) {
+		assert_true(zmq_send(w->router, w->peer, w->peer_len, ZMQ_SNDMORE) >= 0);
+		assert_true(zmq_send(w->router, "gibberish", 9, 0) >= 0);
+	}
+	world_welcome(w); /* it has given the connection up, and what came on it */
+	expect_asked(w, 2, 0);
+	assert_int_equal(version_of(w), 1);
+	for (uint32_t part = 0; part < 3; part++) {
+		send_part(w, part);
+		if (part < 2)
+			expect_asked(w, 2, part + 1);
+	}
+	world_steps(w, 30);
+	assert_int_equal(version_of(w), 2);
+	assert_false(world_alarm(w, "agreement_refused"));
+}
+
+static void
+parts_that_nobody_asked_for_are_passed_over(void **state)
+{
+	struct world *w = *state;
+
+	up_and_quiet(w);
+	next_version_of_parts(w, "long");
+	send_part(w, 1);
+	send_part(w, 2);
+	w->version = 3; /* not the next one */
+	send_part(w, 0);
+	w->version = 2;
+	assert_false(world_comes(w, WIRE_AGREEMENT_GET, 30));
+	assert_false(world_alarm(w, "agreement_refused"));
+	assert_int_equal(version_of(w), 1);
+}
+
+/* One part of it is enough to see that it is another text; the rest is asked for, since it may be evidence. */
+static void
+a_second_successor_of_many_parts_is_evidence_too(void **state)
+{
+	struct world *w = *state;
+	struct buf first, before;
+	char kind[512];
+
+	up_and_quiet(w);
+	copy(&first, &w->text);
+	next_version_of_parts(w, "here");
+	copy(&before, &w->text);
+	for (uint32_t part = 0; part < 3; part++) {
+		send_part(w, part);
+		if (part < 2)
+			expect_asked(w, 2, part + 1);
+	}
+	world_steps(w, 30);
+	assert_int_equal(version_of(w), 2);
+	send_part(w, 0); /* said again it is the same */
+	assert_false(world_comes(w, WIRE_AGREEMENT_GET, 20));
+	buf_free(&w->text);
+	w->text = first;
+	w->version = 1;
+	next_version_of_parts(w, "elsewhere");
+	assert_false(span_eq(buf_span(&w->text), buf_span(&before)));
+	for (uint32_t part = 0; part < 3; part++) {
+		send_part(w, part);
+		if (part < 2)
+			expect_asked(w, 2, part + 1);
+	}
+	world_steps(w, 30);
+	expect_alarm(w, "agreement_refused", "second successor");
+	assert_int_equal(listed(w, "evidence", "kind", kind), 1);
+	assert_string_equal(kind, "agreement");
+	buf_free(&before);
+}
+
 static void
 a_broker_that_went_back_to_an_older_agreement_is_an_alarm(void **state)
 {
@@ -795,6 +927,9 @@ main(void)
 		T(what_was_had_long_ago_is_a_replay_and_no_evidence_against_its_sender),
 		T(what_waits_for_an_agreement_does_not_fill_the_memory),
 		T(a_second_successor_is_evidence_though_nobody_asked_for_it),
+		T(a_second_successor_of_many_parts_is_evidence_too),
+		T(parts_are_asked_for_one_by_one_and_anew_on_a_new_connection),
+		T(parts_that_nobody_asked_for_are_passed_over),
 		T(a_broker_that_went_back_to_an_older_agreement_is_an_alarm),
 		T(a_broker_that_speaks_gibberish_is_an_alarm),
 		T(a_sender_epoch_beyond_all_clocks_is_refused),
