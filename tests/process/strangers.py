@@ -77,6 +77,7 @@ def octets(field, value):
 
 
 HELLO, PUBLISH, REFUSED, WELCOME, ACK, BEAT, ADMIN = 1, 3, 5, 2, 7, 8, 12  # fields of Control
+AGREEMENT_GET, AGREEMENT, ADMIN_REPLY = 9, 10, 13
 
 
 def hello(agreement_hash, version=1, cursors=((0, 0),) * 3, window=(512, 8 << 20), seen=None, protocol=1):
@@ -92,8 +93,12 @@ def ack(log_epoch, numbers):
     return octets(ACK, b"".join(octets(1, number(1, log_epoch) + number(2, n)) for n in numbers))
 
 
-def admin(verb, request=1):
-    return octets(ADMIN, number(1, request) + number(2, verb))
+def admin(verb, request=1, text=b"", part=0, total=0):
+    return octets(ADMIN, number(1, request) + number(2, verb) + (octets(3, text) if text else b"") + number(5, part) + number(6, total))
+
+
+def agreement_get(version, part=0):
+    return octets(AGREEMENT_GET, number(1, version) + number(2, part))
 
 
 def fields(message):
@@ -201,8 +206,16 @@ class Control:
         self.socket.send(admin(1))
         if not self.socket.poll(int(seconds * 1000)):
             return None
-        reply = fields(fields(self.socket.recv())[13][0])
+        reply = fields(fields(self.socket.recv())[ADMIN_REPLY][0])
         return json.loads(reply[3][0])
+
+    def ask(self, message, seconds=20.0):
+        """Sends one request; whether it is granted, and the text."""
+        self.socket.send(message)
+        if not self.socket.poll(int(seconds * 1000)):
+            raise AssertionError("the control socket does not answer")
+        reply = fields(fields(self.socket.recv())[ADMIN_REPLY][0])
+        return bool(reply.get(2, [0])[0]), reply.get(3, [b""])[0].decode()
 
     def close(self):
         self.socket.close()

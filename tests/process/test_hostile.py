@@ -340,6 +340,46 @@ class Hostile(unittest.TestCase):
                                   b"x" * (256 * 1024 + 1))
         self.bounded(100)
 
+    def test_a_part_of_the_agreement_behind_its_end_is_refused(self):
+        node = self.node(self.attacker()[1])
+        node.send(strangers.hello(self.hash))
+        self.assertIsNotNone(node.expect(strangers.WELCOME))
+        node.send(strangers.agreement_get(1))
+        whole = strangers.fields(node.expect(strangers.AGREEMENT))
+        self.assertEqual(whole[5][0], len(whole[2][0]))
+        for part in (1, 2**32 - 1):
+            node.send(strangers.agreement_get(1, part))
+            self.assertEqual(node.expect_refused(), "malformed")
+        node.send(strangers.agreement_get(7))
+        self.assertEqual(node.expect_refused(), "not_found")
+
+    def test_parts_that_an_operator_brings_must_fit_together(self):
+        def control():
+            got = strangers.Control(self.context, self.p.folder / "broker.sock")
+            self.addCleanup(got.close)
+            return got
+
+        install, part, whole = 2, b"#" * 65536, 4 * 65536
+        first, second = control(), control()
+        self.assertEqual(first.ask(strangers.admin(install, text=part, part=0, total=whole)), (True, ""))
+        self.assertEqual(second.ask(strangers.admin(install, text=part, part=0, total=whole)), (False, "the same is under way just now: try again in a second"))
+        for message, says in ((strangers.admin(install, text=part, part=2, total=whole), "part 2 came where part 1 was awaited"),
+                              (strangers.admin(install, text=part, part=1, total=whole), "part 1 came where part 0 was awaited"),
+                              (strangers.admin(install, text=part, part=0, total=2**32 - 1), "must have 1 to 2097152"),
+                              (strangers.admin(install, text=part[1:], part=0, total=whole), "must have 65536"),
+                              (strangers.admin(1, part=1), "has no parts")):
+            granted, said = first.ask(message)
+            self.assertFalse(granted)
+            self.assertIn(says, said)
+        self.assertEqual(second.ask(strangers.admin(install, text=part, part=0, total=whole)), (True, ""))  # nothing is under way any more
+        for i in range(1, 4):
+            granted, said = second.ask(strangers.admin(install, text=part, part=i, total=whole))
+            self.assertEqual(granted, i < 3)
+        self.assertIn("line 1", said)  # whole, and no agreement
+        for i in range(40):  # each leaves a part behind and does not come again: one at a time is held
+            control().ask(strangers.admin(install, text=part, part=0, total=32 * 65536))
+        self.bounded(20)
+
     def test_a_header_that_bursts_is_refused(self):
         def with_header(header):
             return strangers.publish(), b"KWZ1" + struct.pack(">I", len(header)) + header + os.urandom(160) + struct.pack(">I", 4) + b"body"

@@ -1,5 +1,7 @@
 """An agreement of 4,096 nodes, the largest there may be: broker and nodes come to it and go on from it, it is published under and followed by the next."""
 
+import shutil
+
 import crowd
 import kurzweg_test
 from kurzweg_test import Partnership, free_ports, wait_until
@@ -88,6 +90,23 @@ class LargeAgreement(kurzweg_test.TestCase):
         self.publish(NODES_MAX - 2)
         for node in (SENDER, READER):
             self.assertEqual([a["code"] for a in self.status(node)["alarms"]], [])
+
+    def test_a_byte_over_the_limit_is_refused_everywhere(self):
+        path = self.p.agreement()
+        text = path.read_text()
+        full = self.write("full.yaml", text + "#" * (AGREEMENT_MAX - len(text) - 1) + "\n")
+        self.kurzweg("agreement", "check", full)
+        over = self.write("over.yaml", text + "#" * (AGREEMENT_MAX - len(text)) + "\n")
+        says = f"{AGREEMENT_MAX} bytes"
+        self.refuses("agreement", "check", over, says=says)
+        self.refuses("agreement", "install", over, "--to", self.folder / "there.yaml", says=says)
+        self.assertFalse((self.folder / "there.yaml").exists())
+        shutil.copy(path.with_suffix(".yaml.sig"), over.with_suffix(".yaml.sig"))
+        for program, config in (("kurzweg-broker", f'agreement: {over}\nkey: {self.p.key("haus")}\nlisten: ["{self.p.endpoint}"]\nstore: {{path: {self.folder}/broker}}\n'),
+                                ("kurzweg-partner", f"agreement: {over}\nkey: {self.p.key(SENDER)}\nsocket: {self.p.socket(SENDER)}\nstate: {self.folder}/node\n")):
+            daemon = self.daemon(program, "--config", self.write(f"{program}.yaml", config))
+            self.assertNotEqual(daemon.process.wait(kurzweg_test.DEADLINE), 0)
+            self.assertIn(says, daemon.text())
 
 
 if __name__ == "__main__":

@@ -342,6 +342,70 @@ a_text_over_the_limit_is_refused(void **state)
 	buf_free(&text);
 }
 
+/* How many keys were looked at for what costs time. */
+static unsigned checked;
+int __real_crypto_core_ed25519_is_valid_point(const unsigned char *p);
+int __wrap_crypto_core_ed25519_is_valid_point(const unsigned char *p);
+int
+__wrap_crypto_core_ed25519_is_valid_point(const unsigned char *p)
+{
+	checked++;
+	return __real_crypto_core_ed25519_is_valid_point(p);
+}
+
+static enum kw_err
+parse_after(struct agreement **out, const struct agreement *before, const char *find, const char *replace, struct kw_why *why)
+{
+	struct buf text;
+	enum kw_err err;
+
+	fixture_expand(&text, fixture_text, find, replace);
+	checked = 0;
+	err = agreement_parse_after(out, buf_span(&text), before, NULL, why);
+	buf_free(&text);
+	return err;
+}
+
+static void
+keys_of_the_version_before_are_not_checked_once_more(void **state)
+{
+	struct agreement *before = fixture_agreement(fixture_text, NULL, NULL), *a = NULL;
+	struct kw_why why;
+	unsigned all;
+
+	(void)state;
+	assert_int_equal(parse_after(&a, NULL, NULL, NULL, &why), KW_OK);
+	all = checked;
+	agreement_free(&a);
+	assert_int_equal(parse_after(&a, before, "lane: urgent", "lane: flash", &why), KW_OK);
+	assert_int_equal(checked, all - 5); /* committee, broker and operator are few */
+	for (uint32_t i = 0; i < 5; i++)
+		assert_memory_equal(agreement_node_key(a, i), agreement_node_key(before, i), sizeof(struct public_key));
+	agreement_free(&before);
+	agreement_free(&a); /* holds nothing of the one before */
+}
+
+static void
+a_key_that_is_not_the_one_before_is_checked_as_any(void **state)
+{
+	struct agreement *before = fixture_agreement(fixture_text, NULL, NULL), *a = NULL;
+	char line[KEY_LINE_MAX];
+	struct kw_why why;
+
+	(void)state;
+	assert_int_equal(parse_after(&a, before, "%police/control-room", "%new-police", &why), KW_OK);
+	assert_memory_equal(agreement_node_key(a, 2)->sign_pk, secret_keys_public(fixture_key("new-police"))->sign_pk, KW_KEY_LEN);
+	agreement_free(&a);
+	(void)snprintf(line, sizeof line, "%s", secret_keys_line(fixture_key("police/control-room")));
+	line[strlen(line) - 10] = line[strlen(line) - 10] == 'A' ? 'B' : 'A'; /* the same keys, and a signature that is none */
+	assert_int_equal(parse_after(&a, before, "%police/control-room", line, &why), KW_ECRYPTO);
+	assert_non_null(strstr(why.text, "line 12: the public key line of \"police/control-room\" is not signed by its own key"));
+	assert_int_equal(parse_after(&a, before, "%police/control-room", "%city/public-order", &why), KW_EINVAL); /* good, but somebody else's */
+	assert_non_null(strstr(why.text, "the key is that of \"city/public-order\", but stands at \"police/control-room\""));
+	assert_int_equal(parse_after(&a, before, "kind: live", "kind: exercise", &why), KW_EINVAL);
+	agreement_free(&before);
+}
+
 static void
 proof_is_never_kept_shorter_than_content(void **state)
 {
@@ -1360,6 +1424,8 @@ main(void)
 		cmocka_unit_test(every_list_has_its_limit),
 		cmocka_unit_test(at_most_64_partners_approve),
 		cmocka_unit_test(a_text_over_the_limit_is_refused),
+		cmocka_unit_test(keys_of_the_version_before_are_not_checked_once_more),
+		cmocka_unit_test(a_key_that_is_not_the_one_before_is_checked_as_any),
 		cmocka_unit_test(proof_is_never_kept_shorter_than_content),
 		cmocka_unit_test(warnings_tell_what_is_allowed_and_odd),
 		cmocka_unit_test(a_line_whose_hours_join_has_no_hole),
