@@ -8,8 +8,6 @@
 #include "base/fs.h"
 #include "base/text.h"
 
-#define DIFF_MAX (1u << 20)
-
 enum kw_err
 agreement_file_read(struct agreement **out, const char *path, struct buf *warnings, struct kw_why *why)
 {
@@ -162,7 +160,7 @@ show_change(const struct cli *c, const char *text, size_t len, bool to_note)
 enum kw_err
 agreement_file_diff(const struct cli *c, const struct agreement *old, const struct agreement *next, bool to_note, struct kw_why *why)
 {
-	struct buf changes = BUF_INIT(DIFF_MAX);
+	struct buf changes = BUF_INIT(AGREEMENT_DIFF_MAX);
 	enum kw_err err = agreement_diff(&changes, old, next, c->german);
 	const char *at;
 

@@ -24,6 +24,8 @@ json_t *agreement_file_json(const struct agreement *a); /* the same; NULL: out o
 /* Warns when it is not yet valid, ends soon, or has ended. */
 void agreement_file_warn_age(const struct cli *c, const struct agreement *a);
 
+#define AGREEMENT_DIFF_MAX (256u << 20) /* 512 topics that 4,096 nodes come to read, a line each; taken as it grows */
+
 /* What next changes, a coloured line each; a sentence when it is nothing. */
 KW_MUST_USE enum kw_err agreement_file_diff(const struct cli *c, const struct agreement *old, const struct agreement *next, bool to_note,
                                             struct kw_why *why);

@@ -123,7 +123,7 @@ run_fingerprint(struct cli *c, const void *options)
 static enum cli_exit
 diff_json(const struct cli *c, const struct agreement *old, const struct agreement *next)
 {
-	struct buf changes = BUF_INIT(1u << 20);
+	struct buf changes = BUF_INIT(AGREEMENT_DIFF_MAX);
 	struct kw_why why;
 	enum kw_err err = agreement_diff(&changes, old, next, c->german);
 	enum cli_exit code;

@@ -10,6 +10,7 @@ NODES_MAX = 4096
 AGREEMENT_MAX = 2 * 1024 * 1024
 SENDER, READER = "police/control-room", "city/public-order"
 TOPICS = '  - {filter: "alert/#", schema: alert, purpose: danger-prevention, publish: [police], receive: ["*"], lane: flash}\n' \
+         '  - {filter: "note/#", schema: note, publish: [police], receive: [police, city, school]}\n' \
          '  - {filter: "request/#", schema: request, publish: [police], receive: [city], responsible: [{who: city/public-order, take_within: 10m}]}\n'
 
 
@@ -64,6 +65,7 @@ class LargeAgreement(kurzweg_test.TestCase):
         # installed while nodes are connected, fetched in parts
         second = self.next(2, first, self.all)
         self.assertGreater(second.stat().st_size, 1400 * 1024)
+        self.assertGreater(len(self.kurzweg("agreement", "diff", first, second).stdout), 1024 * 1024)
         self.install(second)
         self.both_have(2)
         self.publish(NODES_MAX - 1)
