@@ -578,7 +578,7 @@ class Liar(kurzweg_test.TestCase):
     def long_version(self):
         """One of several parts: a comment is part of what is signed."""
         first = self.p.folder / "agreement.yaml"
-        path = self.p.write("agreement-2.yaml", version=2, previous=self.p.hash_of(first))
+        path = self.p.write("long.yaml", version=2, previous=self.p.hash_of(first))
         path.write_text(path.read_text() + "# what fills a part and more of them\n" * 6000)
         return self.p.sign(path, previous=first)
 
