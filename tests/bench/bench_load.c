@@ -12,15 +12,15 @@
 #include "load_runs.h"
 
 static const struct { const char *name; void (*run)(struct load *l, const struct wishes *w); } runs[] = {
-	{"rate", run_rate}, {"paced", run_paced}, {"fan", run_fan}, {"many", run_many}, {"idle", run_idle}, {"first", run_first}, {"fill", run_fill},
+	{"rate", run_rate}, {"paced", run_paced}, {"fan", run_fan}, {"many", run_many}, {"idle", run_idle}, {"back", run_back}, {"first", run_first}, {"fill", run_fill},
 	{"backlog", run_backlog}, {"cases", run_cases}, {"open", run_open}, {"due", run_due},
 };
 
 static const char usage[] =
 	"usage: bench_load RUN --folder DIR [--broker ENDPOINT[,PID]] [--bare NAME,ENDPOINT,KEY[,PID]]… [--rounds N] [--messages N] [--bytes N]\n"
 	"                  [--flight N] [--pace N] [--readers N] [--publishers N] [--frame N] [--seconds N]\n"
-	"                  [--store DIR]\n"
-	"RUN is rate, paced, fan, many, idle, first, fill, backlog, cases, open or due. tests/bench/load calls it with what each wants.\n";
+	"                  [--store DIR] [--starts N]\n"
+	"RUN is rate, paced, fan, many, idle, back, first, fill, backlog, cases, open or due. tests/bench/load calls it with what each wants.\n";
 
 static struct target *
 new_target(struct wishes *w)
@@ -57,7 +57,7 @@ take_options(struct wishes *w, int argc, char **argv)
 	static const struct option options[] = {
 		{"folder", 1, NULL, 'f'}, {"broker", 1, NULL, 'k'}, {"bare", 1, NULL, 'b'}, {"rounds", 1, NULL, 'r'}, {"messages", 1, NULL, 'm'},
 		{"bytes", 1, NULL, 'y'}, {"flight", 1, NULL, 'l'}, {"pace", 1, NULL, 'p'}, {"readers", 1, NULL, 'n'}, {"seconds", 1, NULL, 'd'}, {"store", 1, NULL, 's'},
-		{"publishers", 1, NULL, 'u'}, {"frame", 1, NULL, 'a'}, {0},
+		{"publishers", 1, NULL, 'u'}, {"frame", 1, NULL, 'a'}, {"starts", 1, NULL, 't'}, {0},
 	};
 	const char *folder = NULL;
 	int c;
@@ -76,6 +76,7 @@ take_options(struct wishes *w, int argc, char **argv)
 		case 'u': w->publishers = load_number(optarg, "--publishers"); break;
 		case 'a': w->frame = load_number(optarg, "--frame"); break;
 		case 'd': w->seconds = load_number(optarg, "--seconds"); break;
+		case 't': w->starts = load_number(optarg, "--starts"); break;
 		case 's': w->store = optarg; break;
 		default: (void)fputs(usage, stderr); exit(2);
 		}

@@ -13,12 +13,13 @@
 
 static const struct { const char *name; void (*run)(struct rival_net *net, const struct rival_wishes *w); } runs[] = {
 	{"rate", rival_rate}, {"many", rival_rate}, {"paced", rival_paced}, {"fan", rival_fan}, {"idle", rival_idle},
+	{"back", rival_back}, {"backlog", rival_backlog},
 };
 
 static const char usage[] =
 	"usage: bench_rival RUN --certificate FILE --target NAME,PORT[,PID]… [--rounds N] [--messages N] [--bytes N] [--flight N] [--pace N]\n"
-	"                   [--publishers N] [--readers N] [--seconds N]\n"
-	"RUN is rate, many, paced, fan or idle; NAME is " RIVAL_NAMES ". tests/bench/run calls it with what each wants.\n";
+	"                   [--publishers N] [--readers N] [--seconds N] [--few N] [--apart]\n"
+	"RUN is rate, many, paced, fan, idle, back or backlog; NAME is " RIVAL_NAMES ". tests/bench/run calls it with what each wants.\n";
 
 static void
 take_target(struct rival_wishes *w, const char *arg)
@@ -43,7 +44,8 @@ take_options(struct rival_wishes *w, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"certificate", 1, NULL, 'c'}, {"target", 1, NULL, 't'}, {"rounds", 1, NULL, 'r'}, {"messages", 1, NULL, 'm'}, {"bytes", 1, NULL, 'y'},
-		{"flight", 1, NULL, 'l'}, {"pace", 1, NULL, 'p'}, {"publishers", 1, NULL, 'b'}, {"readers", 1, NULL, 'n'}, {"seconds", 1, NULL, 'd'}, {0},
+		{"flight", 1, NULL, 'l'}, {"pace", 1, NULL, 'p'}, {"publishers", 1, NULL, 'b'}, {"readers", 1, NULL, 'n'}, {"seconds", 1, NULL, 'd'},
+		{"few", 1, NULL, 'f'}, {"apart", 0, NULL, 'a'}, {0},
 	};
 	int c;
 
@@ -59,6 +61,8 @@ take_options(struct rival_wishes *w, int argc, char **argv)
 		case 'b': w->publishers = load_number(optarg, "--publishers"); break;
 		case 'n': w->readers = load_number(optarg, "--readers"); break;
 		case 'd': w->seconds = load_number(optarg, "--seconds"); break;
+		case 'f': w->few = load_number(optarg, "--few"); break;
+		case 'a': w->apart = true; break;
 		default: (void)fputs(usage, stderr); exit(2);
 		}
 	}
@@ -75,7 +79,7 @@ take_options(struct rival_wishes *w, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct rival_wishes w = {.rounds = 1, .messages = 1000, .bytes = 800, .flight = 256, .pace = 1000, .publishers = 1, .readers = 1};
+	struct rival_wishes w = {.rounds = 1, .messages = 1000, .bytes = 800, .flight = 256, .pace = 1000, .publishers = 1, .readers = 1, .few = 10};
 	struct rival_net *net;
 
 	take_options(&w, argc, argv);

@@ -2,11 +2,12 @@
  * bench_seal: what sealing and opening cost by themselves: one payload for audiences of several sizes, with the pair keys still to be
  * made and with all of them cached; a reader's whole walk, and its parts. Medians of several runs, one line each.
  *
- *   bench_seal [BYTES]     of a payload that does not compress, default 300
+ *   bench_seal [--json] [BYTES]     of a payload that does not compress, default 300; --json: for tests/bench/run
  */
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/text.h"
@@ -20,6 +21,7 @@
 struct bench {
 	uint8_t local[32], sign_pk[32], sign_sk[64], header[HEADER_LEN], payload[PAYLOAD_MAX];
 	size_t payload_len;
+	bool json;
 	uint8_t seal_pk[KW_NODES_MAX][32], seal_sk[KW_NODES_MAX][32];
 	char names[KW_NODES_MAX][KW_NODE_MAX + 1];
 	struct seal_reader readers[KW_NODES_MAX];
@@ -103,8 +105,12 @@ sealing(struct bench *b, size_t readers)
 		frame_len = out.frame.len;
 		sealed_free(&out);
 	}
-	printf("seal for %4zu: %9.1f us the first time, %7.1f us with pair keys cached; frame of %zu bytes, wraps of %zu\n", readers,
-	       median(cold, COLD_RUNS), median(cached, RUNS), frame_len, readers * (size_t)KW_WRAP_LEN);
+	if (b->json)
+		printf("{\"run\":\"seal\",\"target\":\"kurzweg\",\"bytes\":%zu,\"audience\":%zu,\"first_us\":%.1f,\"cached_us\":%.1f}\n", b->payload_len, readers,
+		       median(cold, COLD_RUNS), median(cached, RUNS));
+	else
+		printf("seal for %4zu: %9.1f us the first time, %7.1f us with pair keys cached; frame of %zu bytes, wraps of %zu\n", readers,
+		       median(cold, COLD_RUNS), median(cached, RUNS), frame_len, readers * (size_t)KW_WRAP_LEN);
 	seal_sender_free(&s);
 }
 
@@ -149,8 +155,12 @@ opening(struct bench *b)
 		sealed_free(&out);
 		seal_sender_free(&s);
 	}
-	printf("open:          %9.1f us the first time, %7.1f us with the pair key cached, of which %.1f us are the signature\n",
-	       median(cold, RUNS), median(cached, RUNS), median(check, RUNS));
+	if (b->json)
+		printf("{\"run\":\"open\",\"target\":\"kurzweg\",\"bytes\":%zu,\"first_us\":%.1f,\"cached_us\":%.1f,\"signature_us\":%.1f}\n", b->payload_len,
+		       median(cold, RUNS), median(cached, RUNS), median(check, RUNS));
+	else
+		printf("open:          %9.1f us the first time, %7.1f us with the pair key cached, of which %.1f us are the signature\n",
+		       median(cold, RUNS), median(cached, RUNS), median(check, RUNS));
 	seal_opener_free(&o);
 }
 
@@ -185,8 +195,11 @@ main(int argc, char **argv)
 
 	if (b == NULL || sodium_init() < 0)
 		return 1;
+	b->json = argc > 1 && strcmp(argv[1], "--json") == 0;
+	argc -= b->json;
+	argv += b->json;
 	if (argc > 2)
-		fprintf(stderr, "usage: bench_seal [BYTES]\n");
+		fprintf(stderr, "usage: bench_seal [--json] [BYTES]\n");
 	if (argc > 2 || !make(b, argc > 1 ? argv[1] : NULL)) {
 		free(b);
 		return 2;

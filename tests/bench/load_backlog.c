@@ -4,9 +4,11 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "load_figures.h"
 #include "load_node.h"
+#include "load_restart.h"
 #include "load_runs.h"
 
 #define FEW 11u                     /* the ten, and the first one that made their audience known */
@@ -20,6 +22,26 @@ count_delivery(void *self, struct load_node *n, const struct load_delivery *d)
 {
 	(void)n, (void)d;
 	++*(uint32_t *)self;
+}
+
+/* From the new process until a publisher is welcomed; what listens earlier serves nobody. */
+static void
+start(struct load *l, struct target *t, uint32_t queued)
+{
+	const char *port = strrchr(t->endpoint, ':');
+	struct load_started started;
+	struct load_node *n;
+	uint64_t listening, ready;
+
+	load_restart(&started, t->name);
+	listening = load_await_listening((uint16_t)(port != NULL ? load_number(port + 1, "port") : 0));
+	n = load_node_open(l, t, LOAD_PUBLISHER, ROLE_PUBLISHER, FROM_START, (struct load_handler){0});
+	load_node_await(n, load_ns() + DEADLINE_NS);
+	ready = load_ns();
+	t->pid = load_pid_of(t->name);
+	load_print(json_pack("{s:s,s:s,s:i,s:f,s:f,s:I}", "run", "start", "target", t->name, "queued", (int)queued, "ms", load_ms(started.started_ns, ready),
+	                     "listening_ms", load_ms(started.started_ns, listening), "anon_kib", (json_int_t)load_usage(t->pid).anon_kib));
+	load_node_close(&n);
 }
 
 static void
@@ -107,12 +129,12 @@ finish_alerts(struct drain *r)
 }
 
 static void
-drain_with_alerts(struct load *l, const struct wishes *w)
+drain_with_alerts(struct load *l, const struct target *t, const struct wishes *w)
 {
-	const struct target *t = &w->targets[0];
-	struct pool_wish wish = {.sender = LOAD_PUBLISHER, .topic = LOAD_TOPIC, .lane = LANE_FLASH, .count = w->pace * (DRAIN_S + QUIET_S), .payload_len = w->bytes};
+	struct pool_wish wish = {.sender = LOAD_PUBLISHER, .topic = LOAD_TOPIC, .lane = LANE_FLASH, .count = w->pace * (DRAIN_S + QUIET_S), .payload_len = w->bytes,
+	                         .frame_len = w->frame};
 	struct drain r = {.load = l, .target = t, .late_ns = load_memory(wish.count, sizeof *r.late_ns), .due_ns = load_memory(wish.count, sizeof *r.due_ns)};
-	struct usage before = load_usage(t->pid), used;
+	struct usage before = load_usage(t->pid), used, own;
 	struct pool alerts;
 	json_t *quiet, *busy;
 	double seconds;
@@ -123,18 +145,20 @@ drain_with_alerts(struct load *l, const struct wishes *w)
 	r.publisher = load_node_open(l, t, LOAD_PUBLISHER, ROLE_PUBLISHER, FROM_TAIL, (struct load_handler){.self = &r, .stored = stored});
 	load_node_await(r.publisher, load_ns() + DEADLINE_NS);
 	used = load_usage(t->pid);
+	own = load_usage(getpid());
 	r.reader = load_node_open(l, t, LOAD_READER, ROLE_READER, FROM_START, (struct load_handler){.self = &r, .delivered = delivered});
 	seconds = go(&r, 0, w->messages, w->pace);
 	used = load_usage_since(t->pid, used);
+	own = load_usage_since(getpid(), own);
 	finish_alerts(&r);
 	during = r.delivered;
 	busy = during > 0 ? load_latency(r.late_ns, during) : json_null();
 	(void)go(&r, during, 0, w->pace);
 	finish_alerts(&r);
 	quiet = load_latency(r.late_ns + during, r.delivered - during);
-	load_print(json_pack("{s:s,s:s,s:i,s:f,s:o,s:o,s:I,s:I,s:o}", "run", "drain", "target", t->name, "messages", r.drained, "per_second",
+	load_print(json_pack("{s:s,s:s,s:i,s:f,s:o,s:o,s:I,s:I,s:o,s:o}", "run", "drain", "target", t->name, "messages", r.drained, "per_second",
 	                     r.drained / seconds, "alerts_during_us", busy, "alerts_after_us", quiet, "kib_before", (json_int_t)before.anon_kib, "kib_most",
-	                     (json_int_t)r.kib_most, "cpu_us", load_usage_each(used, r.drained)));
+	                     (json_int_t)r.kib_most, "cpu_us", load_usage_each(used, r.drained), "own_cpu_us", load_usage_each(own, r.drained)));
 	load_node_close(&r.publisher);
 	load_node_close(&r.reader);
 	load_pool_free(&alerts);
@@ -145,6 +169,10 @@ drain_with_alerts(struct load *l, const struct wishes *w)
 void
 run_backlog(struct load *l, const struct wishes *w)
 {
-	ten_among_many(l, &w->targets[0]);
-	drain_with_alerts(l, w);
+	struct target t = w->targets[0];
+
+	for (uint32_t i = 0; i < w->starts; i++)
+		start(l, &t, w->messages);
+	ten_among_many(l, &t);
+	drain_with_alerts(l, &t, w);
 }

@@ -108,7 +108,8 @@ round_of(struct fan *f, uint32_t messages, uint32_t flight)
 		last[i] = (uint64_t)(go(f, 1, 1) * 1e9);
 	before = load_usage(f->target->pid);
 	seconds = go(f, messages - singles, flight);
-	load_print(json_pack("{s:s,s:s,s:i,s:i,s:o,s:f,s:o}", "run", "fan", "target", f->target->name, "frame", (int)f->pool->at[0].frame.len, "readers", (int)f->reader_count, "last_us",
+	load_print(json_pack("{s:s,s:s,s:i,s:i,s:I,s:o,s:f,s:o}", "run", "fan", "target", f->target->name, "frame", (int)f->pool->at[0].frame.len, "readers",
+	                     (int)f->reader_count, "anon_kib", (json_int_t)load_usage(f->target->pid).anon_kib, "last_us",
 	                     load_latency(last, singles), "deliveries_per_second", (messages - singles) * f->reader_count / seconds, "cpu_us",
 	                     load_usage_each(load_usage_since(f->target->pid, before), (double)(messages - singles) * f->reader_count)));
 	free(last);

@@ -44,6 +44,12 @@ load_latency(uint64_t *ns, size_t n)
 	                 (double)ns[rank_of(n, 0.999)] / 1e3, "max", (double)ns[n - 1] / 1e3, "count", (json_int_t)n);
 }
 
+double
+load_ms(uint64_t from_ns, uint64_t to_ns)
+{
+	return ((double)to_ns - (double)from_ns) / 1e6;
+}
+
 json_t *
 load_usage_each(struct usage u, double messages)
 {

@@ -10,6 +10,7 @@
 
 double load_quantile(double *v, size_t n, double q);      /* sorts v; q 0.5: the median; nearest rank */
 json_t *load_latency(uint64_t *ns, size_t n);             /* sorts; {"p50": …, "p99": …, "p999": …, "max": …, "count": n} in microseconds */
+double load_ms(uint64_t from_ns, uint64_t to_ns);
 json_t *load_usage_each(struct usage u, double messages); /* {"main": …, "io": …, "rest": …} microseconds of processor for each message */
 void load_print(json_t *figure);                          /* one line on standard output; takes the reference */
 

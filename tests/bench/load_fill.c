@@ -37,7 +37,7 @@ run_first(struct load *l, const struct wishes *w)
 
 	load_node_await(n, deadline);
 	for (uint32_t i = 0; i < 2; i++) {
-		struct pool_wish wish = {.sender = LOAD_PUBLISHER, .topic = topics[i], .lane = LANE_ROUTINE, .count = 1, .payload_len = w->bytes};
+		struct pool_wish wish = {.sender = LOAD_PUBLISHER, .topic = topics[i], .lane = LANE_ROUTINE, .count = 1, .payload_len = w->bytes, .frame_len = w->frame};
 		struct pool p;
 
 		load_pool_make(&p, l, &wish);
@@ -177,7 +177,7 @@ void
 run_fill(struct load *l, const struct wishes *w)
 {
 	struct store_op *ops = load_memory(STORE_BATCH_MAX, sizeof *ops);
-	struct pool_wish wish = {.sender = LOAD_PUBLISHER, .topic = LOAD_TOPIC, .lane = LANE_ROUTINE, .count = TEMPLATES, .payload_len = w->bytes};
+	struct pool_wish wish = {.sender = LOAD_PUBLISHER, .topic = LOAD_TOPIC, .lane = LANE_ROUTINE, .count = TEMPLATES, .payload_len = w->bytes, .frame_len = w->frame};
 	uint32_t done = 0, few = 0;
 	uint64_t from = load_ns();
 	struct fill f = {0};
@@ -198,7 +198,7 @@ run_fill(struct load *l, const struct wishes *w)
 		load_must(s->ops->commit(s, &b, &why), &why);
 	}
 	s->ops->close(s);
-	load_print(json_pack("{s:s,s:i,s:i,s:f}", "run", "fill", "messages", w->messages, "few", few, "per_second",
+	load_print(json_pack("{s:s,s:s,s:i,s:i,s:f}", "run", "fill", "target", "kurzweg", "messages", w->messages, "few", few, "per_second",
 	                     w->messages / ((double)(load_ns() - from) / 1e9)));
 	secret_keys_free(&f.keys);
 	load_pool_free(&p);

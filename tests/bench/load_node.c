@@ -23,7 +23,8 @@ struct load_node {
 	enum load_role role;
 	enum load_from from;
 	struct load_handler on;
-	void *socket;
+	uint8_t curve_pk[KW_KEY_LEN], curve_sk[KW_KEY_LEN];
+	void *socket;                      /* NULL: it went away */
 	int fd;
 	uint32_t welcomes;                 /* a node that begins at the tail says hello twice: it must be told first where that is */
 	bool ready;
@@ -307,33 +308,50 @@ set_int(void *socket, int option, int value)
 	return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
 }
 
+static void
+take_keys(struct load_node *n)
+{
+	struct secret_keys *keys;
+
+	if (n->target->bare) {
+		(void)crypto_box_keypair(n->curve_pk, n->curve_sk);
+		return;
+	}
+	keys = load_keys(n->load, n->id, KEY_NODE);
+	memcpy(n->curve_pk, secret_keys_public(keys)->curve_pk, sizeof n->curve_pk);
+	memcpy(n->curve_sk, secret_keys_curve(keys), sizeof n->curve_sk);
+	secret_keys_free(&keys);
+}
+
 static bool
 set_keys(const struct load_node *n)
 {
-	uint8_t pk[KW_KEY_LEN], sk[KW_KEY_LEN];
-	bool set;
+	return zmq_setsockopt(n->socket, ZMQ_CURVE_SERVERKEY, n->target->curve_pk, KW_KEY_LEN) == 0 &&
+	       zmq_setsockopt(n->socket, ZMQ_CURVE_PUBLICKEY, n->curve_pk, KW_KEY_LEN) == 0 &&
+	       zmq_setsockopt(n->socket, ZMQ_CURVE_SECRETKEY, n->curve_sk, KW_KEY_LEN) == 0;
+}
 
-	if (n->target->bare) {
-		(void)crypto_box_keypair(pk, sk);
-	} else {
-		struct secret_keys *keys = load_keys(n->load, n->id, KEY_NODE);
+static void
+connect_and_greet(struct load_node *n)
+{
+	struct load *l = n->load;
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = n};
+	size_t size = sizeof n->fd;
 
-		memcpy(pk, secret_keys_public(keys)->curve_pk, sizeof pk);
-		memcpy(sk, secret_keys_curve(keys), sizeof sk);
-		secret_keys_free(&keys);
-	}
-	set = zmq_setsockopt(n->socket, ZMQ_CURVE_SERVERKEY, n->target->curve_pk, KW_KEY_LEN) == 0 &&
-	      zmq_setsockopt(n->socket, ZMQ_CURVE_PUBLICKEY, pk, sizeof pk) == 0 && zmq_setsockopt(n->socket, ZMQ_CURVE_SECRETKEY, sk, sizeof sk) == 0;
-	sodium_memzero(sk, sizeof sk);
-	return set;
+	n->socket = zmq_socket(l->zmq, ZMQ_DEALER);
+	if (n->socket == NULL || !set_int(n->socket, ZMQ_RCVHWM, 0) || !set_int(n->socket, ZMQ_SNDHWM, 0) || !set_int(n->socket, ZMQ_LINGER, 0) ||
+	    !set_int(n->socket, ZMQ_HANDSHAKE_IVL, 30000) || !set_keys(n) || zmq_connect(n->socket, n->target->endpoint) != 0 ||
+	    zmq_getsockopt(n->socket, ZMQ_FD, &n->fd, &size) != 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, n->fd, &event) != 0)
+		load_fail("%s cannot connect to %s: %s", n->id, n->target->endpoint, zmq_strerror(errno));
+	l->nodes[l->node_count++] = n;
+	say_hello(n);
+	load_node_take(n);
 }
 
 struct load_node *
 load_node_open(struct load *l, const struct target *t, const char *id, enum load_role role, enum load_from from, struct load_handler on)
 {
 	struct load_node *n = load_memory(1, sizeof *n);
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = n};
-	size_t size = sizeof n->fd;
 
 	n->load = l;
 	n->target = t;
@@ -342,14 +360,8 @@ load_node_open(struct load *l, const struct target *t, const char *id, enum load
 	n->on = on;
 	n->control = BUF_INIT(KW_CONTROL_MAX);
 	(void)snprintf(n->id, sizeof n->id, "%s", id);
-	n->socket = zmq_socket(l->zmq, ZMQ_DEALER);
-	if (n->socket == NULL || !set_int(n->socket, ZMQ_RCVHWM, 0) || !set_int(n->socket, ZMQ_SNDHWM, 0) || !set_int(n->socket, ZMQ_LINGER, 0) ||
-	    !set_int(n->socket, ZMQ_HANDSHAKE_IVL, 30000) || !set_keys(n) || zmq_connect(n->socket, t->endpoint) != 0 ||
-	    zmq_getsockopt(n->socket, ZMQ_FD, &n->fd, &size) != 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, n->fd, &event) != 0)
-		load_fail("%s cannot connect to %s: %s", id, t->endpoint, zmq_strerror(errno));
-	l->nodes[l->node_count++] = n;
-	say_hello(n);
-	load_node_take(n);
+	take_keys(n);
+	connect_and_greet(n);
 	return n;
 }
 
@@ -364,14 +376,12 @@ load_node_await(struct load_node *n, uint64_t deadline_ns)
 }
 
 void
-load_node_close(struct load_node **node)
+load_node_leave(struct load_node *n)
 {
-	struct load_node *n = *node;
-	struct load *l;
+	struct load *l = n->load;
 
-	if (n == NULL)
+	if (n->socket == NULL)
 		return;
-	l = n->load;
 	for (uint32_t i = 0; i < l->node_count; i++)
 		if (l->nodes[i] == n) {
 			l->nodes[i] = l->nodes[--l->node_count];
@@ -379,8 +389,29 @@ load_node_close(struct load_node **node)
 		}
 	(void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, n->fd, NULL); /* ZeroMQ closes it later, at a time of its own */
 	(void)zmq_close(n->socket);
+	n->socket = NULL;
+	n->ready = n->unacked = false;
+}
+
+void
+load_node_return(struct load_node *n)
+{
+	MUST(n->socket == NULL && n->published_count == 0);
+	n->from = FROM_CURSORS;
+	connect_and_greet(n);
+}
+
+void
+load_node_close(struct load_node **node)
+{
+	struct load_node *n = *node;
+
+	if (n == NULL)
+		return;
+	load_node_leave(n);
 	buf_free(&n->control);
 	free(n->published);
+	sodium_memzero(n->curve_sk, sizeof n->curve_sk);
 	free(n);
 	*node = NULL;
 }

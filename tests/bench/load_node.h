@@ -21,7 +21,7 @@ struct load_handler {
 	void (*entry)(void *self, struct load_node *n, const struct load_delivery *d); /* the broker's own; its bytes are the frame */
 };
 
-enum load_from { FROM_TAIL /* what comes from now on */, FROM_START /* all that the log has */ };
+enum load_from { FROM_TAIL /* what comes from now on */, FROM_START /* all that the log has */, FROM_CURSORS /* what it has not had yet */ };
 enum load_role { ROLE_PUBLISHER, ROLE_READER }; /* a bare target wants to know; a node is what it does */
 
 /* Connects; the handler may be called from now on. load_node_ready: it was welcomed. */
@@ -29,6 +29,8 @@ struct load_node *load_node_open(struct load *l, const struct target *t, const c
                                  struct load_handler on);
 bool load_node_ready(const struct load_node *n);
 void load_node_await(struct load_node *n, uint64_t deadline_ns); /* until it is */
+void load_node_leave(struct load_node *n);                   /* its connection ends; it still knows what it had */
+void load_node_return(struct load_node *n);                  /* and comes back with that */
 void load_node_close(struct load_node **n);
 const char *load_node_id(const struct load_node *n);
 

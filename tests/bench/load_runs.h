@@ -15,6 +15,7 @@ struct wishes { /* of the command line */
 	uint32_t rounds, messages, bytes, flight, pace, readers, publishers;
 	uint32_t frame;                  /* 0, or how long a sealed frame shall be: the payload is then what fits */
 	uint32_t seconds;                /* rate, many: nothing is sent after so many, 0: no such limit; open, idle: so long they watch */
+	uint32_t starts;                 /* backlog: the broker is started so many times before */
 	const char *store;               /* fill: the broker's folder, while it is stopped */
 };
 
@@ -23,6 +24,7 @@ void run_paced(struct load *l, const struct wishes *w);   /* the same at a pace,
 void run_fan(struct load *l, const struct wishes *w);     /* to many readers: time to the last, deliveries a second */
 void run_many(struct load *l, const struct wishes *w);    /* many publishers at once, to one reader or to many */
 void run_idle(struct load *l, const struct wishes *w);    /* memory of connections that said hello */
+void run_back(struct load *l, const struct wishes *w);    /* the broker is started again: until all readers are back */
 void run_first(struct load *l, const struct wishes *w);   /* one notification on each topic, so that the store knows their audiences */
 void run_fill(struct load *l, const struct wishes *w);    /* a backlog, written by the store's own code */
 void run_backlog(struct load *l, const struct wishes *w); /* ten among many, and draining with alerts between */

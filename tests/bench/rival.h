@@ -37,6 +37,7 @@ struct rival_protocol {
 	bool greeted;                   /* the server says one line before TLS begins */
 	size_t state_size;              /* of r->state, zeroed at the beginning */
 	void (*begin)(struct rival *r); /* TLS stands: the first words */
+	void (*again)(struct rival *r); /* the same on a new connection of one that was here before, not ready yet: what it made on the server stands */
 	/*
 	 * Takes one unit from the front of in; *used is 0 when it is not all there, or when the protocol asks for no more before it is called
 	 * again. Calls the handlers. KW_EPROTO: no server of this protocol says that; KW_EDENIED: it refuses, in its own words.

@@ -30,6 +30,7 @@ enum { FRAME_METHOD = 1, FRAME_HEADER, FRAME_BODY, FRAME_HEARTBEAT = 8 };
 #define WINDOW 4096u                    /* publishes that may be unconfirmed */
 
 struct amqp {
+	bool made;                      /* exchange or queue */
 	uint32_t frame_max;
 	uint64_t published, lowest;     /* confirmed are all up to lowest */
 	bool confirmed[WINDOW];         /* those behind it */
@@ -99,6 +100,16 @@ begin(struct rival *r)
 
 	s->content = BUF_INIT(RIVAL_UNIT_MAX);
 	buf_put(&r->out, "AMQP\0\0\x09\x01", 8);
+}
+
+static void
+again(struct rival *r)
+{
+	struct amqp *s = r->state;
+
+	buf_free(&s->content);
+	*s = (struct amqp){.made = true};
+	begin(r);
 }
 
 static void
@@ -330,10 +341,12 @@ on_deliver(struct rival *r, struct cursor c, struct kw_why *why)
 static void
 on_channel_open(struct rival *r)
 {
+	const struct amqp *s = r->state;
+
 	switch (r->role) {
-	case RIVAL_OWNER: declare_exchange(r); break;
+	case RIVAL_OWNER: (s->made ? select_confirms : declare_exchange)(r); break;
 	case RIVAL_PUBLISHER: select_confirms(r); break;
-	case RIVAL_READER: declare_queue(r); break;
+	case RIVAL_READER: (s->made ? set_prefetch : declare_queue)(r); break;
 	case RIVAL_IDLE: r->ready = true; break;
 	}
 }
@@ -435,6 +448,6 @@ clear(struct rival *r)
 }
 
 const struct rival_protocol rival_amqp = {
-	.name = "rabbitmq", .state_size = sizeof(struct amqp), .begin = begin, .take = take, .publish = publish, .acknowledge = acknowledge,
+	.name = "rabbitmq", .state_size = sizeof(struct amqp), .begin = begin, .again = again, .take = take, .publish = publish, .acknowledge = acknowledge,
 	.remove = remove_own, .clear = clear,
 };

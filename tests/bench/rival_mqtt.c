@@ -53,6 +53,16 @@ begin(struct rival *r)
 	buf_printf(&r->out, "%s-%s", r->run, r->name);
 }
 
+/* A session that was kept still has its subscription; to say it once more is what clients do that cannot know. */
+static void
+again(struct rival *r)
+{
+	struct mqtt *s = r->state;
+
+	s->sent = s->answered = 0;
+	begin(r);
+}
+
 static void
 publish(struct rival *r, struct span body)
 {
@@ -183,6 +193,6 @@ take(struct rival *r, struct span in, size_t *used, struct kw_why *why)
 }
 
 const struct rival_protocol rival_mqtt = {
-	.name = "mosquitto", .state_size = sizeof(struct mqtt), .begin = begin, .take = take, .publish = publish, .acknowledge = acknowledge,
+	.name = "mosquitto", .state_size = sizeof(struct mqtt), .begin = begin, .again = again, .take = take, .publish = publish, .acknowledge = acknowledge,
 	.remove = forget,
 };

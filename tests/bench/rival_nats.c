@@ -14,6 +14,7 @@ enum step { CONNECTING, MAKING, WORKING, REMOVING };
 
 struct nats {
 	enum step step;
+	bool made;                      /* stream or consumer */
 	char owed[ACK_SUBJECT_MAX];     /* where the newest delivery is acknowledged, and all before it with it; "": nothing is owed */
 };
 
@@ -44,6 +45,18 @@ begin(struct rival *r)
 	if (r->role == RIVAL_READER)
 		buf_printf(&r->out, "SUB deliver.%s.%s 2\r\n", r->run, r->name);
 	buf_put_str(&r->out, "PING\r\n");
+}
+
+/* A durable consumer goes on as soon as somebody listens where it delivers. */
+static void
+again(struct rival *r)
+{
+	struct nats *s = r->state;
+
+	s->step = CONNECTING;
+	s->made = true;
+	s->owed[0] = '\0';
+	begin(r);
 }
 
 static void
@@ -114,8 +127,10 @@ on_pong(struct rival *r)
 
 	if (s->step != CONNECTING)
 		return;
-	s->step = r->role == RIVAL_OWNER || r->role == RIVAL_READER ? MAKING : WORKING;
+	s->step = !s->made && (r->role == RIVAL_OWNER || r->role == RIVAL_READER) ? MAKING : WORKING;
 	r->ready = s->step == WORKING;
+	if (s->made)
+		return;
 	if (r->role == RIVAL_OWNER)
 		make_stream(r);
 	if (r->role == RIVAL_READER)
@@ -232,6 +247,6 @@ take(struct rival *r, struct span in, size_t *used, struct kw_why *why)
 }
 
 const struct rival_protocol rival_nats = {
-	.name = "nats", .greeted = true, .state_size = sizeof(struct nats), .begin = begin, .take = take, .publish = publish, .acknowledge = acknowledge,
+	.name = "nats", .greeted = true, .state_size = sizeof(struct nats), .begin = begin, .again = again, .take = take, .publish = publish, .acknowledge = acknowledge,
 	.remove = remove_stream,
 };

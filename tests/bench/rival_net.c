@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,23 +18,28 @@
 #define HOST "127.0.0.1"
 #define EVENTS_MAX 256
 #define READ_BYTES 16384u               /* one TLS record */
-#define TAKE_BYTES (1u << 20)           /* of one connection in one go; then the others have their turn */
-#define PATIENCE_S 30                   /* for a connection and its TLS */
-#define GREETING_MAX 4096u
+#define TAKE_BYTES (128u << 10)         /* of one connection in one go; then the others have their turn */
+
+enum step { AWAY, CONNECTING, GREETING, SHAKING_HANDS, TALKING };
 
 struct link {
 	struct rival r;                 /* first: a rival of ours is its link */
+	enum step step;
+	bool returning;                 /* what it made on the server is still there */
 	int fd;
 	SSL *ssl;
 	struct buf in;
 	size_t sent;                    /* of r.out */
-	bool blocked;                   /* what is in r.out waits for room */
+	bool blocked;                   /* what is in r.out waits for room; or the connection is not there yet */
+	bool more;                      /* was not read to its end, which epoll would not tell of, since TLS has it already */
+	struct link *next_more;
 };
 
 struct rival_net {
 	SSL_CTX *tls;
 	int epoll;
 	uint32_t count;
+	struct link *more;              /* those with more, newest first */
 };
 
 /* OpenSSL's own word for it, and only the first: what follows are its consequences. */
@@ -82,87 +86,6 @@ rival_net_free(struct rival_net **net)
 	*net = NULL;
 }
 
-/* ---- connecting ---- */
-
-static void
-connect_tcp(struct link *l, uint16_t port)
-{
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
-	struct timeval patience = {PATIENCE_S, 0};
-	int yes = 1;
-
-	l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (l->fd < 0 || inet_pton(AF_INET, HOST, &to.sin_addr) != 1 || setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) != 0 ||
-	    setsockopt(l->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0 ||
-	    setsockopt(l->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0 || connect(l->fd, (const struct sockaddr *)&to, sizeof to) != 0)
-		load_fail("%s cannot be reached on port %u: %s", l->r.protocol->name, port, strerror(errno));
-}
-
-/* One line, byte by byte: what stands behind it is TLS already. */
-static void
-take_greeting(struct link *l)
-{
-	char line[GREETING_MAX];
-	size_t len = 0;
-
-	while (len < sizeof line && recv(l->fd, line + len, 1, 0) == 1)
-		if (line[len++] == '\n')
-			return;
-	load_fail("%s did not say what it says first", l->r.protocol->name);
-}
-
-static void
-connect_tls(struct link *l, SSL_CTX *tls)
-{
-	l->ssl = SSL_new(tls);
-	if (l->ssl == NULL || SSL_set_fd(l->ssl, l->fd) != 1 || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(l->ssl), HOST) != 1)
-		load_fail("out of memory");
-	errno = 0;
-	ERR_clear_error();
-	if (SSL_connect(l->ssl) != 1)
-		fail_tls(l, "no TLS");
-	if (fcntl(l->fd, F_SETFL, O_NONBLOCK) != 0)
-		load_fail("fcntl: %s", strerror(errno));
-}
-
-struct rival *
-rival_net_open(struct rival_net *net, const struct rival_protocol *p, uint16_t port, enum rival_role role, const char *run, const char *name,
-               struct rival_handler on)
-{
-	struct link *l = load_memory(1, sizeof *l);
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = l};
-
-	rival_init(&l->r, p, role, run, name, on);
-	l->in = BUF_INIT(SIZE_MAX);
-	connect_tcp(l, port);
-	if (p->greeted)
-		take_greeting(l);
-	connect_tls(l, net->tls);
-	if (epoll_ctl(net->epoll, EPOLL_CTL_ADD, l->fd, &event) != 0)
-		load_fail("epoll: %s", strerror(errno));
-	net->count++;
-	p->begin(&l->r);
-	rival_net_send(net, &l->r);
-	return &l->r;
-}
-
-void
-rival_net_close(struct rival_net *net, struct rival **r)
-{
-	struct link *l = *r != NULL ? link_of(*r) : NULL;
-
-	if (l == NULL)
-		return;
-	(void)SSL_shutdown(l->ssl);
-	SSL_free(l->ssl);
-	(void)close(l->fd);
-	buf_free(&l->in);
-	rival_free(&l->r);
-	free(l);
-	net->count--;
-	*r = NULL;
-}
-
 /* ---- bytes ---- */
 
 static void
@@ -184,7 +107,7 @@ rival_net_send(struct rival_net *net, struct rival *r)
 
 	if (!buf_ok(&r->out))
 		load_fail("out of memory");
-	while (l->sent < r->out.len) {
+	while (l->step == TALKING && l->sent < r->out.len) {
 		size_t n;
 
 		errno = 0;
@@ -197,6 +120,8 @@ rival_net_send(struct rival_net *net, struct rival *r)
 		}
 		l->sent += n;
 	}
+	if (l->step != TALKING)
+		return;
 	buf_reset(&r->out);
 	l->sent = 0;
 	want_room(net, l, false);
@@ -223,29 +148,208 @@ fill(struct link *l)
 	}
 }
 
-/* true: there may be more, which epoll would not tell of, since TLS has it already. */
-static bool
+static void
 take(struct rival_net *net, struct link *l)
 {
 	size_t before = l->in.len, used;
 	struct kw_why why;
-	bool more;
 
 	fill(l);
-	more = l->in.len - before >= TAKE_BYTES;
+	if (l->in.len - before >= TAKE_BYTES && !l->more) {
+		l->more = true;
+		l->next_more = net->more;
+		net->more = l;
+	}
 	load_must(rival_take(&l->r, buf_span(&l->in), &used, &why), &why);
 	if (used > 0 && used < l->in.len)
 		memmove(l->in.p, l->in.p + used, l->in.len - used);
 	l->in.len -= used;
 	rival_net_send(net, &l->r);
-	return more;
 }
+
+static void
+take_more(struct rival_net *net)
+{
+	struct link *l = net->more, *next;
+
+	net->more = NULL;
+	for (; l != NULL; l = next) {
+		next = l->next_more;
+		l->more = false;
+		take(net, l);
+	}
+}
+
+static void
+forget_more(struct rival_net *net, struct link *l)
+{
+	struct link **at = &net->more;
+
+	if (!l->more)
+		return;
+	while (*at != l)
+		at = &(*at)->next_more;
+	*at = l->next_more;
+	l->more = false;
+}
+
+/* ---- connecting ---- */
+
+static void
+connect_tcp(struct rival_net *net, struct link *l, uint16_t port)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.ptr = l};
+	int yes = 1;
+
+	l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (l->fd < 0 || inet_pton(AF_INET, HOST, &to.sin_addr) != 1 || setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) != 0 ||
+	    (connect(l->fd, (const struct sockaddr *)&to, sizeof to) != 0 && errno != EINPROGRESS))
+		load_fail("%s cannot be reached on port %u: %s", l->r.protocol->name, port, strerror(errno));
+	if (epoll_ctl(net->epoll, EPOLL_CTL_ADD, l->fd, &event) != 0)
+		load_fail("epoll: %s", strerror(errno));
+	l->blocked = true;
+	l->step = CONNECTING;
+}
+
+static void
+must_be_connected(const struct link *l)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0)
+		load_fail("%s cannot be reached: %s", l->r.protocol->name, strerror(error));
+}
+
+/* One line, byte by byte: what stands behind it is TLS already. false: its end is not there yet. */
+static bool
+take_greeting(struct link *l)
+{
+	uint8_t byte;
+	ssize_t n;
+
+	while ((n = recv(l->fd, &byte, 1, 0)) == 1) {
+		if (byte == '\n')
+			return true;
+	}
+	if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		load_fail("%s did not say what it says first", l->r.protocol->name);
+	return false;
+}
+
+static void
+begin_tls(struct link *l, SSL_CTX *tls)
+{
+	l->ssl = SSL_new(tls);
+	if (l->ssl == NULL || SSL_set_fd(l->ssl, l->fd) != 1 || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(l->ssl), HOST) != 1)
+		load_fail("out of memory");
+}
+
+/* false: the server's next words are not there yet. */
+static bool
+shake_hands(struct rival_net *net, struct link *l)
+{
+	int error;
+
+	errno = 0;
+	ERR_clear_error();
+	if (SSL_connect(l->ssl) == 1)
+		return true;
+	error = SSL_get_error(l->ssl, 0);
+	if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
+		fail_tls(l, "no TLS");
+	want_room(net, l, error == SSL_ERROR_WANT_WRITE);
+	return false;
+}
+
+/* As far towards the first words as it goes now. */
+static void
+go_on(struct rival_net *net, struct link *l)
+{
+	if (l->step == CONNECTING) {
+		must_be_connected(l);
+		want_room(net, l, false);
+		l->step = GREETING;
+	}
+	if (l->step == GREETING) {
+		if (l->r.protocol->greeted && !take_greeting(l))
+			return;
+		begin_tls(l, net->tls);
+		l->step = SHAKING_HANDS;
+	}
+	if (!shake_hands(net, l))
+		return;
+	l->step = TALKING;
+	(l->returning ? l->r.protocol->again : l->r.protocol->begin)(&l->r);
+	rival_net_send(net, &l->r);
+}
+
+struct rival *
+rival_net_open(struct rival_net *net, const struct rival_protocol *p, uint16_t port, enum rival_role role, const char *run, const char *name,
+               struct rival_handler on)
+{
+	struct link *l = load_memory(1, sizeof *l);
+
+	rival_init(&l->r, p, role, run, name, on);
+	l->in = BUF_INIT(SIZE_MAX);
+	net->count++;
+	connect_tcp(net, l, port);
+	return &l->r;
+}
+
+void
+rival_net_leave(struct rival_net *net, struct rival *r)
+{
+	struct link *l = link_of(r);
+
+	if (l->step == AWAY)
+		return;
+	forget_more(net, l);
+	if (l->step == TALKING)
+		(void)SSL_shutdown(l->ssl);
+	SSL_free(l->ssl);
+	(void)close(l->fd);
+	l->ssl = NULL;
+	l->step = AWAY;
+	l->sent = 0;
+	buf_reset(&l->in);
+	buf_reset(&r->out);
+	r->ready = false;
+}
+
+void
+rival_net_return(struct rival_net *net, struct rival *r, uint16_t port)
+{
+	struct link *l = link_of(r);
+
+	MUST(l->step == AWAY);
+	l->returning = true;
+	connect_tcp(net, l, port);
+}
+
+void
+rival_net_close(struct rival_net *net, struct rival **r)
+{
+	struct link *l = *r != NULL ? link_of(*r) : NULL;
+
+	if (l == NULL)
+		return;
+	rival_net_leave(net, *r);
+	buf_free(&l->in);
+	rival_free(&l->r);
+	free(l);
+	net->count--;
+	*r = NULL;
+}
+
+/* ---- waiting ---- */
 
 void
 rival_net_turn(struct rival_net *net, uint64_t until_ns, uint64_t deadline_ns)
 {
 	struct epoll_event events[EVENTS_MAX];
-	uint64_t now = load_ns(), end = until_ns < deadline_ns ? until_ns : deadline_ns, wait = end <= now ? 0 : end - now;
+	uint64_t now = load_ns(), end = until_ns < deadline_ns ? until_ns : deadline_ns, wait = end <= now || net->more != NULL ? 0 : end - now;
 	struct timespec t = {(time_t)(wait / 1000000000u), (long)(wait % 1000000000u)};
 	int n;
 
@@ -255,6 +359,6 @@ rival_net_turn(struct rival_net *net, uint64_t until_ns, uint64_t deadline_ns)
 	if (n < 0 && errno != EINTR)
 		load_fail("waiting: %s", strerror(errno));
 	for (int i = 0; i < n; i++)
-		while (take(net, events[i].data.ptr))
-			continue;
+		(((struct link *)events[i].data.ptr)->step == TALKING ? take : go_on)(net, events[i].data.ptr);
+	take_more(net);
 }

@@ -14,10 +14,13 @@ struct rival_net *rival_net_new(const char *certificate);
 void rival_net_free(struct rival_net **net); /* its connections are closed before */
 
 /*
- * Connects, waits for TLS, and says the first words; handler calls come from rival_net_turn. The connection is the net's until it is closed.
+ * Begins to connect; TLS, the first words and handler calls come from rival_net_turn. It is the net's until it is closed.
  */
 struct rival *rival_net_open(struct rival_net *net, const struct rival_protocol *p, uint16_t port, enum rival_role role, const char *run,
                              const char *name, struct rival_handler on);
+/* Its connection ends, and all that was on its way; what the server keeps of it stays. rival_net_return connects again and goes on where it was. */
+void rival_net_leave(struct rival_net *net, struct rival *r);
+void rival_net_return(struct rival_net *net, struct rival *r, uint16_t port);
 void rival_net_close(struct rival_net *net, struct rival **r);
 void rival_net_send(struct rival_net *net, struct rival *r); /* what is in r->out, as far as it goes now; the rest when there is room */
 

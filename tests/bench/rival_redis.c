@@ -23,6 +23,7 @@ struct redis {
 	uint32_t left[DEPTH_MAX + 1];   /* pieces that each still lacks */
 	bool waiting;                   /* for entries: XREADGROUP is under way */
 	bool removing;
+	bool made;                      /* the reader's group */
 	uint32_t owed;                  /* entries delivered and not acknowledged */
 	char ids[512][ID_MAX];          /* theirs */
 	char last[ID_MAX];              /* of the newest, where only the reader knows */
@@ -72,6 +73,19 @@ begin(struct rival *r)
 	const char *ping[] = {"PING", NULL};
 
 	put_words(r, r->role == RIVAL_READER && !by_itself(r) ? make : ping);
+}
+
+/* Groups stay with their stream; who reads by itself goes on behind the last entry that it had. */
+static void
+again(struct rival *r)
+{
+	struct redis *s = r->state;
+	const char *ping[] = {"PING", NULL};
+
+	s->depth = s->owed = 0;
+	s->waiting = false;
+	s->made = true;
+	put_words(r, ping);
 }
 
 static void
@@ -224,6 +238,10 @@ take(struct rival *r, struct span in, size_t *used, struct kw_why *why)
 		return KW_OK;
 	switch (line.len > 0 ? line.p[0] : 0) {
 	case '-':
+		if (!r->ready && line.len > 8 && memcmp(line.p, "-LOADING", 8) == 0) { /* it listens before it has read its log */
+			(s->made ? again : begin)(r);
+			return KW_OK;
+		}
 		return rival_refused(r, span_of(line.p + 1, line.len - 1), why);
 	case '+':
 		on_simple(r);
@@ -242,10 +260,10 @@ take(struct rival *r, struct span in, size_t *used, struct kw_why *why)
 }
 
 const struct rival_protocol rival_redis_xread = {
-	.name = "redis-xread", .state_size = sizeof(struct redis), .begin = begin, .take = take, .publish = publish, .acknowledge = acknowledge,
+	.name = "redis-xread", .state_size = sizeof(struct redis), .begin = begin, .again = again, .take = take, .publish = publish, .acknowledge = acknowledge,
 	.remove = remove_stream,
 };
 const struct rival_protocol rival_redis = {
-	.name = "redis", .state_size = sizeof(struct redis), .begin = begin, .take = take, .publish = publish, .acknowledge = acknowledge,
+	.name = "redis", .state_size = sizeof(struct redis), .begin = begin, .again = again, .take = take, .publish = publish, .acknowledge = acknowledge,
 	.remove = remove_stream,
 };

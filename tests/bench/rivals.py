@@ -18,7 +18,7 @@ from kurzweg_test import environment, free_ports
 HERE = pathlib.Path(__file__).resolve().parent
 PACKAGES = HERE / "packages"
 SERVICES = {package: f"{package}.service" for package in ("redis-server", "nats-server", "mosquitto", "rabbitmq-server")}  # what they would start
-START_S, STOP_S = 90, 30
+START_S, STOP_S, END_S = 90, 180, 30  # much that is queued takes its time to be put away; at the end nobody wants it any more
 
 
 # ---- installing ----
@@ -71,9 +71,14 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
         self.processes = []
-        bench.running.append(self)
-        self.start()
+        self.begin_again()
         self.wait_until_it_listens()
+
+    def begin_again(self):
+        """With what its folder holds; it may not listen yet."""
+        self.bench.running.append(self)
+        self.start()
+        return ""
 
     def configuration(self):
         """Of peers/, filled in."""
@@ -108,18 +113,32 @@ class Server:
     def target(self):
         return ("--target", f"{self.name},{self.port},{self.pid}")
 
+    def stop(self):
+        """As its administrator would: what it keeps is on disk, and its folder stays."""
+        if not self.ended_within(STOP_S):
+            raise SystemExit(f"{self.name} did not stop within {STOP_S} s")
+
     def end(self):
+        """Its folder goes too. Who is told to end in the middle of its start may not hear it."""
+        self.ended_within(END_S)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def ended_within(self, seconds):
+        """None of its processes is left; False: not all of them ended by themselves."""
         self.bench.running.remove(self)
+        well = True
         for process in reversed(self.processes):
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(STOP_S)
+                process.wait(seconds)
             except subprocess.TimeoutExpired:
+                well = False
                 process.kill()
                 process.wait()
             with contextlib.suppress(ProcessLookupError):  # nobody of its session is left, as it should be
                 os.killpg(process.pid, signal.SIGKILL)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.processes = []
+        return well
 
 
 class Redis(Server):

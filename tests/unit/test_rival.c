@@ -68,6 +68,15 @@ end(struct rival *r, struct heard *h)
 	rival_free(r);
 }
 
+/* On a new connection, as rival_net does it. */
+static void
+come_back(struct rival *r)
+{
+	buf_reset(&r->out);
+	r->ready = false;
+	r->protocol->again(r);
+}
+
 /* What it said since it was last asked. */
 static const char *
 said(struct rival *r)
@@ -199,6 +208,56 @@ redis_refusals(void **state)
 	    "redis sent what its protocol does not know: an answer that is no stream's entries");
 }
 
+static void
+redis_coming_back_makes_nothing_anew(void **state)
+{
+	static const char cut[] = "*1\r\n*2\r\n$3\r\nrun\r\n*1\r\n*2\r\n$3\r\n1-7\r\n*2\r\n$1\r\nb\r\n$5\r\nhe";
+	struct heard h;
+	struct rival r;
+
+	(void)state;
+	begin(&r, &h, &rival_redis, RIVAL_READER);
+	good(&r, "+OK\r\n", 1);
+	{
+		struct kw_why why;
+		size_t used;
+
+		assert_int_equal(rival_take(&r, span_str(cut), &used, &why), KW_OK);
+	}
+	come_back(&r);
+	assert_string_equal(said(&r), "*1\r\n$4\r\nPING\r\n");
+	good(&r, "+PONG\r\n", 1);
+	assert_true(r.ready);
+	assert_string_equal(said(&r), redis_read); /* no acknowledgement of what was cut off */
+	end(&r, &h);
+}
+
+/* It takes connections before it has read its log, and says so to each word. */
+static void
+redis_is_asked_again_while_it_loads(void **state)
+{
+	static const char loading[] = "-LOADING Redis is loading the dataset in memory\r\n";
+	struct kw_why why;
+	struct heard h;
+	struct rival r;
+
+	(void)state;
+	begin(&r, &h, &rival_redis, RIVAL_READER);
+	buf_reset(&r.out);
+	good(&r, loading, 1);
+	assert_non_null(strstr(said(&r), "XGROUP"));
+	good(&r, "+OK\r\n", 1);
+	come_back(&r);
+	buf_reset(&r.out);
+	good(&r, loading, 1);
+	assert_string_equal(said(&r), "*1\r\n$4\r\nPING\r\n");
+	assert_false(r.ready);
+	good(&r, "+PONG\r\n", 1);
+	assert_true(r.ready);
+	assert_int_equal(feed(&r, span_str(loading), 1, &why), KW_EDENIED);
+	end(&r, &h);
+}
+
 /* ---- NATS ---- */
 
 static void
@@ -263,6 +322,26 @@ nats_refusals(void **state)
 	bad(&rival_nats, RIVAL_READER, span_str("MSG a 2 r 99999999\r\n"), KW_EPROTO, "nats sent what its protocol does not know: a message without its length");
 	bad(&rival_nats, RIVAL_READER, span_str("MSG a\r\n"), KW_EPROTO, "nats sent what its protocol does not know: a message without its length");
 	bad(&rival_nats, RIVAL_READER, span_str("HELLO\r\n"), KW_EPROTO, "nats sent what its protocol does not know: a line that begins with no word of it");
+}
+
+static void
+nats_coming_back_makes_nothing_anew(void **state)
+{
+	struct heard h;
+	struct rival r;
+
+	(void)state;
+	for (int reader = 0; reader < 2; reader++) {
+		begin(&r, &h, &rival_nats, reader ? RIVAL_READER : RIVAL_OWNER);
+		good(&r, "PONG\r\nMSG _INBOX.run.me 1 2\r\n{}\r\n", 1);
+		assert_true(r.ready);
+		come_back(&r);
+		assert_int_equal(strstr(said(&r), "SUB deliver.run.me 2\r\n") != NULL, reader);
+		good(&r, "PONG\r\n", 1);
+		assert_true(r.ready);
+		assert_string_equal(said(&r), "");
+		end(&r, &h);
+	}
 }
 
 /* ---- MQTT ---- */
@@ -352,6 +431,26 @@ mqtt_refusals(void **state)
 	bad(&rival_mqtt, RIVAL_OWNER, BYTES("\x20\xff\xff\xff\x7f"), KW_EPROTO, "mosquitto sent what its protocol does not know: a length that is none");
 }
 
+static void
+mqtt_coming_back_counts_anew(void **state)
+{
+	struct heard h;
+	struct rival r;
+
+	(void)state;
+	begin(&r, &h, &rival_mqtt, RIVAL_OWNER);
+	good_bytes(&r, BYTES(CONNACK_GOOD), 1);
+	rival_mqtt.publish(&r, span_str("x"));
+	come_back(&r);
+	said_is(&r, BYTES("\x10\x12\x00\x04MQTT\x04\x02\x00\x00\x00\x06run-me"));
+	good_bytes(&r, BYTES(CONNACK_GOOD), 1);
+	assert_true(r.ready);
+	rival_mqtt.publish(&r, span_str("y"));
+	good_bytes(&r, BYTES("\x40\x02\x00\x01"), 1);
+	assert_int_equal(h.answered, 1);
+	end(&r, &h);
+}
+
 /* ---- AMQP ---- */
 
 #define FRAME(kind_, channel_, len_, payload_) kind_ "\x00" channel_ "\x00\x00\x00" len_ payload_ "\xce"
@@ -416,6 +515,35 @@ amqp_publisher_counts_confirms(void **state)
 	end(&r, &h);
 }
 
+/* Neither queue nor exchange is declared once more; tags are counted from the beginning. */
+static void
+amqp_coming_back_makes_nothing_anew(void **state)
+{
+	struct span messages = BYTES(DELIVER("\x01") HEADER("\x05") BODY("\x05", "hello"));
+	struct span declare = BYTES("\x00\x32\x00\x0a"), exchange = BYTES("\x00\x28\x00\x0a");
+	struct heard h;
+	struct rival r;
+
+	(void)state;
+	begin(&r, &h, &rival_amqp, RIVAL_READER);
+	good_bytes(&r, BYTES(LOGGED_IN CHANNEL_OPENED CONSUMING), 1);
+	good_bytes(&r, messages, 1);
+	come_back(&r);
+	good_bytes(&r, BYTES(LOGGED_IN CHANNEL_OPENED), 1);
+	assert_null(memmem(r.out.p, r.out.len, declare.p, declare.len));
+	good_bytes(&r, BYTES(METHOD_1("\x04", "\x00\x3c\x00\x0b") METHOD_1("\x04", "\x00\x3c\x00\x15")), 1);
+	assert_true(r.ready);
+	good_bytes(&r, messages, 1);
+	assert_int_equal(h.delivered, 2);
+	end(&r, &h);
+	begin(&r, &h, &rival_amqp, RIVAL_OWNER);
+	come_back(&r);
+	good_bytes(&r, BYTES(LOGGED_IN CHANNEL_OPENED METHOD_1("\x04", "\x00\x55\x00\x0b")), 1);
+	assert_null(memmem(r.out.p, r.out.len, exchange.p, exchange.len));
+	assert_true(r.ready);
+	end(&r, &h);
+}
+
 static void
 amqp_refusals(void **state)
 {
@@ -446,15 +574,20 @@ main(void)
 		cmocka_unit_test(redis_reader_by_itself_asks_for_what_is_behind_its_last),
 		cmocka_unit_test(redis_publisher_counts_answers),
 		cmocka_unit_test(redis_refusals),
+		cmocka_unit_test(redis_coming_back_makes_nothing_anew),
+		cmocka_unit_test(redis_is_asked_again_while_it_loads),
 		cmocka_unit_test(nats_publisher_makes_the_stream_and_counts_answers),
 		cmocka_unit_test(nats_reader_acknowledges_the_newest),
 		cmocka_unit_test(nats_refusals),
+		cmocka_unit_test(nats_coming_back_makes_nothing_anew),
 		cmocka_unit_test(mqtt_reader_subscribes_and_acknowledges_each),
 		cmocka_unit_test(mqtt_publisher_counts_answers_in_their_order),
 		cmocka_unit_test(mqtt_refusals),
+		cmocka_unit_test(mqtt_coming_back_counts_anew),
 		cmocka_unit_test(amqp_reader_acknowledges_all_at_once),
 		cmocka_unit_test(amqp_publisher_counts_confirms),
 		cmocka_unit_test(amqp_refusals),
+		cmocka_unit_test(amqp_coming_back_makes_nothing_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
