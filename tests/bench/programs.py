@@ -7,6 +7,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
@@ -16,6 +17,7 @@ import kurzweg_test  # noqa: E402
 from kurzweg_test import Partnership, environment, free_ports  # noqa: E402
 
 OURS, SYNCED, RELAY = "kurzweg", "synced", "relay"
+RUN_S = 3600  # a run of a load program that takes longer hangs
 
 
 class Interrupts:
@@ -72,18 +74,46 @@ class Bench:
             raise SystemExit(f"kurzweg {args[0]} {args[1]} ended with {done.returncode}: {done.stderr}")
         return done
 
-    def run(self, name, *args):
+    def run(self, name, *args, servers=()):
         """One run of bench_load; its figures are kept."""
-        return self.figures("bench_load", name, "--folder", self.folder, *args)
+        return self.figures("bench_load", name, "--folder", self.folder, *args, servers=servers)
 
-    def figures(self, program, name, *args):
-        """One run of a load program; its figures are kept."""
-        done = subprocess.run([kurzweg_test.BIN / program, name, *map(str, args)], stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, timeout=1200)
-        if done.returncode != 0:
-            raise SystemExit(f"{program} {name} ended with {done.returncode}")
-        got = [json.loads(line) for line in done.stdout.splitlines()]
+    def figures(self, program, name, *args, servers=()):
+        """One run of a load program; its figures are kept. servers: those that it may want to be started again."""
+        by_name = {server.name: server for server in servers}
+        got = []
+        with interrupts.later():
+            process = subprocess.Popen([kurzweg_test.BIN / program, name, *map(str, args)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        watch = threading.Timer(RUN_S, process.kill)
+        try:
+            watch.start()
+            for line in process.stdout:
+                said = json.loads(line)
+                if "ask" in said:
+                    process.stdin.write(self.answer(by_name[said["of"]], said["ask"]) + "\n")
+                    process.stdin.flush()
+                else:
+                    got.append(said)
+            code = process.wait()
+        finally:
+            watch.cancel()
+            process.kill()  # nothing, where it has ended
+            process.wait()
+            process.stdin.close()
+            process.stdout.close()
+        if code != 0:
+            raise SystemExit(f"{program} {name} ended with {code}")
         self.results += got
         return got
+
+    @staticmethod
+    def answer(server, asked):
+        """To what load_restart.h asks for."""
+        if asked == "pid":
+            return str(server.pid)
+        server.stop()
+        from_ns = time.monotonic_ns()
+        return f"{from_ns} {server.begin_again()}"
 
     def keep(self, **figure):
         self.results.append(figure)
@@ -100,59 +130,110 @@ class Bench:
             raise wrong
 
 
-class Broker:
-    """kurzweg-broker on a store of its own; ready when this returns, and how long that took is ready_ms."""
+class Daemon:
+    """A program of ours with a configuration of its own; ready when this returns, and how long that took is ready_ms."""
 
-    def __init__(self, bench, store):
-        self.bench, self.store = bench, bench.folder / store
-        config = bench.folder / f"{store}.yaml"
-        self.log = bench.folder / f"{store}.log"
-        config.write_text(f'agreement: {bench.folder}/agreement.yaml\nkey: {bench.folder}/haus.key\nlisten: ["{bench.endpoint}"]\n'
-                          f"control: ipc://{bench.folder}/broker.sock\nstore: {{path: {self.store}}}\n")
-        self.log.write_text("")
+    program = ready = None
+
+    def __init__(self, bench, name, text):
+        self.bench, self.name = bench, name
+        self.config, self.log = bench.folder / f"{name}.yaml", bench.folder / f"{name}.log"
+        self.config.write_text(text)
         from_s = time.monotonic()
-        with open(self.log, "ab") as log, interrupts.later():
-            self.process = subprocess.Popen([kurzweg_test.BIN / "kurzweg-broker", "--config", config], stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, env=environment())
-            bench.running.append(self)
-        while "broker.ready" not in self.log.read_text():
-            if self.process.poll() is not None or time.monotonic() > from_s + 60:
-                raise SystemExit(f"the broker does not start:\n{self.log.read_text()}")
-            time.sleep(0.001)
+        self.begin_again()
+        self.wait()
         self.ready_ms = (time.monotonic() - from_s) * 1000
 
+    def begin_again(self):
+        """Its new process; it may not listen yet."""
+        self.log.write_text("")
+        with open(self.log, "ab") as log, interrupts.later():
+            self.process = subprocess.Popen([kurzweg_test.BIN / self.program, "--config", self.config], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env=environment())
+            self.bench.running.append(self)
+        return ""
+
+    def wait(self):
+        """Until it is ready."""
+        from_s = time.monotonic()
+        while self.ready not in self.log.read_text():
+            if self.process.poll() is not None or time.monotonic() > from_s + 60:
+                raise SystemExit(f"{self.program} does not start:\n{self.log.read_text()}")
+            time.sleep(0.001)
+
     @property
-    def target(self):
-        return ("--broker", f"{self.bench.endpoint},{self.process.pid}")
+    def pid(self):
+        return self.process.pid
 
     def anon_kib(self):
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
         return int(status.split("RssAnon:")[1].split()[0])
 
-    def end(self, how=signal.SIGTERM):
+    def stop(self, how=signal.SIGTERM):
         self.bench.running.remove(self)
         self.process.send_signal(how)
         code = self.process.wait(60)
         if how == signal.SIGTERM and code != 0:
-            raise SystemExit(f"the broker ended with {code}:\n{self.log.read_text()}")
+            raise SystemExit(f"{self.program} ended with {code}:\n{self.log.read_text()}")
+
+    end = stop
+
+
+class Broker(Daemon):
+    """kurzweg-broker on a store of its own."""
+
+    program, ready = "kurzweg-broker", "broker.ready"
+
+    def __init__(self, bench, store):
+        self.store = bench.folder / store
+        super().__init__(bench, OURS, f'agreement: {bench.folder}/agreement.yaml\nkey: {bench.folder}/haus.key\nlisten: ["{bench.endpoint}"]\n'
+                                      f"control: ipc://{bench.folder}/broker.sock\nstore: {{path: {self.store}}}\n")
+
+    @property
+    def target(self):
+        return ("--broker", f"{self.bench.endpoint},{self.pid}")
+
+
+class Node(Daemon):
+    """kurzweg-partner of that node; more: further lines of its configuration."""
+
+    program, ready = "kurzweg-partner", "partner.ready"
+
+    def __init__(self, bench, node, more=""):
+        name = node.replace("/", "-")
+        self.socket = f"ipc://{bench.folder}/{name}.sock"
+        super().__init__(bench, name, f'agreement: {bench.folder}/agreement.yaml\nkey: {bench.folder}/{name}.key\nsubscribe: ["#"]\n'
+                                      f"socket: {self.socket}\nstate: {bench.folder}/{name}\n{more}")
 
 
 class Peer:
     """bench_peer, relay or synced; ends with its standard input."""
 
     def __init__(self, bench, kind):
-        self.bench, self.kind = bench, kind
-        file = [bench.folder / "synced.log"] if kind == SYNCED else []
+        self.bench, self.name = bench, kind
+        self.begin_again()
+
+    def begin_again(self):
+        """Elsewhere, and under another key, as its answer says."""
+        file = [self.bench.folder / "synced.log"] if self.name == SYNCED else []
         with interrupts.later():
-            self.process = subprocess.Popen([kurzweg_test.BIN / "bench_peer", kind, *file], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            bench.running.append(self)
+            self.process = subprocess.Popen([kurzweg_test.BIN / "bench_peer", self.name, *file], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self.bench.running.append(self)
         self.endpoint, self.key = self.process.stdout.readline().split()
+        return f"{self.endpoint} {self.key}"
+
+    @property
+    def pid(self):
+        return self.process.pid
 
     @property
     def target(self):
-        return ("--bare", f"{self.kind},{self.endpoint},{self.key},{self.process.pid}")
+        return ("--bare", f"{self.name},{self.endpoint},{self.key},{self.pid}")
 
-    def end(self):
+    def stop(self):
         self.bench.running.remove(self)
         self.process.stdin.close()
         self.process.wait(30)
+        self.process.stdout.close()
+
+    end = stop

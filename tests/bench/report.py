@@ -20,8 +20,8 @@ class Figure:
         return [r for r in results if r["target"] == system and all(r.get(k) == v for k, v in self.wanted.items())]
 
     def rounds(self, results, system):
-        """One value a round, in the rounds' order."""
-        return [self.value(r) for r in self.lines(results, system)]
+        """One value a round, in the rounds' order; None of a line is a figure that there is not."""
+        return [v for v in (self.value(r) for r in self.lines(results, system)) if v is not None]
 
     def client_bound(self, results, system):
         """Whether a thread of the load program had hardly a moment left: then the figure says more of it than of the server."""

@@ -11,6 +11,7 @@ import tempfile
 import time
 import unittest
 
+import curves
 import programs
 import rivals
 
@@ -42,7 +43,7 @@ class Rivals(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         (self.folder / "disk").mkdir()
         self.argv = [RUN, "--quick", "--bin", BIN, "--folder", self.folder / "disk", "--json", self.folder / "all.json", "--markdown", self.folder / "all.md",
-                     "--svg", self.folder / "all.svg"]
+                     "--svg", self.folder / "all.svg", "--curves", self.folder / "curves.svg"]
 
     def nothing_is_left(self):
         self.assertEqual(list((self.folder / "disk").iterdir()), [])
@@ -52,22 +53,35 @@ class Rivals(unittest.TestCase):
         self.assertEqual(processes_of(self.folder), [])
 
     def test_everything_in_a_slice(self):
-        done = subprocess.run(self.argv, capture_output=True, text=True, timeout=800)
+        done = subprocess.run(self.argv, capture_output=True, text=True, timeout=1500)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         figures = json.loads((self.folder / "all.json").read_text())
         table = (self.folder / "all.md").read_text().splitlines()
         systems = [cell.strip() for cell in table[0].split("|")[2:-1]]
         self.assertEqual(set(systems), {f["target"] for f in figures})
         self.assertTrue(set(rivals.SERVERS) < set(systems))
-        for line in table[2:]:
-            self.assertNotIn("|  |", line)  # no cell is empty
+        everybody, servers, ours = set(systems), {programs.OURS, *rivals.SERVERS}, {programs.OURS}
+        having = [{system for system, cell in zip(systems, line.split("|")[2:-1]) if cell.strip()} for line in table[2:]]
+        self.assertEqual({frozenset(row) for row in having}, {frozenset(everybody), frozenset(servers), frozenset(ours)})  # no other cell is empty
+        self.assertEqual([having.count(row) for row in (everybody, servers, ours)], [30, 10, 12])
         for system in systems:
             self.assertIn(f"\n  {system} ", done.stdout)
         drawn = (self.folder / "all.svg").read_text()
         self.assertIn("</svg>", drawn)
         for system in set(systems) - {programs.OURS}:
             self.assertIn(f"<text><tspan font-family=\"sans-serif\" >{system}</tspan>", drawn)
+        self.curves_are_there(figures)
         self.nothing_is_left()
+
+    def curves_are_there(self, figures):
+        """Two points at least for each system that has a curve, in each panel."""
+        drawn = (self.folder / "curves.svg").read_text()
+        for panel in curves.PANELS:
+            self.assertIn(panel[0], drawn)
+            systems = {f["target"] for f in figures if f.get("curve") == panel[1] and f["of"] == panel[2]}
+            self.assertIn(programs.OURS, systems)
+            for system in systems:
+                self.assertGreaterEqual(len(curves.points(figures, panel, system)), 2, panel[0])
 
     def test_interrupted_it_takes_everything_with_it(self):
         for how, soon in ((signal.SIGTERM, "redis/appendonlydir/*"), (signal.SIGINT, "rabbitmq/mnesia/*")):
