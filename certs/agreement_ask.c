@@ -4,10 +4,24 @@
 #include "base/text.h"
 #include "certs/agreement_parts.h"
 
-/* Who is meant, a mark a node; answered in the order of node numbers. */
+/* Who is meant, a bit a node: there is one for every notification. */
 struct marks {
-	uint8_t on[KW_NODES_MAX];
+	uint64_t on[KW_NODES_MAX / 64];
 };
+static_assert(KW_NODES_MAX % 64 == 0, "whole words");
+
+static void
+mark(struct marks *m, uint32_t node)
+{
+	m->on[node / 64] |= 1ull << (node % 64);
+}
+
+static void
+mark_partner(struct marks *m, const struct partner *p)
+{
+	for (uint32_t i = 0; i < p->node_count; i++)
+		mark(m, p->first_node + i);
+}
 
 static enum kw_err
 refuse_topic(const char *topic, struct kw_why *why)
@@ -18,18 +32,21 @@ refuse_topic(const char *topic, struct kw_why *why)
 static void
 mark_readers(struct marks *m, const struct agreement *a, const struct topic_rule *t)
 {
-	for (uint32_t i = 0; i < a->node_count; i++)
-		m->on[i] = t->read[a->partner_of[i]];
+	for (uint32_t i = 0; i < a->partner_count; i++)
+		if (t->read[i])
+			mark_partner(m, &a->partners[i]);
 }
 
 /* The line of all hours and the coordinator have everything from the start. */
 static void
 mark_line(struct marks *m, const struct agreement *a, const struct topic_rule *t)
 {
-	for (uint32_t i = 0; i < a->node_count; i++)
-		if (rule_in_line(a, t, i))
-			m->on[i] = 1;
-	m->on[a->coordinator] = 1;
+	for (uint32_t i = 0; i < t->line_count; i++) {
+		mark(m, t->line[i].node);
+		for (uint32_t k = 0; k < t->line[i].deputy_count; k++)
+			mark(m, t->line[i].deputies[k]);
+	}
+	mark(m, a->coordinator);
 }
 
 static bool
@@ -70,7 +87,7 @@ mark_named(struct marks *m, const struct agreement *a, const struct topic_rule *
 			return kw_refuse(why, KW_EDENIED, "\"%s\" is the sender itself; leave it out", to[i]);
 		if (!may_be_named(a, t, node, who))
 			return kw_refuse(why, KW_EDENIED, "\"%s\" may not read topics of %s; leave it out, or have the agreement changed", to[i], t->filter);
-		m->on[node] = 1;
+		mark(m, node);
 	}
 	return KW_OK;
 }
@@ -80,12 +97,16 @@ answer(uint32_t *nodes, uint32_t *count, const struct agreement *a, const struct
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < a->node_count; i++) {
-		if (!m->on[i] || i == sender)
-			continue;
-		if (nodes != NULL)
-			nodes[n] = i;
-		n++;
+	for (uint32_t word = 0; word * 64 < a->node_count; word++) {
+		for (uint64_t left = m->on[word]; left != 0; left &= left - 1) {
+			uint32_t node = word * 64 + (uint32_t)__builtin_ctzll(left);
+
+			if (node == sender)
+				continue;
+			if (nodes != NULL)
+				nodes[n] = node;
+			n++;
+		}
 	}
 	if (n == 0)
 		return kw_refuse(why, KW_EDENIED, "nobody but the sender itself would read \"%.255s\"; choose another topic", topic);
@@ -446,9 +467,10 @@ approvers_audience(uint32_t *nodes, uint32_t *count, const struct agreement *a, 
 
 	MUST(author < a->node_count);
 	for (uint32_t i = 0; i < a->node_count; i++)
-		m.on[i] = rule_must_approve(a, t, i) && a->nodes[i].partner != a->nodes[author].partner;
+		if (rule_must_approve(a, t, i) && a->nodes[i].partner != a->nodes[author].partner)
+			mark(&m, i);
 	if (h->type != TYPE_DRAFT)
-		m.on[author] = 1;
+		mark(&m, author);
 	return answer(nodes, count, a, &m, sender, h->topic, why);
 }
 

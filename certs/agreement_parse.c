@@ -586,8 +586,7 @@ index_nodes(struct agreement *a, struct kw_why *why)
 	enum kw_err err = KW_OK;
 
 	a->by_curve = calloc(a->node_count, sizeof *a->by_curve);
-	a->partner_of = calloc(a->node_count, sizeof *a->partner_of);
-	if (all == NULL || a->by_curve == NULL || a->partner_of == NULL) {
+	if (all == NULL || a->by_curve == NULL) {
 		err = no_memory(why);
 		goto free_all;
 	}
@@ -596,10 +595,10 @@ index_nodes(struct agreement *a, struct kw_why *why)
 		all[i].node = i;
 	}
 	qsort(all, a->node_count, sizeof *all, by_curve_key);
-	for (uint32_t i = 0; i < a->node_count; i++) {
+	for (uint32_t i = 0; i < a->node_count; i++)
 		a->by_curve[i] = all[i].node;
-		a->partner_of[i] = a->nodes[i].partner;
-	}
+	for (uint32_t i = a->node_count; i-- > 0;)
+		a->partners[a->nodes[i].partner].first_node = i;
 free_all:
 	free(all);
 	return err;
@@ -695,7 +694,6 @@ agreement_free(struct agreement **a)
 	free(it->topics);
 	free(it->nodes);
 	free(it->by_curve);
-	free(it->partner_of);
 	free(it->members);
 	free(it->operators);
 	free(it->endpoints);

@@ -40,6 +40,7 @@ struct partner {
 	char (*purposes)[NAME_LEN];
 	uint32_t purpose_count;
 	uint32_t node_count;
+	uint32_t first_node;               /* its nodes stand together: their ids begin alike */
 	size_t line;
 };
 
@@ -132,7 +133,6 @@ struct agreement {
 	struct node *nodes;                /* sorted by id */
 	uint32_t node_count;
 	uint32_t *by_curve;                /* node numbers, sorted by CURVE key */
-	uint32_t *partner_of;              /* each node's partner again, close together: walked for every notification */
 	struct topic_rule *topics;         /* as in the text */
 	uint32_t topic_count;
 };

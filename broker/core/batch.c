@@ -282,7 +282,7 @@ all_that_waits(struct core *c, struct core_time now)
 	n += c->context_count;
 	if (change_install_fits(c))
 		n += change_install_ops(c, c->ops + n);
-	if (now.mono_ms >= cursors_due_ms(c))
+	if (now.mono_ms >= cursors_due_ms(c) || (c->context_count > 0 && c->dirty_count > 0 && now.mono_ms >= c->dirty_since_ms + CURSOR_ALONG_MS))
 		n += cursors(c, c->ops + n);
 	n += evidences(c, c->ops + n);
 	n += sweep_ops(c, c->ops + n);

@@ -11,7 +11,9 @@
 #define NO_ITEM UINT32_MAX
 #define CONTROL_OPS_MAX 1000u    /* of one batch, beside its appends */
 #define CURSOR_FLUSH_MS 1000u    /* an acknowledgement waits so long for a commit to travel with */
+#define CURSOR_ALONG_MS 50u      /* and so long before it does */
 #define SWEEP_EVERY_MS 1000u
+#define SWEEP_AFTER 1024u        /* appends: so many are looked at sooner */
 #define PURGE_EVERY_MS 10000u
 #define FULL_REST_MS 250u        /* between two batches while there is no room */
 
@@ -216,6 +218,7 @@ struct core {
 	struct { uint32_t set; enum lane lane; uint64_t upto; } sweep_due[64];
 	uint32_t sweep_due_count;
 	uint32_t sweep_after;                  /* so many of the dirty nodes' cursors are written first */
+	uint32_t sweep_appends;                /* since the last look */
 	uint64_t next_sweep_ms, next_purge_ms;
 	bool purge_due;
 

@@ -37,6 +37,7 @@ sweep_appended(struct core *c, uint32_t set, enum lane lane, uint64_t number)
 	struct set_rec *s = &c->audience.sets[set];
 
 	s->newest[lane] = number;
+	c->sweep_appends++;
 	if (!s->sweeping[lane])
 		enqueue(c, set, lane);
 }
@@ -91,8 +92,9 @@ sweep_tick(struct core *c, struct core_time now)
 		c->purge_due = true;
 		c->next_purge_ms = now.mono_ms + PURGE_EVERY_MS;
 	}
-	if (now.mono_ms < c->next_sweep_ms)
+	if (now.mono_ms < c->next_sweep_ms && c->sweep_appends < SWEEP_AFTER)
 		return;
+	c->sweep_appends = 0;
 	c->next_sweep_ms = now.mono_ms + SWEEP_EVERY_MS;
 	look(c);
 }

@@ -13,6 +13,7 @@
 
 #define PAGE_MAX 256u
 #define SIZES_EVERY_MS 1000u
+#define ALONE_OPS 16u     /* of a batch that this loop itself carries to the disk */
 #define SCRUB_RECORDS 64u /* each time: some millions a day */
 
 enum kw_err
@@ -304,6 +305,7 @@ take_answers(struct relay *r)
 	}
 }
 
+/* What came alone is at its readers sooner so; with more of it the next batch fills while this one is written. */
 static void
 give_batch(struct relay *r)
 {
@@ -311,6 +313,10 @@ give_batch(struct relay *r)
 
 	if (b == NULL)
 		return;
+	if (b->count <= ALONE_OPS && !b->waits && commit_thread_carry(r->parts.commits, b)) {
+		take_answers(r);
+		return;
+	}
 	MUST(commit_thread_give(r->parts.commits, b)); /* the core lets one out at a time */
 }
 

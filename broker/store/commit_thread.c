@@ -6,9 +6,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
-enum stage { STAGE_IDLE, STAGE_GIVEN, STAGE_ANSWERED };
+#define CARRY_US 1000u   /* a disk that took longer of late is not waited for by who has other things to do */
+
+enum stage { STAGE_IDLE, STAGE_GIVEN, STAGE_CARRIED, STAGE_ANSWERED };
 
 struct commit_thread {
 	struct store *store;
@@ -16,11 +20,12 @@ struct commit_thread {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	int fd;
-	/* under the lock; answer is the thread's own between GIVEN and ANSWERED */
+	/* under the lock; answer and usual_us are the carrier's own between IDLE and ANSWERED */
 	enum stage stage;
 	bool ending;
 	bool joined;
 	struct committed answer;
+	uint64_t usual_us;                 /* what a commit took of late */
 };
 
 static void
@@ -32,11 +37,31 @@ say_answered(int fd)
 		continue;
 }
 
+static uint64_t
+now_us(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+static void
+commit(struct commit_thread *t)
+{
+	uint64_t begun = now_us();
+
+	t->answer.why.text[0] = '\0';
+	t->answer.err = t->store->ops->commit(t->store, t->answer.batch, &t->answer.why);
+	t->usual_us = (t->usual_us * 7 + now_us() - begun) / 8;
+}
+
 static void *
-carry(void *self)
+run(void *self)
 {
 	struct commit_thread *t = self;
 
+	(void)prctl(PR_SET_NAME, "commit");
 	(void)pthread_mutex_lock(&t->lock);
 	for (;;) {
 		while (t->stage != STAGE_GIVEN && !t->ending)
@@ -44,8 +69,7 @@ carry(void *self)
 		if (t->stage != STAGE_GIVEN)
 			break;
 		(void)pthread_mutex_unlock(&t->lock);
-		t->answer.why.text[0] = '\0';
-		t->answer.err = t->store->ops->commit(t->store, t->answer.batch, &t->answer.why);
+		commit(t);
 		(void)pthread_mutex_lock(&t->lock);
 		t->stage = STAGE_ANSWERED;
 		say_answered(t->fd);
@@ -63,7 +87,7 @@ start_without_signals(struct commit_thread *t)
 
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&t->thread, NULL, carry, t);
+	rc = pthread_create(&t->thread, NULL, run, t);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return rc;
 }
@@ -144,6 +168,26 @@ commit_thread_give(struct commit_thread *t, struct store_batch *batch)
 	}
 	(void)pthread_mutex_unlock(&t->lock);
 	return given;
+}
+
+bool
+commit_thread_carry(struct commit_thread *t, struct store_batch *batch)
+{
+	bool mine;
+
+	(void)pthread_mutex_lock(&t->lock);
+	mine = t->stage == STAGE_IDLE && !t->ending && t->usual_us < CARRY_US;
+	if (mine)
+		t->stage = STAGE_CARRIED;
+	(void)pthread_mutex_unlock(&t->lock);
+	if (!mine)
+		return false;
+	t->answer.batch = batch;
+	commit(t);
+	(void)pthread_mutex_lock(&t->lock);
+	t->stage = STAGE_ANSWERED;
+	(void)pthread_mutex_unlock(&t->lock);
+	return true;
 }
 
 bool

@@ -17,6 +17,11 @@ void commit_thread_stop(struct commit_thread **t);  /* the same, then frees; an 
 int commit_thread_fd(const struct commit_thread *t);
 /* One batch at a time may be under way: false means busy, try again after the descriptor was readable. batch stays the caller's memory. */
 bool commit_thread_give(struct commit_thread *t, struct store_batch *batch);
+/*
+ * The same by the calling thread itself, which saves two changes of thread where nothing else is to be done meanwhile: the answer is there when it
+ * returns. False: busy, or a commit took a millisecond or more of late; give it then.
+ */
+bool commit_thread_carry(struct commit_thread *t, struct store_batch *batch);
 bool commit_thread_take(struct commit_thread *t, struct committed *out);
 
 #endif

@@ -100,6 +100,13 @@ decided_of(const struct buf *record)
 	return span_of(record->p + JOURNAL_HEAD, record->len - JOURNAL_HEAD);
 }
 
+static void
+keep_sweep(struct recent_batch *b, const struct decided_op *op)
+{
+	if (b->sweep_count < RECENT_SWEEPS_MAX)
+		b->sweeps[b->sweep_count++] = (struct recent_sweep){op->sweep.lane, op->sweep.set, op->sweep.upto};
+}
+
 void
 recent_settle(struct recent_batch *b)
 {
@@ -110,6 +117,8 @@ recent_settle(struct recent_batch *b)
 	MUST(decided_open(&r, decided_of(&b->record)));
 	while (r.left > 0) {
 		MUST(decided_next(&r, &op));
+		if (op.kind == OP_SWEEP)
+			keep_sweep(b, &op);
 		if (op.kind != OP_APPEND)
 			continue;
 		MUST(n < b->count && (b->entries[n].a.number == 0 || b->entries[n].a.number == op.append.number)); /* 0: read, not made */

@@ -14,6 +14,7 @@
 
 #define RECENT_BUCKETS 8192u
 #define RECENT_FEW_BUCKETS 1024u
+#define RECENT_SWEEPS_MAX 8u      /* of one batch that are kept in mind */
 
 struct recent_entry {
 	struct decided_append a;     /* points into the batch's record; its body is empty once it is recalled */
@@ -27,6 +28,8 @@ struct recent_entry {
 
 struct recent_recall { enum lane lane; uint64_t number; struct recent_recall *next, **to_it; };
 
+struct recent_sweep { enum lane lane; set_no set; uint64_t upto; };
+
 struct recent_batch {
 	struct recent_batch *next;
 	struct buf record;           /* JOURNAL_HEAD bytes and what was decided */
@@ -39,6 +42,8 @@ struct recent_batch {
 	uint64_t seed;
 	struct recent_recall *recalls;
 	uint32_t recall_count, recall_room;
+	struct recent_sweep sweeps[RECENT_SWEEPS_MAX]; /* bodies that go, as far as there is room */
+	uint32_t sweep_count;
 	uint64_t commit_number;      /* 0: it has none */
 	struct recent_batch *next_by_commit, **to_it;
 	struct decided_commit commit;

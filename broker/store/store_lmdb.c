@@ -11,9 +11,9 @@
 
 /* A store that a deep damage ends again and again is looked at as a whole after so many starts without a clean end. */
 #define STARTS_BEFORE_WHOLE 5u
-#define JOURNAL_BYTES (16ull << 20)
+#define JOURNAL_BYTES (32ull << 20)
 #define JOURNAL_LEAST (1ull << 20)
-#define APPLY_AFTER_MS 1000u
+#define APPLY_AFTER_MS 5000u
 #define REPLAY_BYTES (4ull << 20)  /* of records in one transaction */
 
 static void

@@ -14,8 +14,26 @@ does_not_follow(const struct work *w)
 
 /* ---- appends ---- */
 
+struct recent_sweep *
+store_apply_slot(struct recent_sweep swept[SWEPT_SLOTS], enum lane lane, set_no set)
+{
+	return &swept[(set.v * KW_LANES + (unsigned)lane) % SWEPT_SLOTS];
+}
+
+/* Everyone was past it before it came here: its body, written now, would go again in the same transaction. */
+static bool
+swept_already(const struct work *w, const struct decided_append *a)
+{
+	const struct recent_sweep *s;
+
+	if (w->swept == NULL)
+		return false;
+	s = store_apply_slot((struct recent_sweep *)(uintptr_t)w->swept, a->lane, a->set);
+	return s->lane == a->lane && s->set.v == a->set.v && a->number <= s->upto;
+}
+
 static enum kw_err
-put_head_and_body(struct work *w, const struct head_record *h, const struct decided_append *a)
+put_head_and_body(struct work *w, const struct head_record *h, const struct decided_append *a, bool with_body)
 {
 	const struct lmdb *db = &w->s->db;
 	struct key key = key_of_u64(a->number);
@@ -26,7 +44,7 @@ put_head_and_body(struct work *w, const struct head_record *h, const struct deci
 
 	head_pack(fixed, h);
 	err = record_put(db, w->txn, T_HEADS + a->lane, &key, head, 2, PUT_LAST, w->why);
-	if (err != KW_OK || (a->wraps.len == 0 && a->body.len == 0))
+	if (err != KW_OK || !with_body)
 		return err;
 	be32_put(wraps_len, (uint32_t)a->wraps.len);
 	return record_put(db, w->txn, T_BODIES + a->lane, &key, body, 3, PUT_LAST, w->why);
@@ -49,6 +67,7 @@ static enum kw_err
 do_append(struct work *w, const struct decided_append *a)
 {
 	bool has_id = a->sender.v != UINT32_MAX;
+	bool with_body = (a->wraps.len > 0 || a->body.len > 0) && !swept_already(w, a);
 	struct head_record h = {.set = a->set, .sender = a->sender, .commit = w->next.commit_number + 1, .index = w->leaf_count++, .log_epoch = w->next.log_epoch,
 	                        .entry = a->entry, .receipt = a->receipt, .expires_ms = a->expires_ms, .body_until_ms = a->body_until_ms,
 	                        .proof_until_ms = a->proof_until_ms};
@@ -60,13 +79,13 @@ do_append(struct work *w, const struct decided_append *a)
 	w->next.tail[a->lane] = a->number;
 	w->next.entries[a->lane]++;
 	memcpy(h.id, a->id, KW_ID_LEN);
-	if ((err = put_head_and_body(w, &h, a)) != KW_OK)
+	if ((err = put_head_and_body(w, &h, a, with_body)) != KW_OK)
 		return err;
 	if ((err = record_put(&w->s->db, w->txn, T_INDEX, &index, NULL, 0, PUT_ANYWHERE, w->why)) != KW_OK)
 		return err;
 	if (has_id && (err = put_id(w, &h, a)) != KW_OK)
 		return err;
-	return keep_due(w, &h, a->lane, a->number, a->wraps.len > 0 || a->body.len > 0 ? 0 : DUE_BODY);
+	return keep_due(w, &h, a->lane, a->number, with_body ? 0 : DUE_BODY);
 }
 
 /* ---- the other operations ---- */

@@ -6,13 +6,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "broker/store/store_lmdb_parts.h"
 
 #define RETENTION_EVERY_MS 200u  /* between two transactions that only go on with what was left over */
-#define LEFT_AT_ONCE 4u
+#define LEFT_AT_ONCE 32u
 
 static enum kw_err
 lose(struct store_lmdb *s, enum kw_err err, const struct kw_why *why)
@@ -51,45 +52,57 @@ kept(void *self, const struct store_op *op, bool more, uint64_t now_ms)
 	b->ops[a->asked_at++].at = op->at;
 }
 
-/* A few, and only where there is room: what cannot go on now does so later. */
+/*
+ * What is left over goes on, step by step, and only where there is room: what cannot go on now does so later. Steps of one transaction are cheap
+ * together, so it takes as many as do not hold up what comes behind them.
+ */
 static enum kw_err
 go_on_with_left(struct work *w, struct applying *a)
 {
-	struct left left[LEFT_AT_ONCE];
-	uint32_t count = a->left_count < LEFT_AT_ONCE ? a->left_count : LEFT_AT_ONCE;
 	uint64_t pages = 0;
 	enum kw_err err = KW_OK;
 
-	for (uint32_t i = 0; i < count; i++)
-		pages += room_retention_pages(&a->left[i].op);
-	if (count == 0 || !room_for_pages(w->s, pages))
-		return KW_OK;
-	memcpy(left, a->left, count * sizeof left[0]);
-	a->left_count -= count;
-	memmove(a->left, a->left + count, a->left_count * sizeof left[0]);
 	a->asked = NULL;
-	for (uint32_t i = 0; i < count && err == KW_OK; i++) {
-		w->now_ms = left[i].now_ms;
-		err = store_apply_retention(w, &left[i].op);
+	for (uint32_t n = 0; n < LEFT_AT_ONCE && a->left_count > 0 && err == KW_OK; n++) {
+		struct left left = a->left[0];
+
+		pages += room_retention_pages(&left.op);
+		if (!room_for_pages(w->s, pages))
+			break;
+		memmove(a->left, a->left + 1, --a->left_count * sizeof a->left[0]);
+		w->now_ms = left.now_ms;
+		err = store_apply_retention(w, &left.op);
 	}
 	return err;
+}
+
+/* Those that go on until they are through. Two that share a place: the later one stays, the other's bodies are written and swept. */
+static void
+note_sweeps(struct recent_sweep swept[SWEPT_SLOTS], const struct recent_batch *first, const struct recent_batch *last)
+{
+	memset(swept, 0, SWEPT_SLOTS * sizeof swept[0]);
+	for (const struct recent_batch *b = first; b != NULL; b = b == last ? NULL : b->next)
+		for (uint32_t i = 0; i < b->sweep_count && b->asked == NULL; i++)
+			*store_apply_slot(swept, b->sweeps[i].lane, b->sweeps[i].set) = b->sweeps[i];
 }
 
 /* [first, last], NULL: none; and what retention has left over. */
 static enum kw_err
 apply(struct store_lmdb *s, const struct recent_batch *first, const struct recent_batch *last, const struct journal_place *after, struct kw_why *why)
 {
-	struct work w = {.s = s, .kept = kept, .kept_self = &s->applying};
+	struct work w = {.s = s, .swept = s->applying.swept, .kept = kept, .kept_self = &s->applying};
 	enum kw_err err = store_apply_begin(&w, why);
 
 	if (err != KW_OK)
 		return err;
-	err = go_on_with_left(&w, &s->applying);
+	note_sweeps(s->applying.swept, first, last);
 	for (const struct recent_batch *b = first; b != NULL && err == KW_OK; b = b == last ? NULL : b->next) {
 		s->applying.asked = b->asked;
 		s->applying.asked_at = 0;
 		err = store_apply(&w, b);
 	}
+	if (err == KW_OK)
+		err = go_on_with_left(&w, &s->applying);
 	return store_apply_end(&w, after, err);
 }
 
@@ -167,6 +180,7 @@ follow(void *self)
 {
 	struct store_lmdb *s = self;
 
+	(void)prctl(PR_SET_NAME, "store");
 	(void)pthread_mutex_lock(&s->lock);
 	while (!s->lost) {
 		uint64_t due = due_ms(s), now = clock_mono_ms();

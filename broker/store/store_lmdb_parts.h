@@ -174,9 +174,11 @@ KW_MUST_USE enum kw_err load_all(const struct lmdb *db, MDB_txn *txn, const stru
 /* ---- the store ---- */
 
 #define LEFT_MAX 64u
+#define SWEPT_SLOTS 64u
 
 /* What retention did within a transaction, and what it left over. Of who writes to LMDB. */
 struct applying {
+	struct recent_sweep swept[SWEPT_SLOTS]; /* by lane and set: what the batches of this transaction sweep, upto 0: none known */
 	struct store_batch *asked;   /* by whom it was asked for and waited for; NULL: nobody */
 	uint32_t asked_at;
 	struct left { struct store_op op; uint64_t now_ms; } left[LEFT_MAX];
@@ -237,6 +239,7 @@ struct work { /* one transaction under way */
 	struct store_lmdb *s;
 	MDB_txn *txn;
 	struct log_state next;
+	const struct recent_sweep *swept; /* SWEPT_SLOTS; NULL: none */
 	uint32_t leaf_count;         /* of the batch that is written */
 	uint64_t now_ms;             /* its time */
 	void (*kept)(void *self, const struct store_op *op, bool more, uint64_t now_ms); /* may be NULL: what retention did, and whether there is more */
@@ -248,6 +251,7 @@ struct work { /* one transaction under way */
 KW_MUST_USE enum kw_err store_decide(struct store_lmdb *s, struct recent_batch **out, struct store_batch *b, struct log_state *next, struct kw_why *why);
 
 /* One transaction: begin, then batches and what was left over, then end, with what became of them; after: what the journal is applied up to. */
+struct recent_sweep *store_apply_slot(struct recent_sweep swept[SWEPT_SLOTS], enum lane lane, set_no set);
 KW_MUST_USE enum kw_err store_apply_begin(struct work *w, struct kw_why *why);
 KW_MUST_USE enum kw_err store_apply(struct work *w, const struct recent_batch *b);
 KW_MUST_USE enum kw_err store_apply_retention(struct work *w, const struct store_op *op);

@@ -13,6 +13,7 @@
 
 #define CHUNK_BYTES (16ull << 20)   /* the file grows by this, ahead of what is written */
 #define RESERVE_BYTES (16ull << 20) /* left on the disk for what frees room: retention, cursors */
+#define TRANSACTION_PAGES 256u      /* beside what each of its records takes */
 
 uint64_t
 room_used(const struct lmdb *db, uint64_t *last_page)
@@ -55,7 +56,7 @@ room_retention_pages(const struct store_op *op)
 static struct need
 needs(const struct store_batch *b)
 {
-	struct need n = {.bytes = 0, .pages = 256};
+	struct need n = {.bytes = 0};
 
 	for (uint32_t i = 0; i < b->count; i++) {
 		const struct store_op *op = &b->ops[i];
@@ -181,6 +182,7 @@ extend(struct store_lmdb *s, uint64_t pages, bool growing, struct kw_why *why)
 	(void)pthread_mutex_unlock(&s->lock);
 	(void)mdb_env_info(s->db.env, &info);
 	(void)mdb_env_stat(s->db.env, &st);
+	pages += TRANSACTION_PAGES;
 	want = ((uint64_t)info.me_last_pgno + 1 + pages) * st.ms_psize;
 	if (want > s->db.map_bytes && growing && !map_has_room(s, pages, st.ms_psize))
 		return kw_refuse(why, KW_EFULL, "the store in %s has no room: its map of %llu MiB is full; shorten keep in the agreement", s->path,

@@ -1338,6 +1338,68 @@ d2_nothing_is_lost_between_a_page_and_a_commit(void **state)
 	assert_int_equal(world_find(w, EFFECT_DELIVER, 2, 0)->deliver.at.number, 3);
 }
 
+/* With a commit that is made anyway, without one a second later; not with each of those that follow one another closely. */
+static void
+an_ack_travels_with_the_next_commit(void **state)
+{
+	struct world *w = *state;
+
+	world_hello(w, 1, CITY);
+	world_hello(w, 2, POLICE);
+	for (int i = 0; i < 5; i++)
+		publish_in(w, 1, CITY, LANE_URGENT);
+	world_settle(w);
+	world_ack(w, 2, LANE_URGENT, 2);
+	w->now.mono_ms += 49;
+	publish_in(w, 1, CITY, LANE_URGENT);
+	assert_true(world_commit(w));
+	assert_int_equal(w->cursor[POLICE][LANE_URGENT], 0);
+	w->now.mono_ms += 1;
+	publish_in(w, 1, CITY, LANE_URGENT);
+	assert_true(world_commit(w));
+	assert_int_equal(w->cursor[POLICE][LANE_URGENT], 2);
+	world_ack(w, 2, LANE_URGENT, 5);
+	w->now.mono_ms += 999;
+	assert_false(world_commit(w));
+	w->now.mono_ms += 1;
+	assert_true(world_commit(w));
+	assert_int_equal(w->cursor[POLICE][LANE_URGENT], 5);
+}
+
+static void
+publish_and_read(struct world *w, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		publish_in(w, CITY, CITY, LANE_URGENT);
+		world_settle(w);
+		for (uint32_t node = 0; node < 4; node++)
+			world_ack(w, node, LANE_URGENT, core_tail(w->core, LANE_URGENT));
+	}
+	w->now.mono_ms += 100;
+	core_tick(w->core, w->now);
+	while (world_commit(w))
+		continue;
+}
+
+/* Many come in less than a second: what everyone has goes sooner. */
+static void
+bodies_are_swept_sooner_when_many_come(void **state)
+{
+	struct world *w = *state;
+
+	world_end(w);
+	world_begin(w, 4, four);
+	for (uint32_t node = 0; node < 4; node++)
+		world_hello(w, node, node);
+	world_pass(w, 2000);
+	w->sweeps = 0;
+	publish_and_read(w, 1000);
+	assert_int_equal(w->sweeps, 0);
+	publish_and_read(w, 24);
+	assert_true(w->sweeps > 0);
+	assert_true(w->swept_upto > 1000);
+}
+
 static void
 d3_an_ack_only_goes_up_and_is_kept(void **state)
 {
@@ -1764,6 +1826,8 @@ main(void)
 		T(d2_a_slow_reader_stops_only_itself),
 		T(d2_nothing_is_lost_between_a_page_and_a_commit),
 		T(d3_an_ack_only_goes_up_and_is_kept),
+		T(an_ack_travels_with_the_next_commit),
+		T(bodies_are_swept_sooner_when_many_come),
 		T(an_audience_of_one_is_delivered_to_one_alone),
 		T(l6_a_new_version_is_an_entry_in_every_lane_behind_what_was_accepted),
 		T(a4_who_is_not_in_the_new_version_is_out),

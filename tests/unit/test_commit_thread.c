@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "broker/store/commit_thread.h"
 
@@ -109,6 +110,74 @@ one_batch_at_a_time_and_the_descriptor_says_when(void **state)
 	assert_true(readable(p->t, 10000));
 	assert_true(commit_thread_take(p->t, &c));
 	assert_ptr_equal(c.batch, &other);
+}
+
+static void
+what_is_carried_is_answered_on_return(void **state)
+{
+	struct place *p = *state;
+	struct committed c;
+
+	let(p, true, KW_OK);
+	assert_true(commit_thread_carry(p->t, &p->b));
+	assert_false(commit_thread_carry(p->t, &p->b)); /* until the answer was taken */
+	assert_false(commit_thread_give(p->t, &p->b));
+	assert_true(commit_thread_take(p->t, &c));
+	assert_ptr_equal(c.batch, &p->b);
+	assert_int_equal(c.err, KW_OK);
+	assert_false(commit_thread_take(p->t, &c));
+	let(p, true, KW_EFULL);
+	assert_true(commit_thread_carry(p->t, &p->b));
+	assert_true(commit_thread_take(p->t, &c));
+	assert_int_equal(c.err, KW_EFULL);
+	assert_string_equal(c.why.text, "as told");
+}
+
+static void
+give_and_take(struct place *p)
+{
+	struct committed c;
+
+	assert_true(commit_thread_give(p->t, &p->b));
+	assert_true(readable(p->t, 10000));
+	assert_true(commit_thread_take(p->t, &c));
+}
+
+/* The loop has others to answer: it does not wait for a disk that takes long. */
+static void
+nothing_is_carried_while_the_disk_is_slow(void **state)
+{
+	struct place *p = *state;
+	struct timespec slow = {.tv_nsec = 50 * 1000 * 1000};
+	uint32_t given = 0;
+	struct committed c;
+
+	assert_true(commit_thread_give(p->t, &p->b));
+	(void)nanosleep(&slow, NULL); /* that is what it takes */
+	let(p, true, KW_OK);
+	assert_true(readable(p->t, 10000));
+	assert_true(commit_thread_take(p->t, &c));
+	assert_false(commit_thread_carry(p->t, &p->b));
+	for (; given < 1000 && !commit_thread_carry(p->t, &p->b); given++)
+		give_and_take(p);
+	assert_in_range(given, 2, 999); /* it has been quick for a while */
+}
+
+static void
+nothing_is_carried_while_another_is_under_way(void **state)
+{
+	struct place *p = *state;
+	struct store_batch other = p->b;
+	struct committed c;
+
+	assert_true(commit_thread_give(p->t, &p->b));
+	assert_false(commit_thread_carry(p->t, &other));
+	let(p, true, KW_OK);
+	assert_true(readable(p->t, 10000));
+	assert_true(commit_thread_take(p->t, &c));
+	assert_ptr_equal(c.batch, &p->b);
+	commit_thread_finish(p->t);
+	assert_false(commit_thread_carry(p->t, &other));
 }
 
 static void
@@ -247,6 +316,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(one_batch_at_a_time_and_the_descriptor_says_when),
+		T(what_is_carried_is_answered_on_return),
+		T(nothing_is_carried_while_the_disk_is_slow),
+		T(nothing_is_carried_while_another_is_under_way),
 		T(a_failure_comes_back_with_its_sentence),
 		T(finish_waits_for_what_was_given),
 		T(stop_with_work_under_way_finishes_it),

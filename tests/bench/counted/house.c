@@ -31,6 +31,15 @@ commit_thread_give(struct commit_thread *t, struct store_batch *batch)
 	return true;
 }
 
+/* Counted as what comes in crowds is carried. */
+bool
+commit_thread_carry(struct commit_thread *t, struct store_batch *batch)
+{
+	(void)t;
+	(void)batch;
+	return false;
+}
+
 bool
 commit_thread_take(struct commit_thread *t, struct committed *out)
 {
