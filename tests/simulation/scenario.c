@@ -44,6 +44,8 @@ static const struct form events[] = {
 	{DO_DISK_SYNC, "broker fails to sync"},
 	{DO_DISK_SYNC_LATE, "broker fails to sync after all was written"},
 	{DO_DISK_READ, "broker fails to read"},
+	{DO_DISK_ONCE, "broker finds no room once"},
+	{DO_DISK_SLOW, "broker has a slow disk for SPAN"},
 	{DO_COPY, "broker is copied"},
 	{DO_COME_BACK, "broker comes back from its copy"},
 	{DO_LET_IN, "agreement lets NODE in"},

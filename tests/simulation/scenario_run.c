@@ -263,6 +263,8 @@ happen(struct play *p, const struct scenario_line *l)
 	case DO_DISK_SYNC: vault_fail_next(disk, KW_EIO, false); break;
 	case DO_DISK_SYNC_LATE: vault_fail_next(disk, KW_EIO, true); break;
 	case DO_DISK_READ: vault_fail_read(disk); break;
+	case DO_DISK_ONCE: vault_fail_next(disk, KW_EFULL, false); break;
+	case DO_DISK_SLOW: house_is_slow(p->sim->house, clocks_true() + l->span_ms); break;
 	default: MUST(!"a claim that happens");
 	}
 }
