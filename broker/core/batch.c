@@ -468,8 +468,10 @@ all_done(struct core *c, struct store_batch *b, struct core_time now)
 }
 
 static void
-put_off(struct core *c, struct pending *p, struct session *s, struct core_time now)
+put_off(struct core *c, struct pending *p, struct core_time now)
 {
+	struct session *s = session_alive(c, p->conn, p->generation);
+
 	answered(c, p, s);
 	cases_failed(c, p, now);
 	if (s == NULL || s->stage != STAGE_OPEN)
@@ -478,7 +480,34 @@ put_off(struct core *c, struct pending *p, struct session *s, struct core_time n
 	effect_refuse(c, s->conn, CODE_STORE_FULL, p->op.append.id, 5000, "the broker's store has no room; offer it again later");
 }
 
-/* [P-11] What was sent behind something that is put off now, and waits for the next batch, would get ahead of it. */
+/* NULL: it is the broker's own. */
+static struct failed *
+failed_of(struct core *c, const struct pending *p)
+{
+	return p->conn != CORE_NO_CONN ? &c->audience.nodes[p->op.append.sender.v]->failed[p->op.append.lane] : NULL;
+}
+
+static void
+note_failed(struct core *c, const struct pending *p)
+{
+	struct failed *f = failed_of(c, p);
+
+	if (f != NULL && (p->generation != f->generation || p->round > f->round))
+		*f = (struct failed){p->generation, p->round};
+}
+
+static bool
+is_behind_failed(struct core *c, const struct pending *p)
+{
+	const struct failed *f = failed_of(c, p);
+
+	return f != NULL && p->generation == f->generation && p->round <= f->round;
+}
+
+/*
+ * [P-11] What was sent behind something that is put off now, and waits for the next batch, would get ahead of it. So would it where the
+ * connection is gone: nobody hears of it then, and all of it comes again on the next one.
+ */
 static void
 put_off_behind(struct core *c, enum lane lane, struct core_time now)
 {
@@ -487,10 +516,9 @@ put_off_behind(struct core *c, enum lane lane, struct core_time now)
 
 	for (uint32_t i = 0; i < r->count; i++) {
 		struct pending *p = pending_at(r, i);
-		struct session *s = session_alive(c, p->conn, p->generation);
 
-		if (s != NULL && s->in[lane].put_off && p->round <= s->in[lane].round) {
-			put_off(c, p, s, now);
+		if (is_behind_failed(c, p)) {
+			put_off(c, p, now);
 			pending_free(p);
 		} else {
 			*pending_at(r, kept++) = *p;
@@ -522,8 +550,10 @@ none_done(struct core *c, struct store_batch *b, struct core_time now)
 			sweep_done(c, op, false);
 	}
 	c->sweep_after = c->dirty_count;
-	for (; next < c->context_count; next++)
-		put_off(c, &c->context[next], session_alive(c, c->context[next].conn, c->context[next].generation), now);
+	for (; next < c->context_count; next++) {
+		note_failed(c, &c->context[next]);
+		put_off(c, &c->context[next], now);
+	}
 	for (int lane = 0; lane < KW_LANES; lane++)
 		put_off_behind(c, (enum lane)lane, now);
 }

@@ -17,12 +17,16 @@
 #define PURGE_EVERY_MS 10000u
 #define FULL_REST_MS 250u        /* between two batches while there is no room */
 
+/* [P-11] What a commit that failed held last of a sender's lane: of which session, which may be over by now, and of which round. */
+struct failed { uint32_t generation, round; };
+
 struct node_rec {
 	char id[KW_NODE_MAX + 1];
 	uint32_t under_agreement;              /* its number there, or AGREEMENT_NOBODY */
 	uint32_t conn;                         /* its session, or CORE_NO_CONN */
 	uint64_t cursor[KW_LANES];
 	uint64_t birth[KW_LANES];              /* nothing up to it was meant for this node */
+	struct failed failed[KW_LANES];
 	bool cursor_dirty[KW_LANES];
 	bool in_dirty_list;
 	bool has_last_stored;

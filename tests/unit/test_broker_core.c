@@ -728,6 +728,76 @@ p11_what_was_sent_behind_something_put_off_is_put_off_too(void **state)
 	assert_int_equal(world_find(w, EFFECT_STORED, 1, 1)->stored.count, 3);
 }
 
+enum parting { CLOSED, TAKEN_OVER, SAID_AGAIN };
+
+/* A commit fails that holds the first of three, when their connection is over in one way or another; then all are offered again. */
+static void
+part_in_the_middle(struct world *w, enum parting how)
+{
+	uint64_t urgent = w->tail[LANE_URGENT], routine = w->tail[LANE_ROUTINE];
+	struct header h[3];
+	struct store_batch *b;
+	uint32_t next = 0;
+
+	for (int i = 0; i < 3; i++) {
+		world_header(w, &h[i], CITY);
+		h[i].lane = LANE_URGENT;
+	}
+	world_hello(w, 1, CITY);
+	world_hello(w, 2, POLICE);
+	world_settle(w);
+	world_offer(w, 1, &h[0], 3, 100);
+	b = core_batch(w->core, w->now);
+	assert_non_null(b);
+	world_offer(w, 1, &h[1], 3, 100);
+	world_offer(w, 1, &h[2], 3, 100);
+	publish_in(w, 1, CITY, LANE_ROUTINE);
+	publish_in(w, 2, POLICE, LANE_URGENT);
+	if (how == CLOSED)
+		core_closed(w->core, 1);
+	else
+		world_hello(w, 3, CITY);
+	for (int i = 0; how == SAID_AGAIN && i < 3; i++)
+		world_offer(w, 3, &h[i], 3, 100);
+	world_forget(w);
+	core_committed(w->core, b, KW_EFULL, w->now);
+	world_settle(w);
+	assert_int_equal(world_count(w, EFFECT_REFUSED, 1), 0); /* it is not there any more */
+	if (how != SAID_AGAIN) {
+		assert_int_equal(w->tail[LANE_URGENT], urgent + 1); /* another's */
+		assert_int_equal(w->tail[LANE_ROUTINE], routine + 1);
+		world_hello(w, 3, CITY);
+		for (int i = 0; i < 3; i++)
+			world_offer(w, 3, &h[i], 3, 100);
+		world_settle(w);
+	}
+	for (uint32_t i = 0; i < w->log_count; i++)
+		if (w->log[i].op.lane == LANE_URGENT && strcmp(w->log[i].op.sender_id, four[CITY]) == 0)
+			assert_memory_equal(w->log[i].op.id, h[next++].id, KW_ID_LEN);
+	assert_int_equal(next, 3);
+	assert_int_equal(w->tail[LANE_URGENT], urgent + 4);
+	assert_int_equal(w->tail[LANE_ROUTINE], routine + 1);
+}
+
+/* Nobody hears then that the first was put off, and it comes again on another connection: what was sent behind it must not stand before it. */
+static void
+p11_the_order_outlasts_the_connection_too(void **state)
+{
+	part_in_the_middle(*state, CLOSED);
+}
+
+static void
+p11_nor_does_another_connection_turn_it_round(void **state)
+{
+	part_in_the_middle(*state, TAKEN_OVER);
+}
+
+static void
+p11_what_was_offered_again_before_the_commit_failed_stays(void **state)
+{
+	part_in_the_middle(*state, SAID_AGAIN);
+}
+
 /* Sent in the round before, and refused only now: it neither ends the new round nor begins it again. */
 static void
 p11_a_round_that_is_over_does_not_disturb_the_next(void **state)
@@ -1804,6 +1874,9 @@ main(void)
 		T(p7_stored_names_every_item_once),
 		T(p8_a_full_disk_is_said_and_goes_by),
 		T(p11_what_was_sent_behind_something_put_off_is_put_off_too),
+		T(p11_the_order_outlasts_the_connection_too),
+		T(p11_nor_does_another_connection_turn_it_round),
+		T(p11_what_was_offered_again_before_the_commit_failed_stays),
 		T(p11_a_round_that_is_over_does_not_disturb_the_next),
 		T(a_full_store_is_made_room_in_whatever_else_waits),
 		T(a_disk_without_any_room_costs_no_turns),
