@@ -368,17 +368,12 @@ text_put_hex(char *out, struct span in)
 	out[2 * in.len] = '\0';
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+/* What a digit stands for, and one more; 0: it is none. A table, because each message of a node brings a key in hexadecimal. */
+static const uint8_t hex_digit[256] = {
+	['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8, ['8'] = 9, ['9'] = 10,
+	['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+	['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 bool
 text_hex(uint8_t *out, size_t len, const char *text)
@@ -386,10 +381,10 @@ text_hex(uint8_t *out, size_t len, const char *text)
 	if (strlen(text) != 2 * len)
 		return false;
 	for (size_t i = 0; i < 2 * len; i++)
-		if (hex_digit(text[i]) < 0)
+		if (hex_digit[(uint8_t)text[i]] == 0)
 			return false;
 	for (size_t i = 0; i < len; i++)
-		out[i] = (uint8_t)((unsigned)hex_digit(text[2 * i]) << 4 | (unsigned)hex_digit(text[2 * i + 1]));
+		out[i] = (uint8_t)((hex_digit[(uint8_t)text[2 * i]] - 1u) << 4 | (hex_digit[(uint8_t)text[2 * i + 1]] - 1u));
 	return true;
 }
 

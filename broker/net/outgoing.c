@@ -21,6 +21,7 @@ outgoing_init(struct outgoing *o)
 {
 	memset(o, 0, sizeof *o);
 	o->control = BUF_INIT(KW_CONTROL_MAX + 1024u);
+	o->delivery = BUF_INIT(1024u);
 	o->items = calloc(WIRE_STORED_MAX, sizeof *o->items);
 	o->entries = calloc(PAGE_MAX, sizeof *o->entries);
 	if (o->items == NULL || o->entries == NULL) {
@@ -34,6 +35,7 @@ void
 outgoing_free(struct outgoing *o)
 {
 	buf_free(&o->control);
+	buf_free(&o->delivery);
 	free(o->tree);
 	free(o->items);
 	free(o->entries);
@@ -42,30 +44,37 @@ outgoing_free(struct outgoing *o)
 
 /* ---- sending ---- */
 
-/* false: the connection is gone, and the core knows. */
+/* False: the connection is gone, and the core knows. */
 static bool
-send_with(struct relay *r, uint32_t conn, const struct wire_msg *m, zmq_msg_t *frame)
+send_bytes(struct relay *r, uint32_t conn, struct span control, zmq_msg_t *frame)
 {
-	struct outgoing *o = &r->out;
-
-	buf_reset(&o->control);
-	if (wire_encode(&o->control, m) != KW_OK) { /* what was to go must not be missing in the middle: the next session begins anew */
-		log_event(LOG_ERROR, "broker.no_memory", "what=control");
-		core_closed(r->parts.core, conn);
-		if (r->parts.gate != NULL)
-			gate_forget(r->parts.gate, conn);
-		return false;
-	}
-	if (r->parts.gate != NULL && gate_send(r->parts.gate, conn, buf_span(&o->control), frame) == GATE_SENT)
+	if (r->parts.gate != NULL && gate_send(r->parts.gate, conn, control, frame) == GATE_SENT)
 		return true;
 	core_closed(r->parts.core, conn);
 	return false;
 }
 
+/* What was to go must not be missing in the middle: the next session begins anew. */
+static void
+no_memory(struct relay *r, uint32_t conn, const char *what)
+{
+	log_event(LOG_ERROR, "broker.no_memory", "what=%s", what);
+	core_closed(r->parts.core, conn);
+	if (r->parts.gate != NULL)
+		gate_forget(r->parts.gate, conn);
+}
+
 void
 relay_send(struct relay *r, uint32_t conn, const struct wire_msg *m)
 {
-	if (send_with(r, conn, m, NULL))
+	struct outgoing *o = &r->out;
+
+	buf_reset(&o->control);
+	if (wire_encode(&o->control, m) != KW_OK) {
+		no_memory(r, conn, "control");
+		return;
+	}
+	if (send_bytes(r, conn, buf_span(&o->control), NULL))
 		core_sent(r->parts.core, conn, relay_now());
 }
 
@@ -192,6 +201,36 @@ relay_answers(struct relay *r)
 
 /* ---- delivering ---- */
 
+static bool
+differs_by_wrap_alone(const struct wire_deliver *a, const struct wire_deliver *b)
+{
+	return a->at.number == b->at.number && a->at.lane == b->at.lane && a->at.log_epoch == b->at.log_epoch && a->commit == b->commit &&
+	       a->mark == b->mark && a->has_wrap && b->has_wrap;
+}
+
+/* In outgoing's memory until the next one. others: the entry has more readers. False: out of memory. */
+static bool
+delivery_control(struct outgoing *o, const struct wire_msg *m, bool others)
+{
+	const struct wire_deliver *d = &m->deliver;
+	const uint8_t *wrap;
+
+	if (o->wrap_at != 0 && differs_by_wrap_alone(&o->delivered, d)) {
+		memcpy(o->delivery.p + o->wrap_at, d->wrap, KW_WRAP_LEN);
+		return true;
+	}
+	o->wrap_at = 0;
+	buf_reset(&o->delivery);
+	if (wire_encode(&o->delivery, m) != KW_OK)
+		return false;
+	wrap = d->has_wrap && others ? memmem(o->delivery.p, o->delivery.len, d->wrap, KW_WRAP_LEN) : NULL;
+	if (wrap != NULL) {
+		o->wrap_at = (size_t)(wrap - o->delivery.p);
+		o->delivered = *d;
+	}
+	return true;
+}
+
 static void
 deliver(struct relay *r, struct core_effect *e)
 {
@@ -206,13 +245,13 @@ deliver(struct relay *r, struct core_effect *e)
 	m.deliver.has_wrap = e->deliver.has_wrap;
 	if (m.deliver.has_wrap)
 		memcpy(m.deliver.wrap, b->wraps + (size_t)e->deliver.wrap * KW_WRAP_LEN, KW_WRAP_LEN);
-	if (carrier_message(&frame, b, whole)) {
-		(void)send_with(r, e->conn, &m, &frame);
-		(void)zmq_msg_close(&frame);
+	if (!delivery_control(&r->out, &m, b->wraps_len > KW_WRAP_LEN)) {
+		no_memory(r, e->conn, "control");
+	} else if (!carrier_message(&frame, b, whole)) {
+		no_memory(r, e->conn, "delivery"); /* it comes again with the next session */
 	} else {
-		log_event(LOG_ERROR, "broker.no_memory", "what=delivery");
-		core_closed(r->parts.core, e->conn); /* it comes again with the next session */
-		gate_forget(r->parts.gate, e->conn);
+		(void)send_bytes(r, e->conn, buf_span(&r->out.delivery), &frame);
+		(void)zmq_msg_close(&frame);
 	}
 	blob_unref(&e->deliver.blob);
 }

@@ -9,6 +9,9 @@
 
 struct outgoing {
 	struct buf control;
+	struct buf delivery;                 /* the last one's control; readers of one entry differ in their wraps alone */
+	struct wire_deliver delivered;
+	size_t wrap_at;                      /* in delivery; 0: it is not to be used again */
 	uint8_t (*tree)[KW_HASH_LEN];        /* of the commit being answered */
 	size_t tree_room;                    /* hashes */
 	uint32_t leaf_count;
