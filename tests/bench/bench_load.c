@@ -13,14 +13,15 @@
 
 static const struct { const char *name; void (*run)(struct load *l, const struct wishes *w); } runs[] = {
 	{"rate", run_rate}, {"paced", run_paced}, {"fan", run_fan}, {"many", run_many}, {"idle", run_idle}, {"back", run_back}, {"first", run_first}, {"fill", run_fill},
-	{"backlog", run_backlog}, {"cases", run_cases}, {"open", run_open}, {"due", run_due},
+	{"backlog", run_backlog}, {"cases", run_cases}, {"open", run_open}, {"due", run_due}, {"flat", run_flat},
+	{"doors", run_doors},
 };
 
 static const char usage[] =
 	"usage: bench_load RUN --folder DIR [--broker ENDPOINT[,PID]] [--bare NAME,ENDPOINT,KEY[,PID]]… [--rounds N] [--messages N] [--bytes N]\n"
 	"                  [--flight N] [--pace N] [--readers N] [--publishers N] [--frame N] [--seconds N]\n"
 	"                  [--store DIR] [--starts N]\n"
-	"RUN is rate, paced, fan, many, idle, back, first, fill, backlog, cases, open or due. tests/bench/load calls it with what each wants.\n";
+	"RUN is rate, paced, fan, many, idle, back, first, fill, backlog, cases, open, due, flat or doors. tests/bench/load calls it with what each wants.\n";
 
 static struct target *
 new_target(struct wishes *w)

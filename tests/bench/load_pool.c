@@ -62,7 +62,7 @@ fill_header(struct header *h, const struct sealing *s, uint32_t i)
 	memset(h, 0, sizeof *h);
 	randombytes_buf(random, sizeof random);
 	h->created_ms = clock_wall_ms();
-	h->expires_ms = h->created_ms + LIFETIME_MS;
+	h->expires_ms = h->created_ms + (s->wish->lifetime_ms != 0 ? s->wish->lifetime_ms : LIFETIME_MS);
 	kw_id_make(h->id, h->created_ms, random);
 	(void)snprintf(h->partnership, sizeof h->partnership, "%s", agreement_partnership(a));
 	(void)snprintf(h->sender, sizeof h->sender, "%s", s->wish->sender);

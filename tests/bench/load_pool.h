@@ -31,6 +31,7 @@ struct pool_wish {
 	uint32_t count;
 	uint32_t payload_len;
 	uint32_t frame_len;              /* not 0: the sealed frame shall have exactly so many bytes, whatever payload and topic that takes */
+	uint32_t lifetime_ms;            /* 0: a day */
 	uint32_t take_within_s;          /* 0: as the topic says */
 	enum notice_type move;           /* each moves the case that the notice of the same number of about opened, and goes to its sender; 0: none */
 	const struct pool *about;

@@ -30,6 +30,8 @@ void run_fill(struct load *l, const struct wishes *w);    /* a backlog, written 
 void run_backlog(struct load *l, const struct wishes *w); /* ten among many, and draining with alerts between */
 void run_cases(struct load *l, const struct wishes *w);   /* asked for, taken, done: how many a second */
 void run_open(struct load *l, const struct wishes *w);    /* memory of open cases, and processor time while nothing is due */
+void run_flat(struct load *l, const struct wishes *w);    /* publisher to one reader at a pace, whatever many */
+void run_doors(struct load *l, const struct wishes *w);   /* nodes and strangers come and go */
 void run_due(struct load *l, const struct wishes *w);     /* a turn is over: how late the next one's comes */
 
 /* Who plays which part in the agreement that tests/bench/load makes. */

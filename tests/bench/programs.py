@@ -180,14 +180,16 @@ class Daemon:
 
 
 class Broker(Daemon):
-    """kurzweg-broker on a store of its own."""
+    """kurzweg-broker on a store of its own; more: further lines of its configuration; program: another one than that of BIN."""
 
     program, ready = "kurzweg-broker", "broker.ready"
 
-    def __init__(self, bench, store):
+    def __init__(self, bench, store, more="", program=None):
         self.store = bench.folder / store
+        if program:
+            self.program = program.resolve()
         super().__init__(bench, OURS, f'agreement: {bench.folder}/agreement.yaml\nkey: {bench.folder}/haus.key\nlisten: ["{bench.endpoint}"]\n'
-                                      f"control: ipc://{bench.folder}/broker.sock\nstore: {{path: {self.store}}}\n")
+                                      f"control: ipc://{bench.folder}/broker.sock\nstore: {{path: {self.store}}}\n{more}")
 
     @property
     def target(self):
