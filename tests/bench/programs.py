@@ -180,16 +180,17 @@ class Daemon:
 
 
 class Broker(Daemon):
-    """kurzweg-broker on a store of its own; more: further lines of its configuration; program: another one than that of BIN."""
+    """kurzweg-broker on a store of its own; more: further lines of its configuration; program: another one than that of BIN; quota: of the store."""
 
     program, ready = "kurzweg-broker", "broker.ready"
 
-    def __init__(self, bench, store, more="", program=None):
+    def __init__(self, bench, store, more="", program=None, quota=""):
         self.store = bench.folder / store
         if program:
             self.program = program.resolve()
+        store_keys = f"path: {self.store}" + (f", quota: {quota}" if quota else "")
         super().__init__(bench, OURS, f'agreement: {bench.folder}/agreement.yaml\nkey: {bench.folder}/haus.key\nlisten: ["{bench.endpoint}"]\n'
-                                      f"control: ipc://{bench.folder}/broker.sock\nstore: {{path: {self.store}}}\n{more}")
+                                      f"control: ipc://{bench.folder}/broker.sock\nstore: {{{store_keys}}}\n{more}")
 
     @property
     def target(self):
