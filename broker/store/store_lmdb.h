@@ -3,9 +3,10 @@
  * 64 GiB, quota of its own, and a journal in front of it.
  *
  * A batch is decided against what is known (store_lmdb_decide.c), appended to the journal and synced once (journal.h): then it is durable and
- * is answered. A thread of the store's own writes it to LMDB, with others in one transaction, when half of the journal is full, a second after
+ * is answered. A thread of the store's own writes it to LMDB, with others in one transaction, when half of the journal is full, five seconds after
  * it came, or when somebody waits for it (store_lmdb_commit.c); until then reads find it in memory (recent.h). The next start writes to LMDB what the
- * journal holds beyond it before anything is told. A batch that the journal cannot hold goes straight to LMDB.
+ * journal holds beyond it before anything is told. A batch that the journal cannot hold goes straight to LMDB. Bodies that a batch sweeps before
+ * the ones that brought them are in LMDB are never written there.
  *
  * open checks before LMDB may touch a page: a lock on the folder (KW_EEXISTS: another broker), owner, no network or FUSE
  * file system (KW_EDENIED, unless forced), file size against the last page of both metas (KW_ECORRUPT instead of SIGBUS).
@@ -36,8 +37,8 @@ struct store_lmdb_config {
 	const char *partnership;     /* written at the first start, compared at every later one */
 	uint64_t quota_bytes;        /* 0: 80 % of what the disk has free at the start, at most the map */
 	bool force_filesystem;
-	uint64_t journal_bytes;      /* of a new one, a multiple of JOURNAL_PAGE; 0: 16 MiB, less on a small disk */
-	uint64_t apply_after_ms;     /* what is in the journal is in LMDB then at the latest; 0: a second */
+	uint64_t journal_bytes;      /* of a new one, a multiple of JOURNAL_PAGE; 0: 32 MiB, less on a small disk */
+	uint64_t apply_after_ms;     /* what is in the journal is in LMDB then at the latest; 0: five seconds */
 	struct store_signer signer;
 };
 
