@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -95,6 +96,9 @@ give_up(const char *what)
 	abort();
 }
 
+/* Several threads of a store write at once. Held for an event, not for the call that it tells of: threads do not write to the same file. */
+static pthread_mutex_t taking = PTHREAD_MUTEX_INITIALIZER;
+
 static void *
 keep(const void *p, size_t n)
 {
@@ -108,16 +112,25 @@ keep(const void *p, size_t n)
 	return at;
 }
 
-static struct tape_event *
-note(enum tape_kind kind, uint32_t file)
+static const char *
+keep_name(const char *name)
 {
-	struct tape_event *e;
+	return name != NULL ? keep(name, strlen(name) + 1) : NULL;
+}
 
+/* What it points to is copied. */
+static void
+note(struct tape_event e)
+{
+	(void)pthread_mutex_lock(&taking);
 	if (running->count == EVENTS_MAX)
 		give_up("no room for more events");
-	e = &running->events[running->count++];
-	*e = (struct tape_event){.kind = kind, .file = file};
-	return e;
+	if (e.bytes != NULL)
+		e.bytes = keep(e.bytes, e.len);
+	e.name = keep_name(e.name);
+	e.to = keep_name(e.to);
+	running->events[running->count++] = e;
+	(void)pthread_mutex_unlock(&taking);
 }
 
 static void
@@ -189,23 +202,15 @@ recorded(const char *path)
 static void
 note_name(enum tape_kind kind, uint32_t file, const char *name, const char *to)
 {
-	const char *kept = keep(name, strlen(name) + 1), *kept_to = to != NULL ? keep(to, strlen(to) + 1) : NULL;
-	struct tape_event *e = note(kind, file);
-
-	e->name = kept;
-	e->to = kept_to;
+	note((struct tape_event){.kind = kind, .file = file, .name = name, .to = to});
 }
 
 static void
 note_write(int fd, uint32_t file, const void *p, size_t n, uint64_t at)
 {
 	bool through = (syscall(SYS_fcntl, fd, F_GETFL) & O_DSYNC) != 0 && !deaf;
-	const uint8_t *bytes = keep(p, n);
-	struct tape_event *e = note(through ? TAPE_THROUGH : TAPE_WRITE, file);
 
-	e->at = at;
-	e->len = n;
-	e->bytes = bytes;
+	note((struct tape_event){.kind = through ? TAPE_THROUGH : TAPE_WRITE, .file = file, .at = at, .len = n, .bytes = p});
 }
 
 void
@@ -239,7 +244,7 @@ void
 tape_mark(uint64_t mark)
 {
 	if (running != NULL)
-		note(TAPE_MARK, 0)->mark = mark;
+		note((struct tape_event){.kind = TAPE_MARK, .mark = mark});
 }
 
 void
@@ -358,7 +363,7 @@ open_noted(const char *path, int flags, mode_t mode)
 		note_name(TAPE_ENTRY, file, name, NULL);
 		remember(fd, file);
 	} else if ((flags & O_TRUNC) != 0 && (flags & O_ACCMODE) != O_RDONLY && (file = file_of(fd)) != UINT32_MAX) {
-		note(TAPE_SIZE, file)->len = 0;
+		note((struct tape_event){.kind = TAPE_SIZE, .file = file});
 	}
 	return fd;
 }
@@ -557,7 +562,7 @@ ftruncate_noted(int fd, off_t len)
 		return -1;
 	rc = (int)syscall(SYS_ftruncate, fd, len);
 	if (rc == 0 && (file = file_of(fd)) != UINT32_MAX)
-		note(TAPE_SIZE, file)->len = (uint64_t)len;
+		note((struct tape_event){.kind = TAPE_SIZE, .file = file, .len = (uint64_t)len});
 	return rc;
 }
 
@@ -589,7 +594,7 @@ fallocate(int fd, int mode, off_t at, off_t len)
 		return 0;
 	rc = running != NULL ? (int)syscall(SYS_ftruncate, fd, at + len) : (int)syscall(SYS_fallocate, fd, mode, at, len); /* a hole: less to carry about */
 	if (rc == 0 && (file = file_of(fd)) != UINT32_MAX)
-		note(TAPE_GROW, file)->len = (uint64_t)(at + len);
+		note((struct tape_event){.kind = TAPE_GROW, .file = file, .len = (uint64_t)(at + len)});
 	return rc;
 }
 
@@ -606,7 +611,7 @@ sync_noted(const char *call, long number, int fd)
 	int rc = 0;
 
 	if (fails && file != UINT32_MAX)
-		note(TAPE_SYNC_FAILED, file);
+		note((struct tape_event){.kind = TAPE_SYNC_FAILED, .file = file});
 	if (fails) {
 		errno = fault.error != 0 ? fault.error : ENOSPC;
 		return -1;
@@ -615,11 +620,11 @@ sync_noted(const char *call, long number, int fd)
 		return (int)syscall(number, fd);
 	/* The tape says what became of it; the machine's own disk need not work for that. */
 	if (deaf)
-		(void)note(TAPE_NO_SYNC, file);
+		note((struct tape_event){.kind = TAPE_NO_SYNC, .file = file});
 	if (deaf || syscall(SYS_fstat, fd, &st) != 0)
 		return rc;
 	if (file != UINT32_MAX) {
-		note(TAPE_SYNC, file);
+		note((struct tape_event){.kind = TAPE_SYNC, .file = file});
 	} else if (S_ISDIR(st.st_mode)) {
 		(void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
 		n = syscall(SYS_readlink, link, path, PATH_LEN - 1);
