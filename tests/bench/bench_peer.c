@@ -74,7 +74,7 @@ begin(struct peer *p)
 	(void)crypto_box_keypair(pk, sk);
 	must((p->zmq = zmq_ctx_new()) != NULL && zmq_ctx_set(p->zmq, ZMQ_MAX_SOCKETS, 32768) == 0, "context");
 	must((p->socket = zmq_socket(p->zmq, ZMQ_ROUTER)) != NULL, "socket");
-	must(set_int(p->socket, ZMQ_RCVHWM, 0) && set_int(p->socket, ZMQ_SNDHWM, 0) && set_int(p->socket, ZMQ_LINGER, 0) &&
+	must(set_int(p->socket, ZMQ_RCVHWM, 0) && set_int(p->socket, ZMQ_SNDHWM, 0) && set_int(p->socket, ZMQ_LINGER, 0) && set_int(p->socket, ZMQ_ROUTER_MANDATORY, 1) &&
 	     set_int(p->socket, ZMQ_BACKLOG, 512) && set_int(p->socket, ZMQ_CURVE_SERVER, 1) &&
 	     zmq_setsockopt(p->socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest) == 0 &&
 	     zmq_setsockopt(p->socket, ZMQ_CURVE_SECRETKEY, sk, sizeof sk) == 0, "options");
@@ -104,12 +104,16 @@ make_file(struct peer *p, const char *path)
 	must(fsync(p->fd) == 0, path);
 }
 
-static void
+/* false: it is not connected any more. */
+static bool
 send_to(struct peer *p, const struct id *to, const void *first, size_t len, zmq_msg_t *frame)
 {
-	if (zmq_send(p->socket, to->bytes, to->len, ZMQ_SNDMORE) < 0 || zmq_send(p->socket, first, len, frame != NULL ? ZMQ_SNDMORE : 0) < 0 ||
-	    (frame != NULL && zmq_msg_send(frame, p->socket, 0) < 0))
-		fail("sending");
+	if (zmq_send(p->socket, to->bytes, to->len, ZMQ_SNDMORE) < 0) {
+		must(errno == EHOSTUNREACH, "sending");
+		return false;
+	}
+	must(zmq_send(p->socket, first, len, frame != NULL ? ZMQ_SNDMORE : 0) >= 0 && (frame == NULL || zmq_msg_send(frame, p->socket, 0) >= 0), "sending");
+	return true;
 }
 
 static void
@@ -121,7 +125,7 @@ on_word(struct peer *p, const struct id *from, const zmq_msg_t *word)
 		return;
 	if (*w == 'r' && p->reader_count < READERS_MAX)
 		p->readers[p->reader_count++] = *from;
-	send_to(p, from, "w", 1, NULL);
+	(void)send_to(p, from, "w", 1, NULL);
 }
 
 /* One message off the socket; a notification stays in the batch. false: none there. */
@@ -170,7 +174,26 @@ same(const struct id *a, const struct id *b)
 	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
 }
 
-/* A reader that went away is one that does not count: ROUTER drops what is for it. */
+/* A reader that went away is forgotten: else every run would be slower than the one before it. */
+static void
+deliver(struct peer *p, struct notice *n)
+{
+	size_t len = zmq_msg_size(&n->control);
+
+	for (uint32_t r = 0; r < p->reader_count;) {
+		zmq_msg_t copy;
+
+		(void)zmq_msg_init(&copy);
+		(void)zmq_msg_copy(&copy, &n->frame);
+		if (send_to(p, &p->readers[r], zmq_msg_data(&n->control), len < CONTROL_BYTES ? len : CONTROL_BYTES, &copy)) {
+			r++;
+			continue;
+		}
+		(void)zmq_msg_close(&copy);
+		p->readers[r] = p->readers[--p->reader_count];
+	}
+}
+
 static void
 hand_on(struct peer *p)
 {
@@ -178,21 +201,14 @@ hand_on(struct peer *p)
 
 	for (uint32_t i = 0; i < p->count; i++) {
 		struct notice *n = &p->batch[i];
-		size_t len = zmq_msg_size(&n->control);
 
-		for (uint32_t r = 0; r < p->reader_count; r++) {
-			zmq_msg_t copy;
-
-			(void)zmq_msg_init(&copy);
-			(void)zmq_msg_copy(&copy, &n->frame);
-			send_to(p, &p->readers[r], zmq_msg_data(&n->control), len < CONTROL_BYTES ? len : CONTROL_BYTES, &copy);
-		}
+		deliver(p, n);
 		answered++;
 		if (i + 1 == p->count || !same(&n[1].from, &n->from)) {
 			uint8_t count[4];
 
 			be32_put(count, answered);
-			send_to(p, &n->from, count, sizeof count, NULL);
+			(void)send_to(p, &n->from, count, sizeof count, NULL);
 			answered = 0;
 		}
 	}
