@@ -10,7 +10,7 @@ COLOURS = {"kurzweg": "#000000", "synced": "#888888", "relay": "#bbbbbb", "redis
 
 # A panel: what it is called, the curve, whose lines, what stands on the x axis, its name, and what on the y axis.
 PANELS = (
-    ("256 in flight, a second", "payload", "rate", lambda r: r["bytes"], "bytes of payload", lambda r: r["per_second"]),
+    ("256 (of 64 KiB: 64) in flight, a second", "payload", "rate", lambda r: r["bytes"], "bytes of payload", lambda r: r["per_second"]),
     ("deliveries a second", "readers", "fan", lambda r: r["readers"], "readers", lambda r: r["deliveries_per_second"]),
     ("one to the last of all readers, p50, ms", "readers", "fan", lambda r: r["readers"], "readers", lambda r: r["last_us"]["p50"] / 1000),
     ("memory with all of them, MiB", "readers", "fan", lambda r: r["readers"], "readers", lambda r: r["anon_kib"] / 1024),
@@ -28,7 +28,8 @@ set output "{out}"
 set logscale xy
 set grid lc rgb "#dddddd" lt 1
 set bars 0.5
-set key outside bottom center horizontal
+set key below
+set bmargin 6
 set format y "%g"
 set multiplot layout {rows},{columns}
 """
