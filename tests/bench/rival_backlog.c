@@ -28,14 +28,38 @@ name_of(const struct backlog *b)
 	return b->many.target->protocol->name;
 }
 
-/* The few lie between the many, spread over the whole. */
+struct moments { uint64_t started, listening, ready; };
+
+/* All leave; the publishers come back. From the new process until they are logged in; what answers later serves nobody before. */
+static struct moments
+restart(struct backlog *b)
+{
+	struct load_started started;
+	struct moments m;
+
+	work_leave(&b->many);
+	work_leave(&b->few);
+	load_restart(&started, name_of(b));
+	m.started = started.started_ns;
+	m.listening = load_await_listening(b->many.target->port);
+	work_return_publishers(&b->many);
+	work_return_publishers(&b->few);
+	m.ready = load_ns();
+	b->pid = load_pid_of(name_of(b));
+	return m;
+}
+
+/*
+ * The few lie between the many, spread over the whole. Before, the server is started again: a server that only thinks that a reader is still there
+ * hands it the first ones, and they come later, in another order, or never.
+ */
 static void
 fill(struct backlog *b, uint32_t many, uint32_t few)
 {
-	uint64_t from = load_ns();
+	uint64_t from;
 
-	rival_net_leave(b->many.net, b->many.readers[0].r);
-	rival_net_leave(b->few.net, b->few.readers[0].r);
+	(void)restart(b);
+	from = load_ns();
 	for (uint32_t i = 0; i < few; i++) {
 		work_fill(&b->many, many / few + (i < many % few), FILL_FLIGHT);
 		work_fill(&b->few, 1, 1);
@@ -44,23 +68,13 @@ fill(struct backlog *b, uint32_t many, uint32_t few)
 	                     (many + few) / (load_ms(from, load_ns()) / 1e3)));
 }
 
-/* From the new process until a publisher is logged in and has its first answer; what answers later serves nobody before. */
 static void
 start(struct backlog *b, uint32_t queued)
 {
-	struct load_started started;
-	uint64_t listening, ready;
+	struct moments m = restart(b);
 
-	work_leave(&b->many);
-	work_leave(&b->few);
-	load_restart(&started, name_of(b));
-	listening = load_await_listening(b->many.target->port);
-	work_return_publishers(&b->many);
-	work_return_publishers(&b->few);
-	ready = load_ns();
-	b->pid = load_pid_of(name_of(b));
-	load_print(json_pack("{s:s,s:s,s:i,s:f,s:f,s:I}", "run", "start", "target", name_of(b), "queued", (int)queued, "ms", load_ms(started.started_ns, ready),
-	                     "listening_ms", load_ms(started.started_ns, listening), "anon_kib", (json_int_t)load_usage(b->pid).anon_kib));
+	load_print(json_pack("{s:s,s:s,s:i,s:f,s:f,s:I}", "run", "start", "target", name_of(b), "queued", (int)queued, "ms", load_ms(m.started, m.ready),
+	                     "listening_ms", load_ms(m.started, m.listening), "anon_kib", (json_int_t)load_usage(b->pid).anon_kib));
 }
 
 static void
