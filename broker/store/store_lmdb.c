@@ -13,7 +13,7 @@
 #define STARTS_BEFORE_WHOLE 5u
 #define JOURNAL_BYTES (32ull << 20)
 #define JOURNAL_LEAST (1ull << 20)
-#define APPLY_AFTER_MS 5000u
+#define APPLY_AFTER_MS 2000u
 #define REPLAY_BYTES (4ull << 20)  /* of records in one transaction */
 
 static void

@@ -3,7 +3,7 @@
  * 64 GiB, quota of its own, and a journal in front of it.
  *
  * A batch is decided against what is known (store_lmdb_decide.c), appended to the journal and synced once (journal.h): then it is durable and
- * is answered. A thread of the store's own writes it to LMDB, with others in one transaction, when half of the journal is full, five seconds after
+ * is answered. A thread of the store's own writes it to LMDB, with others in one transaction, when half of the journal is full, two seconds after
  * it came, or when somebody waits for it (store_lmdb_commit.c); until then reads find it in memory (recent.h). The next start writes to LMDB what the
  * journal holds beyond it before anything is told. A batch that the journal cannot hold goes straight to LMDB. Bodies that a batch sweeps before
  * the ones that brought them are in LMDB are never written there.
@@ -38,7 +38,7 @@ struct store_lmdb_config {
 	uint64_t quota_bytes;        /* 0: 80 % of what the disk has free at the start, at most the map */
 	bool force_filesystem;
 	uint64_t journal_bytes;      /* of a new one, a multiple of JOURNAL_PAGE; 0: 32 MiB, less on a small disk */
-	uint64_t apply_after_ms;     /* what is in the journal is in LMDB then at the latest; 0: five seconds */
+	uint64_t apply_after_ms;     /* what is in the journal is in LMDB then at the latest; 0: two seconds */
 	struct store_signer signer;
 };
 
