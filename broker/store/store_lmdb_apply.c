@@ -28,7 +28,7 @@ swept_already(const struct work *w, const struct decided_append *a)
 
 	if (w->swept == NULL)
 		return false;
-	s = store_apply_slot((struct recent_sweep *)(uintptr_t)w->swept, a->lane, a->set);
+	s = store_apply_slot(w->swept, a->lane, a->set);
 	return s->lane == a->lane && s->set.v == a->set.v && a->number <= s->upto;
 }
 

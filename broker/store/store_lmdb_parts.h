@@ -239,7 +239,7 @@ struct work { /* one transaction under way */
 	struct store_lmdb *s;
 	MDB_txn *txn;
 	struct log_state next;
-	const struct recent_sweep *swept; /* SWEPT_SLOTS; NULL: none */
+	struct recent_sweep *swept;  /* SWEPT_SLOTS; NULL: none */
 	uint32_t leaf_count;         /* of the batch that is written */
 	uint64_t now_ms;             /* its time */
 	void (*kept)(void *self, const struct store_op *op, bool more, uint64_t now_ms); /* may be NULL: what retention did, and whether there is more */
