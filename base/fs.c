@@ -133,21 +133,29 @@ write_all(int fd, struct span bytes)
 	return KW_OK;
 }
 
+/* The folder that path lies in; "." where it names none. */
 static enum kw_err
-sync_folder_of(const char *path)
+folder_of(char folder[PATH_MAX], const char *path, struct kw_why *why)
 {
-	char folder[PATH_MAX];
 	size_t len = strlen(path);
 	const char *slash;
-	int fd, failed;
 
 	while (len > 1 && path[len - 1] == '/')
 		len--;
 	slash = memrchr(path, '/', len);
-	if (slash == NULL)
-		(void)snprintf(folder, sizeof folder, ".");
-	else
-		(void)snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+	if (snprintf(folder, PATH_MAX, "%.*s", slash == NULL || slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path) >= PATH_MAX)
+		return kw_refuse(why, KW_ELIMIT, "%s is too long a path", path);
+	return KW_OK;
+}
+
+static enum kw_err
+sync_folder_of(const char *path)
+{
+	char folder[PATH_MAX];
+	int fd, failed;
+
+	if (folder_of(folder, path, NULL) != KW_OK)
+		return KW_EIO;
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return KW_EIO;
@@ -268,6 +276,12 @@ fs_sync_again(const char *path, struct kw_why *why)
 	return err;
 }
 
+static enum kw_err
+owned_by_another(const char *path, const struct stat *st, struct kw_why *why)
+{
+	return kw_refuse(why, KW_EDENIED, "the folder %s belongs to user %u, we run as %u; chown it or run as its owner", path, (unsigned)st->st_uid, (unsigned)geteuid());
+}
+
 enum kw_err
 fs_folder(const char *path, struct kw_why *why)
 {
@@ -279,11 +293,47 @@ fs_folder(const char *path, struct kw_why *why)
 	if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
 		return kw_refuse(why, KW_EINVAL, "%s is no folder", path);
 	if (st.st_uid != geteuid())
-		return kw_refuse(why, KW_EDENIED, "the folder %s belongs to user %u, we run as %u; chown it or run as its owner", path,
-		                 (unsigned)st.st_uid, (unsigned)geteuid());
+		return owned_by_another(path, &st, why);
 	/* Its name must be on disk as what will stand in it; and whoever made it may have ended before. */
 	if (sync_folder_of(path) != KW_OK && (made || errno == EIO))
 		return kw_refuse(why, KW_EIO, "the folder of %s cannot be synced: %s", path, strerror(errno));
+	return KW_OK;
+}
+
+/* Before it is made. */
+static enum kw_err
+may_make(const char *path, struct kw_why *why)
+{
+	char up[PATH_MAX];
+	struct stat st;
+	enum kw_err err = folder_of(up, path, why);
+
+	if (err != KW_OK || (geteuid() == 0 && strncmp(path, "/var/lib/", 9) == 0))
+		return err;
+	if (stat(up, &st) != 0 && errno == ENOENT)
+		return kw_refuse(why, KW_ENOTFOUND, "the folder %s is missing, and so is %s, where it would be made; make it with: install -d -m 0700 -o %u %s", path, up,
+		                 (unsigned)geteuid(), path);
+	if (access(up, W_OK | X_OK) != 0)
+		return kw_refuse(why, KW_EDENIED, "the folder %s is missing and cannot be made: %s; make it as root with: install -d -m 0700 -o %u %s", path, strerror(errno),
+		                 (unsigned)geteuid(), path);
+	return KW_OK;
+}
+
+enum kw_err
+fs_folder_check(const char *path, struct kw_why *why)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return errno == ENOENT ? may_make(path, why) : kw_refuse(why, errno == EACCES ? KW_EDENIED : KW_EIO, "%s cannot be looked at: %s", path, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return kw_refuse(why, KW_EINVAL, "%s is no folder", path);
+	if (geteuid() == 0)
+		return KW_OK;
+	if (st.st_uid != geteuid())
+		return owned_by_another(path, &st, why);
+	if (access(path, R_OK | W_OK | X_OK) != 0)
+		return kw_refuse(why, KW_EDENIED, "the folder %s cannot be written: %s; give its owner the right to with: chmod u+rwx %s", path, strerror(errno), path);
 	return KW_OK;
 }
 
@@ -291,33 +341,60 @@ static enum kw_err
 make_folder_of(const char *path, struct kw_why *why)
 {
 	char folder[PATH_MAX];
-	const char *slash = strrchr(path, '/');
+	enum kw_err err = folder_of(folder, path, why);
 
-	MUST(slash != NULL);
-	if (snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path) >= (int)sizeof folder)
-		return kw_refuse(why, KW_ELIMIT, "%s is too long a path", path);
+	if (err != KW_OK)
+		return err;
 	return access(folder, F_OK) == 0 ? KW_OK : fs_folder(folder, why);
 }
 
-/* Connecting tells: a socket file that nobody listens on refuses. */
-static enum kw_err
-nobody_listens(const char *path, struct kw_why *why)
+/* Connecting tells: a socket file that nobody listens on refuses. 0, or errno. */
+static int
+reach(const char *path)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	int fd, failed;
 
 	if (strlen(path) >= sizeof at.sun_path)
-		return kw_refuse(why, KW_ELIMIT, "%s is too long a path for a socket", path);
+		return ENAMETOOLONG;
 	memcpy(at.sun_path, path, strlen(path) + 1);
 	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
-		return kw_refuse(why, KW_EIO, "%s cannot be looked at: %s", path, strerror(errno));
+		return errno;
 	failed = connect(fd, (struct sockaddr *)&at, sizeof at) == 0 ? 0 : errno;
 	(void)close(fd);
-	if (failed == ECONNREFUSED || failed == ENOENT)
+	return failed == EAGAIN ? 0 : failed; /* he has many to answer */
+}
+
+bool
+fs_socket_answers(const char *path)
+{
+	return reach(path) == 0;
+}
+
+static enum kw_err
+nobody_listens(const char *path, struct kw_why *why)
+{
+	int failed = reach(path);
+
+	switch (failed) {
+	case ECONNREFUSED:
+	case ENOENT:
 		return KW_OK;
-	if (failed == 0 || failed == EAGAIN)
+	case 0:
 		return kw_refuse(why, KW_EEXISTS, "another program listens on %s; stop that one first, or use another socket", path);
-	return kw_refuse(why, failed == EACCES ? KW_EDENIED : KW_EIO, "%s cannot be taken over: %s", path, strerror(failed));
+	case ENAMETOOLONG:
+		return kw_refuse(why, KW_ELIMIT, "%s is too long a path for a socket", path);
+	case EACCES:
+		return kw_refuse(why, KW_EDENIED, "%s cannot be taken over: %s", path, strerror(failed));
+	default:
+		return kw_refuse(why, KW_EIO, "%s cannot be taken over: %s", path, strerror(failed));
+	}
+}
+
+static enum kw_err
+not_a_socket(const char *path, struct kw_why *why)
+{
+	return kw_refuse(why, KW_EINVAL, "%s is no socket and is left as it is; move it away, or use another socket", path);
 }
 
 enum kw_err
@@ -330,9 +407,25 @@ fs_socket_place(const char *path, struct kw_why *why)
 		return err;
 	if (lstat(path, &st) != 0)
 		return errno == ENOENT ? KW_OK : kw_refuse(why, KW_EIO, "%s cannot be looked at: %s", path, strerror(errno));
-	if (!S_ISSOCK(st.st_mode))
-		return kw_refuse(why, KW_EINVAL, "%s is no socket and is left as it is; move it away, or use another socket", path);
-	return nobody_listens(path, why);
+	return S_ISSOCK(st.st_mode) ? nobody_listens(path, why) : not_a_socket(path, why);
+}
+
+enum kw_err
+fs_socket_check(const char *path, struct kw_why *why)
+{
+	char folder[PATH_MAX];
+	struct stat st;
+	enum kw_err err = folder_of(folder, path, why);
+
+	if (err != KW_OK)
+		return err;
+	if (stat(folder, &st) != 0)
+		return errno == ENOENT ? may_make(folder, why) : kw_refuse(why, errno == EACCES ? KW_EDENIED : KW_EIO, "%s cannot be looked at: %s", folder, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return kw_refuse(why, KW_EINVAL, "%s is no folder", folder);
+	if (access(folder, W_OK | X_OK) != 0)
+		return kw_refuse(why, KW_EDENIED, "no socket can be made in %s: %s; give the daemon's user the right to, or name another socket", folder, strerror(errno));
+	return lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode) ? not_a_socket(path, why) : KW_OK;
 }
 
 /* A process that was killed may have one of its own that ends only just after it, and holds the lock until then. */

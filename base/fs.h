@@ -38,10 +38,19 @@ KW_MUST_USE enum kw_err fs_sync_again(const char *path, struct kw_why *why);
 KW_MUST_USE enum kw_err fs_folder(const char *path, struct kw_why *why);
 
 /*
+ * What would keep us from working in the folder, or from making it where it is missing; nothing is changed. The sentence says what to type. Root looks for
+ * a daemon that runs as somebody else: whose a folder is, and one that is missing below /var/lib, is left to systemd then, which sees to both.
+ */
+KW_MUST_USE enum kw_err fs_folder_check(const char *path, struct kw_why *why);
+
+/*
  * Makes way for a socket at path (absolute): its folder is made (0700) if missing, and what a daemon that is gone left there may be
  * taken by the next bind. KW_EEXISTS: somebody listens there; KW_EINVAL: what lies there is no socket, and stays.
  */
 KW_MUST_USE enum kw_err fs_socket_place(const char *path, struct kw_why *why);
+/* What would keep us from making a socket there, but for somebody who listens there already: that may be the daemon itself. Nothing is changed. */
+KW_MUST_USE enum kw_err fs_socket_check(const char *path, struct kw_why *why);
+bool fs_socket_answers(const char *path); /* somebody listens there, and we may reach him */
 
 /* Exclusive lock on path/lock, held until the returned descriptor is closed. KW_EEXISTS names the process that has held it for a second. */
 KW_MUST_USE enum kw_err fs_lock(int *fd, const char *folder, struct kw_why *why);

@@ -72,15 +72,27 @@ with_unit(uint64_t *out, const char *text, uint64_t lo, uint64_t hi, const struc
 	return KW_OK;
 }
 
+/* As it may be typed: the largest unit up to days that divides it. */
+static void
+put_typed(char out[32], uint64_t ms)
+{
+	static const struct unit units[] = {{"d", MS_A_DAY}, {"h", MS_AN_HOUR}, {"m", MS_A_MINUTE}, {"s", MS_A_SECOND}};
+	size_t i = 0;
+
+	while (i < 3 && ms % units[i].size != 0)
+		i++;
+	(void)snprintf(out, 32, "%llu%s", (unsigned long long)(ms / units[i].size), units[i].name);
+}
+
 enum kw_err
 text_duration_ms(uint64_t *out, const char *text, uint64_t lo_ms, uint64_t hi_ms, const char *what, struct kw_why *why)
 {
 	static const struct unit units[] = {{"s", MS_A_SECOND}, {"m", MS_A_MINUTE}, {"h", MS_AN_HOUR},
 	                                    {"d", MS_A_DAY}, {"w", 7 * MS_A_DAY}, {"y", 365 * MS_A_DAY}};
-	char lo[TEXT_TIME_MAX], hi[TEXT_TIME_MAX], example[2 * TEXT_TIME_MAX + 48];
+	char lo[32], hi[32], example[128];
 
-	text_put_duration(lo, lo_ms);
-	text_put_duration(hi, hi_ms);
+	put_typed(lo, lo_ms);
+	put_typed(hi, hi_ms);
 	(void)snprintf(example, sizeof example, "90s, 10m, 2h, 14d, 2w or 2y, from %s to %s", lo, hi);
 	return with_unit(out, text, lo_ms, hi_ms, units, sizeof units / sizeof units[0], what, example, why);
 }
@@ -240,14 +252,33 @@ text_put_time_utc(char out[TEXT_TIME_MAX], uint64_t ms)
 		(void)snprintf(out, TEXT_TIME_MAX, "(no time)");
 }
 
+static void
+local_time(struct tm *tm, uint64_t ms)
+{
+	time_t seconds = (time_t)((ms < TIME_MS_MAX ? ms : TIME_MS_MAX) / 1000);
+
+	if (localtime_r(&seconds, tm) == NULL)
+		memset(tm, 0, sizeof *tm);
+}
+
 void
 text_put_time_local(char out[TEXT_TIME_MAX], uint64_t ms)
 {
-	time_t seconds = (time_t)((ms < TIME_MS_MAX ? ms : TIME_MS_MAX) / 1000);
 	struct tm tm;
 
-	if (strftime(out, TEXT_TIME_MAX, "%Y-%m-%d %H:%M:%S", localtime_r(&seconds, &tm)) == 0)
+	local_time(&tm, ms);
+	if (strftime(out, TEXT_TIME_MAX, "%Y-%m-%d %H:%M:%S", &tm) == 0)
 		(void)snprintf(out, TEXT_TIME_MAX, "(no time)");
+}
+
+void
+text_put_time_german(char out[TEXT_TIME_MAX], uint64_t ms)
+{
+	struct tm tm;
+
+	local_time(&tm, ms);
+	if (strftime(out, TEXT_TIME_MAX, "%d.%m.%Y %H:%M:%S", &tm) == 0)
+		(void)snprintf(out, TEXT_TIME_MAX, "(keine Zeit)");
 }
 
 void

@@ -37,9 +37,10 @@ KW_MUST_USE enum kw_err text_date(int32_t *out, const char *text, const char *wh
 int64_t text_civil_days(int64_t year, int month, int day);
 
 #define TEXT_TIME_MAX 32
-/* "2026-12-01T00:00:00Z"; and the same on the machine's local zone, "2026-12-01 01:00:00". */
+/* "2026-12-01T00:00:00Z"; and the same on the machine's local zone, "2026-12-01 01:00:00"; as Germans write it, "01.12.2026 01:00:00". */
 void text_put_time_utc(char out[TEXT_TIME_MAX], uint64_t ms);
 void text_put_time_local(char out[TEXT_TIME_MAX], uint64_t ms);
+void text_put_time_german(char out[TEXT_TIME_MAX], uint64_t ms);
 /* "3 s", "14 min", "2 h 05 min", "9 d 3 h": rounded down, for people. */
 void text_put_duration(char out[TEXT_TIME_MAX], uint64_t ms);
 

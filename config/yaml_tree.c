@@ -19,7 +19,10 @@ struct yaml_node {
 	size_t line;
 	const char *key;           /* when it stands in a map */
 	size_t key_line;
-	const char *text;          /* scalars */
+	union {
+		const char *text;          /* scalars */
+		struct yaml_place place;   /* lists and maps */
+	};
 	struct yaml_node *first;   /* lists and maps while they are built */
 	struct yaml_node *last;
 	struct yaml_node *next;
@@ -51,6 +54,7 @@ struct builder {
 	struct open open[DEPTH_MAX];
 	size_t depth;
 	size_t documents;
+	size_t content_end;        /* of the last scalar, or list or map in brackets, that came */
 	struct kw_why *why;
 };
 
@@ -289,8 +293,9 @@ on_scalar(struct builder *b, const yaml_event_t *event, size_t line)
 }
 
 static enum kw_err
-on_open(struct builder *b, enum yaml_kind kind, const yaml_char_t *anchor, const yaml_char_t *tag, size_t line)
+on_open(struct builder *b, enum yaml_kind kind, const yaml_char_t *anchor, const yaml_char_t *tag, const yaml_event_t *event)
 {
+	size_t line = event->start_mark.line + 1;
 	struct yaml_node *n;
 	enum kw_err err;
 
@@ -302,18 +307,27 @@ on_open(struct builder *b, enum yaml_kind kind, const yaml_char_t *anchor, const
 		return kw_refuse(b->why, KW_ELIMIT, "line %zu: more than %d levels of lists and maps", line, DEPTH_MAX);
 	if ((err = add(&n, b, kind, line)) != KW_OK)
 		return err;
+	n->place = (struct yaml_place){
+		.end = event->start_mark.index + 1, /* behind the bracket, should nothing stand in it */
+		.column = event->start_mark.column,
+		.flow = kind == YAML_LIST ? event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE : event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE,
+	};
 	b->open[b->depth++] = (struct open){.at = n};
 	return KW_OK;
 }
 
 /* The list or map is whole: its items become an array. */
 static enum kw_err
-on_close(struct builder *b)
+on_close(struct builder *b, const yaml_event_t *event)
 {
 	struct yaml_node *n = b->open[--b->depth].at;
 	size_t i = 0;
 
 	MUST(n != NULL);
+	if (n->count > 0)
+		n->place.end = b->content_end;
+	if (n->place.flow) /* the end of any other is told only where the next thing begins */
+		b->content_end = event->end_mark.index;
 	if (n->count == 0)
 		return KW_OK;
 	n->kids = take(b->tree, n->count * sizeof *n->kids);
@@ -347,14 +361,15 @@ on_event(struct builder *b, const yaml_event_t *event)
 		return kw_refuse(b->why, KW_EINVAL, "line %zu: the alias *%.64s may not stand here; write the value out", line,
 		                 (const char *)event->data.alias.anchor);
 	case YAML_SCALAR_EVENT:
+		b->content_end = event->end_mark.index;
 		return on_scalar(b, event, line);
 	case YAML_SEQUENCE_START_EVENT:
-		return on_open(b, YAML_LIST, event->data.sequence_start.anchor, event->data.sequence_start.tag, line);
+		return on_open(b, YAML_LIST, event->data.sequence_start.anchor, event->data.sequence_start.tag, event);
 	case YAML_MAPPING_START_EVENT:
-		return on_open(b, YAML_MAP, event->data.mapping_start.anchor, event->data.mapping_start.tag, line);
+		return on_open(b, YAML_MAP, event->data.mapping_start.anchor, event->data.mapping_start.tag, event);
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
-		return on_close(b);
+		return on_close(b, event);
 	default:
 		return KW_OK;
 	}
@@ -457,6 +472,13 @@ yaml_text(const struct yaml_node *n)
 {
 	MUST(n->kind == YAML_SCALAR);
 	return n->text;
+}
+
+struct yaml_place
+yaml_place(const struct yaml_node *n)
+{
+	MUST(n->kind != YAML_SCALAR);
+	return n->place;
 }
 
 size_t

@@ -1,6 +1,7 @@
 /* yaml_want: typed values out of a YAML tree. */
 #include "config/yaml_want.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -19,16 +20,29 @@ kind_word(enum yaml_kind kind)
 	return kw_translate("something else");
 }
 
+/* What stands there instead, for a sentence: the value as it is written, where it is one. */
+static void
+put_instead(char out[128], const struct yaml_node *n)
+{
+	if (yaml_kind(n) == YAML_SCALAR)
+		(void)snprintf(out, 128, "\"%.80s\"", yaml_text(n));
+	else
+		(void)snprintf(out, 128, "%s", kind_word(yaml_kind(n)));
+}
+
 enum kw_err
 yaml_may(const struct yaml_node **out, const struct yaml_node *map, const char *key, enum yaml_kind kind, const char *where, struct kw_why *why)
 {
 	const struct yaml_node *n = yaml_get(map, key);
+	char instead[128];
 
 	*out = NULL;
 	if (n == NULL)
 		return KW_OK;
-	if (yaml_kind(n) != kind)
-		return kw_refuse(why, KW_EINVAL, "line %zu: \"%s\" of %s must be %s", yaml_line(n), key, where, kind_word(kind));
+	if (yaml_kind(n) != kind) {
+		put_instead(instead, n);
+		return kw_refuse(why, KW_EINVAL, "line %zu: \"%s\" of %s is %s, must be %s", yaml_line(n), key, where, instead, kind_word(kind));
+	}
 	if (kind == YAML_SCALAR ? yaml_text(n)[0] == '\0' : yaml_count(n) == 0)
 		return kw_refuse(why, KW_EINVAL, "line %zu: \"%s\" of %s is empty; write what belongs there, or leave the key out", yaml_line(n), key, where);
 	*out = n;
@@ -138,5 +152,22 @@ yaml_one_of(size_t *out, const struct yaml_node *scalar, const char *const *word
 	err = kw_refuse(why, KW_EINVAL, "line %zu: %s is \"%.80s\", must be one of: %s%s%s%s", yaml_line(scalar), what, text, list != NULL ? list : "?",
 	                near != NULL ? kw_translate("; did you mean \"") : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
 	buf_free(&all);
+	return err;
+}
+
+enum kw_err
+yaml_may_log_level(enum log_level *out, const struct yaml_node *map, const char *key, const char *where, struct kw_why *why)
+{
+	const char *words[LOG_DEBUG + 1];
+	const struct yaml_node *scalar;
+	size_t level;
+	enum kw_err err = yaml_may(&scalar, map, key, YAML_SCALAR, where, why);
+
+	if (err != KW_OK || scalar == NULL)
+		return err;
+	for (int i = LOG_ERROR; i <= LOG_DEBUG; i++)
+		words[i] = log_level_name((enum log_level)i);
+	if ((err = yaml_one_of(&level, scalar, words, LOG_DEBUG + 1, key, why)) == KW_OK)
+		*out = (enum log_level)level;
 	return err;
 }

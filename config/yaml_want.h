@@ -2,6 +2,7 @@
 #ifndef KW_CONFIG_YAML_WANT_H
 #define KW_CONFIG_YAML_WANT_H
 
+#include "base/log.h"
 #include "config/yaml_tree.h"
 
 /*
@@ -31,5 +32,7 @@ KW_MUST_USE enum kw_err yaml_want_time(uint64_t *out, const struct yaml_node *ma
 /* The scalar's number among words; else "line N: what is "x", must be one of: …; did you mean "y"?". */
 KW_MUST_USE enum kw_err yaml_one_of(size_t *out, const struct yaml_node *scalar, const char *const *words, size_t n, const char *what,
                                     struct kw_why *why);
+/* How much is logged, by its word. *out is left as it was when the key is missing. */
+KW_MUST_USE enum kw_err yaml_may_log_level(enum log_level *out, const struct yaml_node *map, const char *key, const char *where, struct kw_why *why);
 
 #endif
