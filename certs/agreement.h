@@ -75,6 +75,9 @@ enum agreement_on_change {
 	ON_CHANGE_MOVE, /* they are offered anew under the next */
 };
 
+/* The kinds of partners in the text's words, "police", "city", … by number; NULL behind the last. */
+const char *agreement_kind_word(unsigned i);
+
 /* Topics: the first whose filter matches decides alone. */
 struct agreement_topic { /* plain view, borrowed */
 	const char *filter;
@@ -87,6 +90,7 @@ struct agreement_topic { /* plain view, borrowed */
 	bool has_onward;
 	enum agreement_on_change on_change;
 	uint64_t acknowledge_within_ms; /* 0: nobody must acknowledge */
+	bool reason_required;           /* whoever publishes or reads there says why, to its own node */
 	uint64_t deliver_within_ms;    /* when the sender's node calls a missing confirmation late; default 5 min flash, 1 h urgent, 24 h routine */
 	uint32_t line;                 /* where it stands in the text */
 };

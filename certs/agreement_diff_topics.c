@@ -266,6 +266,8 @@ diff_duty(struct diff *d, const struct place *p)
 		          words_of[p->next->view.on_change][d->german]);
 	diff_listed(d, p, put_acknowledge, "must be acknowledged by", "muss zur Kenntnis genommen werden von");
 	diff_listed(d, p, put_approvers, "must be released by", "muss freigegeben werden von");
+	if ((p->old != NULL && p->old->view.reason_required) != p->next->view.reason_required)
+		say_topic(d, p->filter, "whoever publishes or reads must say why:", "wer veröffentlicht oder liest, muss sagen, warum:", diff_words(d, p->next->view.reason_required ? "yes" : "no", p->next->view.reason_required ? "ja" : "nein"));
 }
 
 static void

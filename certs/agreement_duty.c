@@ -242,6 +242,7 @@ parse_onward(struct reading *r)
 	if ((err = reading_bind_to_purpose(r, r->t->onward, list)) != KW_OK)
 		return err;
 	r->t->view.has_onward = true;
+	r->t->at.onward = (uint32_t)yaml_line(list);
 	for (uint32_t i = 0; i < r->a->partner_count; i++) {
 		if (!r->t->onward[i] || !r->t->read[i])
 			continue;

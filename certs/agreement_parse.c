@@ -16,6 +16,12 @@ const char *const partner_kind_words[KIND_COUNT] = {"police", "city", "civil", "
 #define GRACE_DEFAULT_MS (30 * DAY_MS)
 #define GRACE_MAX_MS (90 * DAY_MS)
 
+const char *
+agreement_kind_word(unsigned i)
+{
+	return i < KIND_COUNT ? partner_kind_words[i] : NULL;
+}
+
 static enum kw_err
 at_line(enum kw_err err, size_t line, struct kw_why *why)
 {
@@ -313,6 +319,7 @@ parse_purposes(struct partner *p, const struct yaml_node *map, const char *where
 		                 where, partner_kind_words[p->kind]);
 	if (yaml_count(list) > PURPOSES_MAX)
 		return kw_refuse(why, KW_ELIMIT, "line %zu: %zu purposes, at most %u are allowed", yaml_line(list), yaml_count(list), PURPOSES_MAX);
+	p->purposes_line = yaml_line(list);
 	p->purposes = calloc(yaml_count(list), sizeof *p->purposes);
 	if (p->purposes == NULL)
 		return no_memory(why);
@@ -505,6 +512,7 @@ parse_coordinator(struct agreement *a, const struct yaml_node *root, struct kw_w
 	if ((err = yaml_want_text(&id, &line, root, "coordinator", kw_translate("the agreement"), why)) != KW_OK)
 		return err;
 	a->coordinator = agreement_node(a, id);
+	a->coordinator_line = line;
 	if (a->coordinator != AGREEMENT_NOBODY)
 		return KW_OK;
 	for (uint32_t i = 0; i < a->node_count; i++)

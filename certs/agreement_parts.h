@@ -42,6 +42,7 @@ struct partner {
 	uint32_t node_count;
 	uint32_t first_node;               /* its nodes stand together: their ids begin alike */
 	size_t line;
+	size_t purposes_line;              /* 0: it names none */
 };
 
 struct node {
@@ -95,11 +96,13 @@ struct topic_rule {
 	struct agreement_topic view;       /* its filter is the one below */
 	char filter[KW_TOPIC_MAX + 1];
 	char purpose[NAME_LEN];            /* "": none */
-	uint8_t *publish;                  /* a flag per partner, as the next four; one piece of memory, this its start */
+	uint8_t *publish;                  /* a flag per partner, as the next five; one piece of memory, this its start */
 	uint8_t *read;
 	uint8_t *approve;
 	uint8_t *onward;
 	uint8_t *acknowledge;
+	uint8_t *barred;                   /* "receive" means it, but it has not committed to the purpose */
+	struct { uint32_t purpose, publish, receive, lane, approve, onward; } at; /* where these keys stand in the text; 0: they do not */
 	struct responsible *line;
 	uint32_t line_count;
 };
@@ -121,6 +124,7 @@ struct agreement {
 	char (*endpoints)[ENDPOINT_LEN_MAX + 1];
 	uint32_t endpoint_count;
 	uint32_t coordinator;              /* node number */
+	size_t coordinator_line;
 	uint64_t coordinator_within_ms;
 	char time_zone[ZONE_NAME_MAX];
 	struct zone *zone;

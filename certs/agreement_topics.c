@@ -96,6 +96,7 @@ parse_lane(struct reading *r)
 		return err;
 	if (n != NULL && (err = yaml_one_of(&which, n, words, KW_LANES, "lane", r->why)) != KW_OK)
 		return err;
+	r->t->at.lane = n != NULL ? (uint32_t)yaml_line(n) : 0;
 	r->t->view.lane = (enum lane)which;
 	r->t->view.deliver_within_ms = within_ms[which];
 	return yaml_may_duration(&r->t->view.deliver_within_ms, r->map, "deliver_within", 1000, 30 * DAY_MS, r->where, r->why);
@@ -143,6 +144,7 @@ parse_purpose(struct reading *r)
 		return err;
 	}
 	(void)snprintf(r->t->purpose, sizeof r->t->purpose, "%s", purpose);
+	r->t->at.purpose = (uint32_t)line;
 	return KW_OK;
 }
 
@@ -233,6 +235,8 @@ reading_bind_to_purpose(struct reading *r, uint8_t *flags, const struct yaml_nod
 		if (r->t->purpose[0] != '\0' && committed(p, r->t->purpose))
 			continue;
 		flags[i] = 0;
+		if (flags == r->t->read)
+			r->t->barred[i] = 1;
 		for (size_t k = 0; k < yaml_count(list); k++)
 			if (strcmp(yaml_text(yaml_item(list, k)), p->id) == 0)
 				return kw_refuse(r->why, KW_EINVAL, "line %zu: %s is to read %s but has not committed to its purpose \"%s\"; add the purpose to the partner, "
@@ -252,17 +256,20 @@ parse_rights(struct reading *r)
 	uint32_t n = r->a->partner_count;
 	enum kw_err err;
 
-	r->t->publish = calloc(5, n);
+	r->t->publish = calloc(6, n);
 	if (r->t->publish == NULL)
 		return no_memory(r->why);
 	r->t->read = r->t->publish + n;
 	r->t->approve = r->t->read + n;
 	r->t->onward = r->t->approve + n;
 	r->t->acknowledge = r->t->onward + n;
+	r->t->barred = r->t->acknowledge + n;
 	if ((err = yaml_want(&publish, r->map, "publish", YAML_LIST, r->where, r->why)) != KW_OK)
 		return err;
 	if ((err = yaml_want(&receive, r->map, "receive", YAML_LIST, r->where, r->why)) != KW_OK)
 		return err;
+	r->t->at.publish = (uint32_t)yaml_line(publish);
+	r->t->at.receive = (uint32_t)yaml_line(receive);
 	if ((err = reading_words(r, r->t->publish, publish, "publish")) != KW_OK)
 		return err;
 	if ((err = reading_words(r, r->t->read, receive, "receive")) != KW_OK)
@@ -335,15 +342,31 @@ parse_release(struct reading *r)
 		return err;
 	if ((err = check_approvers(r, yaml_line(approve))) != KW_OK)
 		return err;
+	r->t->at.approve = (uint32_t)yaml_line(approve);
 	r->t->view.has_release = true;
 	return KW_OK;
+}
+
+static enum kw_err
+parse_reason(struct reading *r)
+{
+	static const char *const words[] = {"optional", "required"};
+	const struct yaml_node *node;
+	size_t word = 0;
+	enum kw_err err;
+
+	if ((err = yaml_may(&node, r->map, "reason", YAML_SCALAR, r->where, r->why)) != KW_OK || node == NULL)
+		return err;
+	err = yaml_one_of(&word, node, words, sizeof words / sizeof words[0], "reason", r->why);
+	r->t->view.reason_required = word == 1;
+	return err;
 }
 
 static enum kw_err
 parse_topic(struct reading *r)
 {
 	static const char *const known[] = {"filter", "schema", "purpose", "publish", "receive", "lane", "keep", "deliver_within", "take_within",
-	                                    "responsible", "on_change", "onward", "acknowledge", "release"};
+	                                    "responsible", "on_change", "onward", "acknowledge", "release", "reason"};
 	enum kw_err err;
 
 	if ((err = yaml_only_keys(r->map, known, COUNT(known), "a topic", r->why)) != KW_OK)
@@ -362,7 +385,7 @@ parse_topic(struct reading *r)
 		return err;
 	if ((err = check_somebody(r)) != KW_OK)
 		return err;
-	if ((err = parse_release(r)) != KW_OK)
+	if ((err = parse_release(r)) != KW_OK || (err = parse_reason(r)) != KW_OK)
 		return err;
 	return reading_duty(r);
 }

@@ -1,8 +1,9 @@
-/* entry: the broker's own entries, an agreement's arrival and how a case stands. */
+/* entry: the broker's own entries, an agreement's arrival, how a case stands, who is suspended. */
 #include "proto/entry.h"
 
 #include <string.h>
 
+#include "base/text.h"
 #include "proto/seal.h"
 
 static const char magic[4] = {'K', 'W', 'E', '1'};
@@ -68,17 +69,17 @@ entry_case_encode(uint8_t out[ENTRY_CASE_MAX], const struct broker_entry *e, con
 }
 
 static enum kw_err
-name_get(char out[KW_NODE_MAX + 1], struct cursor *c, const char *whose, struct kw_why *why)
+name_get(char *out, size_t most, struct cursor *c, const char *of, struct kw_why *why)
 {
 	uint8_t len = cursor_u8(c);
 	const uint8_t *p = cursor_take(c, len);
 
-	if (c->bad || len > KW_NODE_MAX)
-		return kw_refuse(why, KW_EPROTO, "a broker's entry about a case breaks off, or is too long, at the name of the %s", whose);
+	if (c->bad || len > most)
+		return kw_refuse(why, KW_EPROTO, "a broker's entry breaks off, or is too long, at the %s", of);
 	memcpy(out, p, len);
 	out[len] = '\0';
 	if (strlen(out) != len)
-		return kw_refuse(why, KW_EPROTO, "a broker's entry about a case has a zero byte in the name of the %s", whose);
+		return kw_refuse(why, KW_EPROTO, "a broker's entry has a zero byte in the %s", of);
 	return KW_OK;
 }
 
@@ -157,24 +158,89 @@ case_get(struct entry_case *c, struct span in, uint32_t version, struct kw_why *
 		return kw_refuse(why, KW_EPROTO, "a broker's entry about a case has %zu bytes, must have %d to %d", in.len, ENTRY_CASE_MIN, ENTRY_CASE_MAX);
 	rest = cursor_over(span_of(in.p + ENTRY_HEAD_LEN, in.len - ENTRY_HEAD_LEN - KW_SIG_LEN));
 	fields_get(c, &rest);
-	if ((err = name_get(c->owner, &rest, "owner", why)) != KW_OK || (err = name_get(c->next, &rest, "next owner", why)) != KW_OK)
+	if ((err = name_get(c->owner, KW_NODE_MAX, &rest, "name of the owner", why)) != KW_OK ||
+	    (err = name_get(c->next, KW_NODE_MAX, &rest, "name of the next owner", why)) != KW_OK)
 		return err;
 	if (!cursor_done(&rest))
 		return kw_refuse(why, KW_EPROTO, "a broker's entry about a case has %zu bytes too many", cursor_left(&rest));
 	return case_check(c, version, why);
 }
 
+/* ---- suspensions ---- */
+
+size_t
+entry_suspension_encode(uint8_t out[ENTRY_SUSPENSION_MAX], const struct broker_entry *e, const uint8_t sign_secret[64])
+{
+	const struct entry_suspension *s = &e->of_suspension;
+	struct broker_entry check;
+	uint8_t *at = out + ENTRY_HEAD_LEN;
+	size_t len;
+
+	MUST(e->kind == ENTRY_SUSPENSION);
+	MUST(strlen(s->node) <= KW_NODE_MAX && strlen(s->by) <= KW_NODE_MAX && strlen(s->reason) <= KW_SUSPENSION_REASON_MAX);
+	head_put(out, e);
+	at[0] = (uint8_t)s->act;
+	be64_put(at + 1, s->from_ms);
+	be64_put(at + 9, s->until_ms);
+	at += 17;
+	at += name_put(at, s->node);
+	at += name_put(at, s->by);
+	at += name_put(at, s->reason);
+	len = (size_t)(at - out);
+	MUST(seal_sign(at, LABEL_SIGN_CASE, span_of(out, len), sign_secret));
+	MUST(entry_decode(&check, span_of(out, len + KW_SIG_LEN), NULL) == KW_OK);
+	return len + KW_SIG_LEN;
+}
+
+static enum kw_err
+suspension_check(const struct entry_suspension *s, struct kw_why *why)
+{
+	bool begun = s->act == SUSPENSION_BEGUN;
+
+	if (!begun && s->act != SUSPENSION_LIFTED)
+		return kw_refuse(why, KW_EPROTO, "a broker's entry does %u to a suspension, which is not known here", (unsigned)s->act);
+	if (s->until_ms < s->from_ms + begun || s->until_ms - s->from_ms > KW_SUSPENDED_MAX_MS)
+		return kw_refuse(why, KW_EPROTO, "a broker's entry suspends a node from %llu to %llu ms, which is none or more than 72 hours", (unsigned long long)s->from_ms,
+		                 (unsigned long long)s->until_ms);
+	if (node_check(s->node, NULL) != KW_OK || s->by[0] == '\0' || text_unclean_at(span_str(s->by), TEXT_LINE) != SIZE_MAX)
+		return kw_refuse(why, KW_EPROTO, "a broker's entry names \"%.64s\" as a suspended node and \"%.64s\" as who wants it, which cannot be", s->node, s->by);
+	if (begun ? suspension_reason_check(span_str(s->reason), NULL) != KW_OK : s->reason[0] != '\0')
+		return kw_refuse(why, KW_EPROTO, "a broker's entry about the suspension of %s has a reason that cannot be", s->node);
+	return KW_OK;
+}
+
+static enum kw_err
+suspension_get(struct entry_suspension *s, struct span in, struct kw_why *why)
+{
+	struct cursor rest;
+	enum kw_err err;
+
+	if (in.len < ENTRY_SUSPENSION_MIN || in.len > ENTRY_SUSPENSION_MAX)
+		return kw_refuse(why, KW_EPROTO, "a broker's entry about a suspension has %zu bytes, must have %d to %u", in.len, ENTRY_SUSPENSION_MIN, ENTRY_SUSPENSION_MAX);
+	rest = cursor_over(span_of(in.p + ENTRY_HEAD_LEN, in.len - ENTRY_HEAD_LEN - KW_SIG_LEN));
+	s->act = (enum suspension_act)cursor_u8(&rest);
+	s->from_ms = cursor_u64(&rest);
+	s->until_ms = cursor_u64(&rest);
+	if ((err = name_get(s->node, KW_NODE_MAX, &rest, "name of the node", why)) != KW_OK || (err = name_get(s->by, KW_NODE_MAX, &rest, "name of the operator", why)) != KW_OK ||
+	    (err = name_get(s->reason, KW_SUSPENSION_REASON_MAX, &rest, "reason", why)) != KW_OK)
+		return err;
+	if (!cursor_done(&rest))
+		return kw_refuse(why, KW_EPROTO, "a broker's entry about a suspension has %zu bytes too many", cursor_left(&rest));
+	return suspension_check(s, why);
+}
+
 enum kw_err
 entry_decode(struct broker_entry *out, struct span in, struct kw_why *why)
 {
-	struct broker_entry e = {0};
+	struct broker_entry e;
 	enum kw_err err;
 
+	memset(&e, 0, sizeof e);
 	if (in.len < ENTRY_LEN)
 		return kw_refuse(why, KW_EPROTO, "a broker's entry has %zu bytes, must have at least %d", in.len, ENTRY_LEN);
 	if (memcmp(in.p, magic, 4) != 0)
 		return kw_refuse(why, KW_EPROTO, "a broker's entry does not begin with KWE1");
-	if (in.p[4] != ENTRY_AGREEMENT && in.p[4] != ENTRY_CASE)
+	if (in.p[4] != ENTRY_AGREEMENT && in.p[4] != ENTRY_CASE && in.p[4] != ENTRY_SUSPENSION)
 		return kw_refuse(why, KW_EPROTO, "a broker's entry is of kind %u, which is not known here", in.p[4]);
 	if (in.p[4] == ENTRY_AGREEMENT && in.len != ENTRY_LEN)
 		return kw_refuse(why, KW_EPROTO, "a broker's entry about an agreement has %zu bytes, must have %d", in.len, ENTRY_LEN);
@@ -185,6 +251,8 @@ entry_decode(struct broker_entry *out, struct span in, struct kw_why *why)
 	e.version = be32_get(in.p + 13);
 	memcpy(e.agreement_hash, in.p + 17, KW_HASH_LEN);
 	if (e.kind == ENTRY_CASE && (err = case_get(&e.of_case, in, e.version, why)) != KW_OK)
+		return err;
+	if (e.kind == ENTRY_SUSPENSION && (err = suspension_get(&e.of_suspension, in, why)) != KW_OK)
 		return err;
 	*out = e;
 	return KW_OK;

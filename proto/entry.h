@@ -9,6 +9,10 @@
  *   8 number of that notification  8 number that was folded up to  4 entries folded  4 alarms  2 rule  8 until in ms
  *   1 + n owner  1 + n next owner (n = 0: nobody)
  *
+ * Kind 3, a node's suspension ([O-9]), has before its signature:
+ *
+ *   1 act  8 from in ms  8 until in ms  1 + n node  1 + n who ordered it  1 + n reason (n = 0 where it is lifted)
+ *
  * Broker and nodes share it. No I/O, no clock.
  */
 #ifndef KW_PROTO_ENTRY_H
@@ -27,8 +31,12 @@
 #define ENTRY_CASE_HEAD_LEN (ENTRY_HEAD_LEN + 3 + 4 + KW_ID_LEN + KW_HASH_LEN + 8 + 8 + 4 + 4 + 2 + 8)
 #define ENTRY_CASE_MIN (ENTRY_CASE_HEAD_LEN + 2 + 3 + KW_SIG_LEN) /* the shortest node id is "a/b" */
 #define ENTRY_CASE_MAX (ENTRY_CASE_HEAD_LEN + 2 + 2 * KW_NODE_MAX + KW_SIG_LEN)
+#define ENTRY_SUSPENSION_HEAD_LEN (ENTRY_HEAD_LEN + 1 + 8 + 8)
+#define ENTRY_SUSPENSION_MIN (ENTRY_SUSPENSION_HEAD_LEN + 3 + 3 + 1 + KW_SIG_LEN) /* lifted: "a/b", one letter, no reason */
+#define ENTRY_SUSPENSION_MAX (ENTRY_SUSPENSION_HEAD_LEN + 3 + 2 * KW_NODE_MAX + KW_SUSPENSION_REASON_MAX + KW_SIG_LEN)
+#define ENTRY_MAX (ENTRY_SUSPENSION_MAX > ENTRY_CASE_MAX ? ENTRY_SUSPENSION_MAX : ENTRY_CASE_MAX) /* of any kind */
 
-enum entry_kind { ENTRY_AGREEMENT = 1, ENTRY_CASE = 2 };
+enum entry_kind { ENTRY_AGREEMENT = 1, ENTRY_CASE = 2, ENTRY_SUSPENSION = 3 };
 
 enum case_state {        /* wire format too */
 	CASE_WAITING = 1,    /* nobody has it and the broker has not yet said whose turn it is: the coordinator's; never in an entry */
@@ -70,18 +78,35 @@ struct entry_case {
 	char next[KW_NODE_MAX + 1];  /* "": nobody */
 };
 
+enum suspension_act { SUSPENSION_BEGUN = 1, SUSPENSION_LIFTED }; /* wire format */
+
+struct entry_suspension {
+	enum suspension_act act;
+	uint64_t from_ms;            /* when the node's suspension began, whatever was said of it since */
+	uint64_t until_ms;           /* at most KW_SUSPENDED_MAX_MS behind; lifted: the time at which it was */
+	char node[KW_NODE_MAX + 1];
+	char by[KW_NODE_MAX + 1];    /* the operator's name in the agreement; "control": who holds the broker's control socket */
+	char reason[KW_SUSPENSION_REASON_MAX + 1]; /* "" where it is lifted, and never otherwise */
+};
+/* One line of clean text of 1 to KW_SUSPENSION_REASON_MAX bytes. */
+KW_MUST_USE enum kw_err suspension_reason_check(struct span reason, struct kw_why *why);
+
 struct broker_entry {
 	enum entry_kind kind;
 	uint64_t time_ms;
 	uint32_t version;
 	uint8_t agreement_hash[KW_HASH_LEN];
-	struct entry_case of_case;   /* ENTRY_CASE alone */
+	union {
+		struct entry_case of_case;             /* ENTRY_CASE */
+		struct entry_suspension of_suspension; /* ENTRY_SUSPENSION */
+	};
 };
 
 void entry_encode(uint8_t out[ENTRY_LEN], const struct broker_entry *e, const uint8_t sign_secret[64]); /* signs; ENTRY_AGREEMENT */
 /* Signs; ENTRY_CASE, one that entry_decode would take (MUST). Returns the length. */
 size_t entry_case_encode(uint8_t out[ENTRY_CASE_MAX], const struct broker_entry *e, const uint8_t sign_secret[64]);
-/* Shape alone, and what of a case cannot be: KW_EPROTO. *out is whole or untouched. */
+size_t entry_suspension_encode(uint8_t out[ENTRY_SUSPENSION_MAX], const struct broker_entry *e, const uint8_t sign_secret[64]); /* likewise */
+/* Shape alone, and what of a case or a suspension cannot be: KW_EPROTO. *out is whole or untouched. */
 KW_MUST_USE enum kw_err entry_decode(struct broker_entry *out, struct span in, struct kw_why *why);
 /* in has passed entry_decode. */
 KW_MUST_USE bool entry_verify(struct span in, const uint8_t broker_pk[KW_KEY_LEN]);

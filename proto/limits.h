@@ -18,6 +18,7 @@
 #define KW_LANES 3
 
 #define KW_HEADER_MAX 4096      /* bytes of the signed header */
+#define KW_AUDIT_YEARS_MAX 30u  /* that a year's audit records may stay */
 #define KW_TO_MAX 64            /* nodes a sender may name in to[]; more is the topic's whole audience */
 #define KW_BODY_MAX (256u * 1024u)     /* bytes of the sealed body */
 #define KW_OPENED_MAX (8u * 1024u * 1024u) /* bytes of a payload when decompressed */
@@ -54,6 +55,8 @@ static_assert(KW_PART_LEN + KW_SIGNATURES_TEXT_MAX + 1024u <= KW_CONTROL_MAX, "t
 #define KW_CLOCK_SKEW_MS (10ull * 60 * 1000)  /* a publish further off than this is refused */
 #define KW_ID_MEMORY_MS (10ull * 60 * 1000)   /* ids are remembered until expires and this */
 #define KW_OUTBOX_KEEP_MS (7ull * 24 * 3600 * 1000) /* stored items are kept for a new log epoch */
+#define KW_SUSPENDED_MAX_MS (72ull * 3600 * 1000) /* an operator keeps a node out for so long in all, until it was in again for as long */
+#define KW_SUSPENSION_REASON_MAX 200u /* bytes of the reason that everybody is told */
 #define KW_BEAT_MS 10000u       /* a sign of life when nothing else was sent */
 #define KW_SILENT_MS 30000u     /* nothing heard for this long: the connection is given up */
 

@@ -61,6 +61,14 @@ bool payload_may_go_on(enum payload_type type, struct span in);
 KW_MUST_USE enum kw_err payload_to_text(struct buf *out, enum payload_type type, struct span in, const char *language,
                                         bool german, struct kw_why *why);
 
+/*
+ * An alert's polygons and circles as CAP 1.2 writes them ("lat,lon lat,lon …" and "lat,lon km"; section 3.2.4), of the infos that payload_to_text shows
+ * for language, in their order. text is lent for the call. Other schemas have none: KW_OK.
+ */
+typedef void payload_shape_fn(void *self, bool circle, const char *text);
+KW_MUST_USE enum kw_err payload_shapes(enum payload_type type, struct span in, const char *language, payload_shape_fn *tell, void *self,
+                                       struct kw_why *why);
+
 /* Receipts' and voids' payloads, which no person writes. */
 struct receipt_item {
 	uint8_t id[KW_ID_LEN];

@@ -61,6 +61,15 @@ lines_put_title(struct lines *l, const char *before, const char *title)
 	buf_put_u8(l->out, '\n');
 }
 
+static void
+put_time(const struct lines *l, char out[TEXT_TIME_MAX], uint64_t ms)
+{
+	if (l->german)
+		text_put_time_german(out, ms);
+	else
+		text_put_time_local(out, ms);
+}
+
 void
 lines_put_time(struct lines *l, const char *field, const char *value)
 {
@@ -71,7 +80,7 @@ lines_put_time(struct lines *l, const char *field, const char *value)
 		lines_put(l, field, value);
 		return;
 	}
-	text_put_time_local(text, (uint64_t)ms);
+	put_time(l, text, (uint64_t)ms);
 	lines_put(l, field, text);
 }
 
@@ -107,7 +116,7 @@ put_value(struct lines *l, const ProtobufCFieldDescriptor *f, const char *name, 
 		break;
 	case PROTOBUF_C_TYPE_UINT64:
 		if (strcmp(f->name, "at_ms") == 0)
-			text_put_time_local(text, *(const uint64_t *)at);
+			put_time(l, text, *(const uint64_t *)at);
 		else
 			(void)snprintf(text, sizeof text, "%llu", (unsigned long long)*(const uint64_t *)at);
 		break;

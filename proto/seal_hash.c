@@ -25,11 +25,13 @@ static const struct {
 	L(LABEL_WRAP, "wrap"),
 	L(LABEL_STORE, "store"),
 	L(LABEL_BODY_HASH, "body hash"),
+	L(LABEL_AUDIT, "audit"),
 	L(LABEL_SIGN_NOTIFICATION, "sign notification"),
 	L(LABEL_SIGN_AGREEMENT, "sign agreement"),
 	L(LABEL_SIGN_COMMIT, "sign commit"),
 	L(LABEL_SIGN_CASE, "sign case"),
 	L(LABEL_SIGN_KEY, "sign key"),
+	L(LABEL_SIGN_AUDIT, "sign audit"),
 #undef L
 };
 

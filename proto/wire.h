@@ -32,8 +32,9 @@ enum wire_kind { /* wire format */
 enum wire_code { /* why something was refused; wire format */
 	CODE_MALFORMED = 1, CODE_DENIED, CODE_AUDIENCE, CODE_EXPIRED, CODE_CONFLICT, CODE_CLOCK, CODE_RELEASE, CODE_TOO_LARGE,
 	CODE_SLOW_DOWN, CODE_STORE_FULL, CODE_BEHIND, CODE_NO_HELLO, CODE_AGREEMENT_UNKNOWN, CODE_STOPPING,
-	CODE_AGREEMENT_OLD, CODE_REPLACED, CODE_NOT_FOUND, CODE_LANE,
+	CODE_AGREEMENT_OLD, CODE_REPLACED, CODE_NOT_FOUND, CODE_LANE, CODE_SUSPENDED,
 };
+#define CODE_LAST CODE_SUSPENDED
 const char *wire_code_name(enum wire_code code);       /* "slow_down", … */
 bool wire_code_for_good(enum wire_code code);          /* [P-8]: the same bytes will never be taken */
 
@@ -95,7 +96,7 @@ struct wire_refused {
 	enum wire_code code;
 	bool has_id;                           /* about one publish; else about the connection or a request */
 	uint8_t id[KW_ID_LEN];
-	uint32_t wait_ms;                      /* slow_down */
+	uint32_t wait_ms;                      /* slow_down; suspended: what is left of it */
 	char text[512];
 };
 
@@ -124,6 +125,13 @@ enum admin_verb {
 	ADMIN_STATUS = 1, ADMIN_INSTALL, ADMIN_NEW_EPOCH, ADMIN_NODES, ADMIN_STOP,
 	ADMIN_AGREEMENT, /* text: a version's number, or nothing for the newest; answered with a part of the agreement's own text */
 	ADMIN_HEADERS,   /* text: JSON, docs/protocol.md [O-3] */
+	ADMIN_EVENTS,    /* text: JSON, docs/protocol.md [O-5] */
+	ADMIN_TRACE,     /* text: JSON, docs/protocol.md [O-6] */
+	ADMIN_EXPLAIN,   /* text: JSON, docs/protocol.md [O-7] */
+	ADMIN_SUSPEND = 11, /* text: JSON, docs/protocol.md [O-13], as the next */
+	ADMIN_RESUME = 12,
+	ADMIN_BACKUP = 13, /* text: JSON, docs/protocol.md [O-8]; over the control socket alone */
+	ADMIN_AUDIT = 14, /* text: JSON, docs/protocol.md [U-9] */
 };
 struct wire_admin {
 	uint64_t request;

@@ -200,7 +200,7 @@ decode_refused(struct wire_refused *out, const Kurzweg__Refused *m, struct kw_wh
 {
 	enum kw_err err;
 
-	if (m->code < CODE_MALFORMED || m->code > CODE_LANE)
+	if (m->code < CODE_MALFORMED || m->code > CODE_LAST)
 		return kw_refuse(why, KW_EPROTO, "code %u is unknown", m->code);
 	out->code = (enum wire_code)m->code;
 	out->wait_ms = m->wait_ms;
@@ -249,7 +249,7 @@ decode_agreement(struct wire_agreement *out, const Kurzweg__AgreementText *m, st
 static enum kw_err
 decode_admin(struct wire_admin *out, const Kurzweg__Admin *m, struct kw_why *why)
 {
-	if (m->verb < ADMIN_STATUS || m->verb > ADMIN_HEADERS)
+	if (m->verb < ADMIN_STATUS || m->verb > ADMIN_AUDIT)
 		return kw_refuse(why, KW_EPROTO, "request %u is unknown", m->verb);
 	*out = (struct wire_admin){m->request, (enum admin_verb)m->verb, span_from(m->text), span_from(m->sigs), m->part, m->total};
 	if (out->verb == ADMIN_INSTALL)

@@ -24,6 +24,7 @@ static const struct {
 	{CODE_REPLACED, "replaced", false},
 	{CODE_NOT_FOUND, "not_found", true},
 	{CODE_LANE, "lane", true},
+	{CODE_SUSPENDED, "suspended", false},
 };
 
 const char *
