@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "config/yaml_tree.h"
 #include "config/yaml_want.h"
+#include "proto/limits.h"
 
 #define FILE_MAX (64u * 1024u)
 #define IPC_PATH_MAX 100u /* a Unix socket's name has room for 107 bytes */
@@ -56,8 +57,8 @@ read_listen(struct broker_config *c, const struct yaml_node *root, struct kw_why
 		const struct yaml_node *item = yaml_item(list, i);
 
 		if (yaml_kind(item) != YAML_SCALAR || strncmp(yaml_text(item), "tcp://", 6) != 0)
-			return kw_refuse(why, KW_EINVAL, "line %zu: listen wants addresses such as tcp://*:7411 or tcp://192.0.2.1:7411",
-			                 yaml_line(item));
+			return kw_refuse(why, KW_EINVAL, "line %zu: listen has \"%.100s\", must be addresses such as tcp://*:7411 or tcp://192.0.2.1:7411", yaml_line(item),
+			                 yaml_kind(item) == YAML_SCALAR ? yaml_text(item) : "[…]");
 		err = keep(&c->listen[c->listen_count], yaml_text(item), why);
 		if (err != KW_OK)
 			return err;
@@ -113,12 +114,25 @@ read_store(struct broker_config *c, const struct yaml_node *root, struct kw_why 
 }
 
 static enum kw_err
+read_audit(struct broker_config *c, const struct yaml_node *root, struct kw_why *why)
+{
+	static const char *const known[] = {"keep_years"};
+	const struct yaml_node *map;
+	uint64_t years = 1;
+	enum kw_err err = yaml_may(&map, root, "audit", YAML_MAP, "broker.yaml", why);
+
+	if (err == KW_OK && map != NULL)
+		err = yaml_only_keys(map, known, COUNT(known), "audit", why);
+	if (err == KW_OK && map != NULL)
+		err = yaml_want_u64(&years, map, "keep_years", 0, KW_AUDIT_YEARS_MAX, "audit", why);
+	c->audit_keep_years = (uint32_t)years;
+	return err;
+}
+
+static enum kw_err
 read_rest(struct broker_config *c, const struct yaml_node *root, struct kw_why *why)
 {
-	static const char *const levels[] = {"error", "warning", "notice", "info", "debug"};
-	const struct yaml_node *node;
 	uint64_t connections = 8192;
-	size_t level = LOG_NOTICE;
 	enum kw_err err;
 
 	if (yaml_get(root, "connections") != NULL) {
@@ -126,18 +140,15 @@ read_rest(struct broker_config *c, const struct yaml_node *root, struct kw_why *
 		if (err != KW_OK)
 			return err;
 	}
-	err = yaml_may(&node, root, "log", YAML_SCALAR, "broker.yaml", why);
-	if (err == KW_OK && node != NULL)
-		err = yaml_one_of(&level, node, levels, COUNT(levels), "log", why);
 	c->connections = (uint32_t)connections;
-	c->log = (enum log_level)level;
-	return err;
+	c->log = LOG_NOTICE;
+	return yaml_may_log_level(&c->log, root, "log", "broker.yaml", why);
 }
 
 static enum kw_err
 read_root(struct broker_config *c, const struct yaml_node *root, struct kw_why *why)
 {
-	static const char *const known[] = {"agreement", "key", "listen", "control", "store", "connections", "log"};
+	static const char *const known[] = {"agreement", "key", "listen", "control", "store", "audit", "connections", "log"};
 	enum kw_err err;
 
 	if (yaml_kind(root) != YAML_MAP)
@@ -153,6 +164,8 @@ read_root(struct broker_config *c, const struct yaml_node *root, struct kw_why *
 		err = read_control(c, root, why);
 	if (err == KW_OK)
 		err = read_store(c, root, why);
+	if (err == KW_OK)
+		err = read_audit(c, root, why);
 	return err == KW_OK ? read_rest(c, root, why) : err;
 }
 
@@ -182,4 +195,43 @@ free_tree:
 free_text:
 	buf_free(&text);
 	return err;
+}
+
+void
+broker_config_settings(struct settings *out, const struct broker_config *c)
+{
+	struct buf listen = BUF_INIT(64 * 1024);
+	const char *addresses;
+
+	for (uint32_t i = 0; i < c->listen_count; i++)
+		buf_printf(&listen, "%s%s", i > 0 ? ", " : "", c->listen[i]);
+	addresses = buf_text(&listen);
+	*out = (struct settings){.incomplete = addresses == NULL};
+	settings_put(out, "agreement", true, "%s", c->agreement);
+	settings_put(out, "key", false, "%s", c->key);
+	settings_put(out, "listen", false, "%s", addresses != NULL ? addresses : "");
+	settings_put(out, "control", false, "%s", c->control);
+	settings_put(out, "store.path", false, "%s", c->store_path);
+	if (c->store_quota != 0)
+		settings_put(out, "store.quota", true, "%llu bytes", (unsigned long long)c->store_quota);
+	else
+		settings_put(out, "store.quota", true, "80 %% of the disk");
+	settings_put(out, "store.force_filesystem", false, "%s", c->store_force_filesystem ? "true" : "false");
+	settings_put(out, "audit.keep_years", false, "%u", c->audit_keep_years);
+	settings_put(out, "connections", false, "%u", c->connections);
+	settings_put(out, "log", true, "%s", log_level_name(c->log));
+	buf_free(&listen);
+}
+
+void
+broker_config_exchange(struct broker_config *running, struct broker_config *fresh)
+{
+	struct broker_config before = *running;
+
+	running->agreement = fresh->agreement;
+	running->store_quota = fresh->store_quota;
+	running->log = fresh->log;
+	fresh->agreement = before.agreement;
+	fresh->store_quota = before.store_quota;
+	fresh->log = before.log;
 }

@@ -16,8 +16,6 @@
 #include "broker/config.h"
 #include "broker/daemon.h"
 
-const char *argp_program_version = "kurzweg-broker " KW_VERSION;
-
 struct options { const char *config; bool check; };
 
 static const struct argp_option option_table[] = {
@@ -64,7 +62,7 @@ want_descriptors(uint32_t connections)
 	files.rlim_cur = files.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	if (files.rlim_max < connections + 256ull)
-		log_event(LOG_WARNING, "broker.few_descriptors", "limit=%llu connections=%u what=\"raise LimitNOFILE or lower connections\"",
+		log_event(LOG_WARNING, "broker.low_limit", "limit=%llu connections=%u what=\"raise LimitNOFILE or lower connections\"",
 		          (unsigned long long)files.rlim_max, connections);
 }
 
@@ -77,6 +75,7 @@ signals_fd(void)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
 		return -1;
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -94,6 +93,7 @@ main(int argc, char **argv)
 	struct kw_why why;
 	int signals, code;
 
+	argp_program_version = "kurzweg-broker " KW_VERSION; /* libc's own: one of ours would stay hidden from it */
 	argp_err_exit_status = EXIT_USAGE;
 	if (argc > 0)
 		argv[0] = program_invocation_short_name; /* so argp speaks as all other sentences do */
@@ -121,7 +121,7 @@ main(int argc, char **argv)
 	} else {
 		want_descriptors(config.connections);
 		signals = signals_fd();
-		code = signals >= 0 ? daemon_run(&config, signals) : EXIT_FAILED;
+		code = signals >= 0 ? daemon_run(&config, o.config, signals) : EXIT_FAILED;
 		if (signals >= 0)
 			(void)close(signals);
 	}

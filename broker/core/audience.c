@@ -23,6 +23,7 @@ audience_free(struct audience *a)
 	for (uint32_t i = 0; i < a->node_count; i++) {
 		free(a->nodes[i]->sets);
 		free(a->nodes[i]->filters.filters);
+		suspend_free(a->nodes[i]);
 		free(a->nodes[i]);
 	}
 	for (uint32_t i = 0; i < a->set_count; i++) {

@@ -11,7 +11,7 @@
 #include "broker/core/parts.h"
 
 #define EVIDENCE_MAX 64u        /* texts waiting; more of the same within one commit is not more evidence */
-#define OPS_MAX (STORE_BATCH_MAX + 2 * CONTROL_OPS_MAX)
+#define OPS_MAX (STORE_BATCH_MAX + 2 * CONTROL_OPS_MAX + 1u)
 #define SHARE 16u               /* one part in so many of each batch is a lower lane's, if it wants it */
 #define ROOM_MS 500u            /* then what waits has its turn between two batches that make room */
 
@@ -94,6 +94,39 @@ batch_add(struct core *c, enum lane lane)
 	p = pending_at(r, r->count++);
 	memset(p, 0, sizeof *p);
 	return p;
+}
+
+bool
+batch_entry(struct core *c, enum lane lane, uint32_t set, const struct broker_entry *e, struct blob *b, const uint8_t hash[KW_HASH_LEN],
+            uint64_t proof_until_ms)
+{
+	struct case_note *note = calloc(1, sizeof *note + 1);
+	struct pending *p = note != NULL ? batch_add(c, lane) : NULL;
+	struct op_append *a;
+
+	if (p == NULL) {
+		free(note);
+		return false;
+	}
+	note->entry = *e;
+	b->expires_ms = UINT64_MAX;
+	p->note = note;
+	p->conn = CORE_NO_CONN;
+	p->blob = blob_ref(b);
+	p->bytes = blob_bytes(b);
+	p->op.kind = OP_APPEND;
+	a = &p->op.append;
+	a->lane = lane;
+	a->set = (set_no){set};
+	a->sender = (node_no){UINT32_MAX};
+	a->sender_id = agreement_broker(c->agreement)->name;
+	memcpy(a->frame_hash, hash, KW_HASH_LEN);
+	a->entry = true;
+	a->expires_ms = a->body_until_ms = UINT64_MAX;
+	a->proof_until_ms = proof_until_ms;
+	a->head = b->head;
+	c->pending_bytes += p->bytes;
+	return true;
 }
 
 void
@@ -280,6 +313,7 @@ all_that_waits(struct core *c, struct core_time now)
 	n += nodes_and_sets(c, c->ops + n);
 	c->context_count = appends(c, c->ops + n);
 	n += c->context_count;
+	n += suspend_ops(c, c->ops + n);
 	if (change_install_fits(c))
 		n += change_install_ops(c, c->ops + n);
 	if (now.mono_ms >= cursors_due_ms(c) || (c->context_count > 0 && c->dirty_count > 0 && now.mono_ms >= c->dirty_since_ms + CURSOR_ALONG_MS))
@@ -380,6 +414,12 @@ batch_conflict(struct core *c, const char *sender, const uint8_t id[KW_ID_LEN], 
 	               first->log_epoch, lane_name(first->lane), (unsigned long long)first->number);
 }
 
+static bool
+is_suspension(const struct pending *p)
+{
+	return p->note != NULL && p->note->entry.kind == ENTRY_SUSPENSION;
+}
+
 static void
 append_answered(struct core *c, struct pending *p, const struct store_op *op, uint64_t commit_number, struct core_time now)
 {
@@ -404,6 +444,8 @@ append_answered(struct core *c, struct pending *p, const struct store_op *op, ui
 		sweep_appended(c, op->append.set.v, lane, op->at.number);
 		delivery_committed(c, p, now);
 		cases_committed(c, p, now);
+		if (is_suspension(p))
+			suspend_committed(c);
 		if (s != NULL)
 			say_stored(c, s, op);
 		break;
@@ -474,6 +516,8 @@ put_off(struct core *c, struct pending *p, struct core_time now)
 
 	answered(c, p, s);
 	cases_failed(c, p, now);
+	if (is_suspension(p))
+		suspend_failed(c);
 	if (s == NULL || s->stage != STAGE_OPEN)
 		return;
 	session_put_off(s, p->op.append.lane, p->round);

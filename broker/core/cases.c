@@ -381,7 +381,7 @@ cases_committed(struct core *c, const struct pending *p, struct core_time now)
 	const struct case_note *n = p->note;
 	const struct op_append *a = &p->op.append;
 
-	if (n == NULL)
+	if (n == NULL || n->entry.kind == ENTRY_SUSPENSION)
 		return;
 	if (n->entry.kind == ENTRY_CASE) {
 		if (n->entry.of_case.lane == a->lane)
@@ -522,39 +522,6 @@ audience_of(struct core *c, const struct case_rec *r, const struct broker_entry 
 	return audience_intern(&c->audience, t.nodes, t.count, set);
 }
 
-static bool
-add_entry(struct core *c, enum lane lane, uint32_t set, const struct broker_entry *e, struct blob *b, const uint8_t hash[KW_HASH_LEN],
-          uint64_t proof_until_ms)
-{
-	struct case_note *note = calloc(1, sizeof *note + 1);
-	struct pending *p = note != NULL ? batch_add(c, lane) : NULL;
-	struct op_append *a;
-
-	if (p == NULL) {
-		free(note);
-		return false;
-	}
-	note->entry = *e;
-	b->expires_ms = UINT64_MAX;
-	p->note = note;
-	p->conn = CORE_NO_CONN;
-	p->blob = blob_ref(b);
-	p->bytes = blob_bytes(b);
-	p->op.kind = OP_APPEND;
-	a = &p->op.append;
-	a->lane = lane;
-	a->set = (set_no){set};
-	a->sender = (node_no){UINT32_MAX};
-	a->sender_id = agreement_broker(c->agreement)->name;
-	memcpy(a->frame_hash, hash, KW_HASH_LEN);
-	a->entry = true;
-	a->expires_ms = a->body_until_ms = UINT64_MAX;
-	a->proof_until_ms = proof_until_ms;
-	a->head = b->head;
-	c->pending_bytes += p->bytes;
-	return true;
-}
-
 void
 core_stated(struct core *c, const struct broker_entry *e, struct blob *b, const uint8_t hash[KW_HASH_LEN], struct core_time now)
 {
@@ -567,12 +534,12 @@ core_stated(struct core *c, const struct broker_entry *e, struct blob *b, const 
 		return; /* it stays due */
 	t = agreement_topic(c->agreement, r->topic);
 	proof = now.wall_ms + (t != NULL ? t->keep_proof_ms : CLOSED_KEEP_MS);
-	if (!add_entry(c, (enum lane)r->k.lane, set, e, b, hash, proof))
+	if (!batch_entry(c, (enum lane)r->k.lane, set, e, b, hash, proof))
 		return;
 	r->stating = true;
 	book_due(&c->book, r, UINT64_MAX);
 	if (e->of_case.cause == CAUSE_ALARM && r->k.lane != LANE_FLASH)
-		(void)add_entry(c, LANE_FLASH, set, e, b, hash, proof); /* the one in its own lane follows it */
+		(void)batch_entry(c, LANE_FLASH, set, e, b, hash, proof); /* the one in its own lane follows it */
 }
 
 /* ---- what the next batch takes ---- */
@@ -906,6 +873,25 @@ count_one(void *self, struct case_rec *r)
 	n->by_state[r->k.state]++;
 	n->handing_over += r->k.state == CASE_TAKEN && r->k.next != CASE_NOBODY;
 	n->unanswered += r->k.state == CASE_ESCALATED && r->k.alarms > 0;
+}
+
+struct taken { uint32_t node, count; };
+
+static void
+count_taken(void *self, struct case_rec *r)
+{
+	struct taken *t = self;
+
+	t->count += r->k.state == CASE_TAKEN && r->k.owner == t->node;
+}
+
+uint32_t
+core_cases_taken(const struct core *c, uint32_t i)
+{
+	struct taken t = {.node = i};
+
+	book_each(&c->book, count_taken, &t);
+	return t.count;
 }
 
 void

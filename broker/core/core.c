@@ -38,6 +38,7 @@ core_new(struct core **out, const struct core_limits *limits)
 	MUST(limits->batch_appends >= 1 && limits->batch_appends + KW_LANES <= STORE_BATCH_MAX);
 	MUST(limits->cursors_a_batch > KW_LANES && limits->cursors_a_batch <= CONTROL_OPS_MAX / 2);
 	c->limits = *limits;
+	c->suspend.wake_ms = UINT64_MAX;
 	link_init(&c->heard);
 	link_init(&c->spoke);
 	for (int lane = 0; lane < KW_LANES; lane++) {
@@ -68,6 +69,7 @@ core_free(struct core **core)
 		if (c->effects[i].kind == EFFECT_REFUSED)
 			free((char *)(uintptr_t)c->effects[i].refused.text);
 	change_free(c);
+	free(c->suspend.next);
 	batch_free(c);
 	sweep_free(c);
 	cases_free(c);
@@ -212,6 +214,7 @@ core_start(struct core *c, const struct agreement *in_force, struct core_time no
 		err = audience_under(&c->audience, in_force);
 	if (err == KW_OK && in_force != NULL)
 		change_births(c, now);
+	suspend_start(c, now);
 	for (uint32_t i = 0; i < c->audience.set_count && err == KW_OK; i++)
 		for (int lane = 0; lane < KW_LANES; lane++)
 			if (c->tail[lane] > c->audience.sets[i].swept[lane])
@@ -238,15 +241,17 @@ core_tick(struct core *c, struct core_time now)
 	session_tick(c, now);
 	sweep_tick(c, now);
 	cases_tick(c, now);
+	suspend_tick(c, now);
 }
 
 uint64_t
 core_wake_ms(const struct core *c)
 {
-	uint64_t wake = session_wake_ms(c), sweep = sweep_wake_ms(c), batch = batch_wake_ms(c), cases = cases_wake_ms(c);
+	uint64_t wake = session_wake_ms(c), sweep = sweep_wake_ms(c), batch = batch_wake_ms(c), cases = cases_wake_ms(c), suspended = suspend_wake_ms(c);
 
 	wake = sweep < wake ? sweep : wake;
 	wake = cases < wake ? cases : wake;
+	wake = suspended < wake ? suspended : wake;
 	return batch < wake ? batch : wake;
 }
 
@@ -271,6 +276,22 @@ const struct core_counters *core_counters(const struct core *c) { return &c->cou
 uint32_t core_open_count(const struct core *c) { return c->open_count; }
 uint64_t core_pending(const struct core *c, enum lane lane) { return c->pending[lane].count; }
 uint32_t core_node_total(const struct core *c) { return c->audience.node_count; }
+const char *core_node_id(const struct core *c, uint32_t i) { return c->audience.nodes[i]->id; }
+
+uint32_t
+core_set_nodes(const struct core *c, set_no set, const node_no **nodes)
+{
+	if (set.v >= c->audience.set_count)
+		return 0;
+	*nodes = c->audience.sets[set.v].nodes;
+	return c->audience.sets[set.v].count;
+}
+
+bool
+core_node_wants(const struct core *c, uint32_t i, const char *topic)
+{
+	return delivery_wants(c, c->audience.nodes[i], topic);
+}
 
 void
 core_node_info(const struct core *c, uint32_t i, struct core_node_info *out)
@@ -291,6 +312,7 @@ core_node_info(const struct core *c, uint32_t i, struct core_node_info *out)
 			if (newest > out->newest[lane])
 				out->newest[lane] = newest;
 		}
+	out->since_ms = n->left_ms;
 	if (s == NULL)
 		return;
 	out->since_ms = s->since_ms;
@@ -301,5 +323,19 @@ core_node_info(const struct core *c, uint32_t i, struct core_node_info *out)
 		out->waiting[lane] = o->count;
 		out->lagging[lane] = !o->live;
 		out->oldest_ms[lane] = o->count > 0 ? o->items[o->first].since_ms : 0;
+		out->in_flight[lane] = o->sent;
+		out->in_flight_bytes[lane] = o->unacked_bytes;
+		out->window[lane] = o->window;
+		out->taken[lane] = s->in[lane].taken;
+		out->delivered[lane] = o->delivered;
 	}
+}
+
+void
+core_fills(const struct core *c, struct core_fills *out)
+{
+	out->pending_bytes = (struct core_fill){c->pending_bytes, c->limits.pending_bytes};
+	out->queued_bytes = (struct core_fill){c->queued_bytes, c->limits.queue_bytes};
+	out->connections = (struct core_fill){c->open_count, c->limits.conns_max};
+	out->cases = (struct core_fill){c->book.open_count, c->limits.cases_open};
 }

@@ -53,7 +53,7 @@ extern const struct core_limits core_limits_default;
 /* What a broker counts since its start. */
 struct core_counters {
 	uint64_t stored, duplicates, conflicts, delivered, delivered_bare, delivered_bytes, acks, hellos, commits, reads;
-	uint64_t refused[CODE_LANE + 1];        /* by code */
+	uint64_t refused[CODE_LAST + 1];        /* by code */
 };
 
 enum service { SERVICE_SERVING, SERVICE_BEHIND, SERVICE_FORK, SERVICE_LOST, SERVICE_STOPPING };
@@ -77,6 +77,7 @@ void core_load_swept(struct core *c, enum lane lane, set_no set, uint64_t upto);
 void core_load_folded(struct core *c, const uint64_t upto[KW_LANES]);
 KW_MUST_USE enum kw_err core_load_case(struct core *c, const uint8_t id[KW_ID_LEN], struct span bytes, struct kw_why *why);
 /* Versions beside the one in force, for cases that stand under an older one; asked for as long as the core lives. */
+KW_MUST_USE enum kw_err core_load_suspension(struct core *c, node_no node, struct span bytes, struct kw_why *why);
 struct core_versions { const void *self; const struct agreement *(*get)(const void *self, uint32_t version); };
 void core_knows(struct core *c, struct core_versions versions);
 /* The newest version that the store kept, NULL: none yet. Borrowed until another is in force. */
@@ -159,6 +160,24 @@ struct core_install {
 KW_MUST_USE enum kw_err core_install(struct core *c, const struct core_install *i, struct core_time now, struct kw_why *why);
 /* [C-11] KW_ESTATE: one is on its way. */
 KW_MUST_USE enum kw_err core_new_epoch(struct core *c, struct kw_why *why);
+/*
+ * An operator's wish to suspend a node or to let it in again (docs/protocol.md [O-9] to [O-13]). core_suspend looks whether it may be, changes
+ * nothing, and writes the entry to sign: KW_ENOTFOUND, KW_ELIMIT, KW_EINVAL, KW_EAGAIN: another is on its way, KW_ESTATE: not suspended,
+ * or no service. core_suspended takes it signed, with its hash, at once: who is suspended is out from then on; EFFECT_SUSPENSION follows.
+ */
+#define CORE_SUSPEND_MIN_MS 1000u
+struct core_suspend {
+	enum suspension_act act;
+	const char *node, *by;
+	struct span reason;                     /* of SUSPENSION_BEGUN, as the next */
+	uint64_t for_ms;
+};
+KW_MUST_USE enum kw_err core_suspend(struct core *c, const struct core_suspend *ask, struct broker_entry *out, struct core_time now, struct kw_why *why);
+KW_MUST_USE enum kw_err core_suspended(struct core *c, const struct broker_entry *e, struct blob *b, const uint8_t hash[KW_HASH_LEN], struct core_time now,
+                                       struct kw_why *why);
+const struct broker_entry *core_suspension_entry(const struct core *c); /* what EFFECT_SUSPENSION is about */
+/* A node without a session spoke, and it was no hello: true: it is suspended, and hears so. node: under the agreement in force. */
+bool core_keeps_out(struct core *c, uint32_t conn, uint32_t node, struct core_time now);
 void core_sizes(struct core *c, const struct store_sizes *sizes); /* now and then, for [P-5] */
 void core_stopping(struct core *c);
 void core_tick(struct core *c, struct core_time now);
@@ -184,6 +203,8 @@ enum effect_kind {
 	EFFECT_INSTALL_FAILED, /* no room in the store; the old one stays */
 	EFFECT_EPOCH,        /* the new log epoch has begun */
 	EFFECT_SERVICE,      /* core_service is another one now */
+	EFFECT_SUSPENSION,   /* core_suspension_entry stands in the log, or found no room and counts for nothing */
+	EFFECT_SUSPENSION_OVER, /* a node's time is over: it may say hello again */
 	EFFECT_STATE,        /* the broker has something to say about a case: core_statement */
 	EFFECT_DELIVER,
 	EFFECT_READ,
@@ -204,6 +225,8 @@ struct core_effect {
 		struct core_refusal refused;
 		struct { uint32_t first, count; } stored;
 		struct { uint8_t id[KW_ID_LEN]; } state;
+		struct { bool stored; } suspension;
+		struct { uint32_t node; } over;  /* as in core_node_id */
 		struct { uint8_t id[KW_ID_LEN]; struct position at; uint64_t commit; uint32_t index; } again;
 		struct {
 			struct position at;
@@ -258,12 +281,22 @@ struct core_case_counts {
 };
 void core_case_counts(const struct core *c, struct core_case_counts *out);
 
+/* How full is what has a limit (struct core_limits). */
+struct core_fill { uint64_t used, limit; };
+struct core_fills {
+	struct core_fill pending_bytes;         /* taken and waiting for a commit */
+	struct core_fill queued_bytes;          /* committed and kept in memory for readers */
+	struct core_fill connections;
+	struct core_fill cases;                 /* open ones */
+};
+void core_fills(const struct core *c, struct core_fills *out);
+
 #define CORE_NO_CONN UINT32_MAX
 struct core_node_info {
 	const char *id;
 	bool in_agreement;
 	uint32_t conn;                          /* CORE_NO_CONN: not connected */
-	uint64_t since_ms;                      /* monotonic; when its session began */
+	uint64_t since_ms;                      /* monotonic; when its session began; not connected: when it was heard last, 0: not since the start */
 	const char *software;
 	uint32_t filters;
 	uint64_t cursor[KW_LANES];
@@ -271,8 +304,25 @@ struct core_node_info {
 	uint64_t waiting[KW_LANES];             /* in memory for it, sent or not, not acknowledged */
 	bool lagging[KW_LANES];                 /* reads from the log: more waits than is counted */
 	uint64_t oldest_ms[KW_LANES];           /* monotonic; since when the oldest of them is known, 0: none */
+	uint32_t in_flight[KW_LANES];           /* sent and not acknowledged: messages, and their bytes */
+	uint64_t in_flight_bytes[KW_LANES];
+	struct lane_window window[KW_LANES];    /* the most that may be in flight; zeros: not connected */
+	uint64_t taken[KW_LANES];               /* of it, and delivered to it, on this connection */
+	uint64_t delivered[KW_LANES];
 };
 uint32_t core_node_total(const struct core *c);
-void core_node_info(const struct core *c, uint32_t i, struct core_node_info *out); /* i below core_node_total */
+const char *core_node_id(const struct core *c, uint32_t i);             /* i below core_node_total, as in the next */
+void core_node_info(const struct core *c, uint32_t i, struct core_node_info *out);
+struct core_suspension {
+	uint64_t from_ms, until_ms;             /* wall clock */
+	const char *by, *reason;                /* borrowed until the next event */
+};
+bool core_suspension(const struct core *c, uint32_t i, struct core_suspension *out); /* false: it is not suspended. i below core_node_total */
+uint32_t core_suspension_count(const struct core *c);                   /* nodes that are suspended now */
+uint32_t core_cases_taken(const struct core *c, uint32_t i);            /* open ones that it has taken; looks at every case */
+/* The nodes of an audience set, ascending; borrowed until the next event. 0: no such set. Their numbers are those of core_node_info. */
+uint32_t core_set_nodes(const struct core *c, set_no set, const node_no **nodes);
+/* Does its node get what is on topic whole: by its filters, or since it must take or approve it? i below core_node_total. */
+bool core_node_wants(const struct core *c, uint32_t i, const char *topic);
 
 #endif

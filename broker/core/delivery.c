@@ -263,16 +263,22 @@ delivery_recalled(struct core *c, const struct position *where)
 	}
 }
 
+bool
+delivery_wants(const struct core *c, const struct node_rec *n, const char *topic)
+{
+	if (n->filters.filter_count == 0)
+		return true;
+	for (uint32_t i = 0; i < n->filters.filter_count; i++)
+		if (filter_matches(n->filters.filters[i], topic))
+			return true;
+	return n->under_agreement != AGREEMENT_NOBODY && (agreement_is_responsible(c->agreement, topic, n->under_agreement) ||
+	                                                  agreement_must_approve(c->agreement, topic, n->under_agreement));
+}
+
 static bool
 subscribed(const struct core *c, const struct node_rec *n, const struct blob *b)
 {
-	if (n->filters.filter_count == 0 || b->entry || b->receipt || b->topic == NULL)
-		return true;
-	for (uint32_t i = 0; i < n->filters.filter_count; i++)
-		if (filter_matches(n->filters.filters[i], b->topic))
-			return true;
-	return n->under_agreement != AGREEMENT_NOBODY && (agreement_is_responsible(c->agreement, b->topic, n->under_agreement) ||
-	                                                  agreement_must_approve(c->agreement, b->topic, n->under_agreement));
+	return n->filters.filter_count == 0 || b->entry || b->receipt || b->topic == NULL || delivery_wants(c, n, b->topic);
 }
 
 static enum wire_mark
@@ -309,6 +315,7 @@ deliver(struct core *c, struct session *s, enum lane lane, struct core_effect *o
 		c->counters.delivered_bare++;
 	c->counters.delivered_bytes += i->bytes;
 	o->unacked_bytes += i->bytes;
+	o->delivered++;
 	o->last_sent = i->number;
 	o->sent++;
 	forget_bytes(c, i);

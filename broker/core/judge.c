@@ -283,6 +283,7 @@ accept(struct core *c, struct session *s, const struct core_publication *p, uint
 	a->wraps = span_of(p->blob->wraps, p->blob->wraps_len);
 	c->pending_bytes += wait->bytes;
 	s->in[h->lane].messages++;
+	s->in[h->lane].taken++;
 	s->in[h->lane].bytes += wait->bytes;
 }
 

@@ -24,6 +24,7 @@ struct node_rec {
 	char id[KW_NODE_MAX + 1];
 	uint32_t under_agreement;              /* its number there, or AGREEMENT_NOBODY */
 	uint32_t conn;                         /* its session, or CORE_NO_CONN */
+	uint64_t left_ms;                      /* monotonic; when it was heard last before its session ended, 0: it had none since the start */
 	uint64_t cursor[KW_LANES];
 	uint64_t birth[KW_LANES];              /* nothing up to it was meant for this node */
 	struct failed failed[KW_LANES];
@@ -31,6 +32,7 @@ struct node_rec {
 	bool in_dirty_list;
 	bool has_last_stored;
 	uint8_t last_stored[KW_ID_LEN];
+	struct suspension *suspension;         /* the newest one, or what of it counts still; NULL: none */
 	struct wire_subscribe filters;         /* memory of the node's own */
 	bool filters_dirty;
 	set_no *sets;                          /* ascending */
@@ -83,6 +85,7 @@ struct out_lane {                          /* one reader's lane: delivery.c */
 	uint64_t queued;                       /* every number up to it is in the ring, was sent, or is not for this reader */
 	uint64_t last_sent;
 	uint64_t unacked_bytes;
+	uint64_t delivered;                    /* on this connection */
 	struct lane_window window;
 	bool live;                             /* new commits go straight into the ring */
 	bool reading;                          /* EFFECT_READ is out */
@@ -91,6 +94,7 @@ struct out_lane {                          /* one reader's lane: delivery.c */
 struct in_lane {
 	uint32_t messages;                     /* publishes without an answer */
 	uint64_t bytes;
+	uint64_t taken;                        /* on this connection */
 	bool put_off;                          /* one was refused for now: so is what comes of its round or an earlier one */
 	uint32_t round;                        /* the newest that something of was put off */
 };
@@ -117,7 +121,7 @@ struct case_note {                         /* what of a publication, or of the b
 	uint64_t expires_ms;
 	bool counted;                          /* its case waits for it */
 	uint8_t about[KW_ID_LEN];
-	struct broker_entry entry;             /* ENTRY_CASE: it is one of the broker's */
+	struct broker_entry entry;             /* ENTRY_CASE, ENTRY_SUSPENSION: it is one of the broker's */
 	char topic[];
 };
 
@@ -144,6 +148,9 @@ struct epoch { uint32_t number; uint64_t start[KW_LANES]; };
 struct coming { uint32_t version; uint64_t before[KW_LANES]; }; /* a version of the agreement, and the lanes' tails before it */
 
 enum change { CHANGE_NONE, CHANGE_WAITS, CHANGE_UNDER_WAY };
+
+enum suspend_way { SUSPEND_NONE, SUSPEND_WAITS, SUSPEND_UNDER_WAY };
+#define SUSPENSION_BYTES_MAX 512u
 
 struct core {
 	struct core_limits limits;
@@ -216,6 +223,17 @@ struct core {
 	uint32_t epoch_next;                   /* its number */
 	uint32_t epoch_heard;                  /* the newest that a node named */
 
+	/* suspensions: suspend.c */
+	struct {
+		enum suspend_way way;
+		uint32_t node;                 /* of the one on its way, as the next three */
+		struct broker_entry entry;     /* it stays behind it */
+		struct suspension *next;
+		uint8_t bytes[SUSPENSION_BYTES_MAX]; /* what the batch under way writes */
+		uint32_t held_count;           /* nodes that are suspended now */
+		uint64_t wake_ms;              /* when the first of them is over; UINT64_MAX: none is suspended */
+	} suspend;
+
 	/* retention: sweep.c */
 	struct { uint32_t set; enum lane lane; } *sweeps; /* ring of what may have something to sweep */
 	uint32_t sweep_first, sweep_count, sweep_cap;
@@ -279,6 +297,7 @@ KW_MUST_USE enum kw_err session_filters(struct node_rec *n, uint32_t count, char
 /* delivery.c */
 void delivery_begin(struct core *c, struct session *s, enum lane lane, uint64_t after, struct lane_window window);
 void delivery_end(struct core *c, struct session *s);
+bool delivery_wants(const struct core *c, const struct node_rec *n, const char *topic); /* its filters, and what it must take or approve */
 void delivery_committed(struct core *c, const struct pending *p, struct core_time now); /* its op holds position and commit */
 void delivery_ack(struct core *c, struct session *s, enum lane lane, uint64_t number);
 void delivery_recalled(struct core *c, const struct position *at);   /* whoever it waits for gets it bare */
@@ -288,6 +307,8 @@ KW_MUST_USE enum kw_err batch_init(struct core *c);
 void batch_free(struct core *c);
 struct pending *batch_add(struct core *c, enum lane lane); /* zeroed; NULL: out of memory */
 void batch_undo(struct core *c, enum lane lane);           /* takes the last one added back */
+/* An entry of the broker's own, for all of the set; takes a reference of b. False: out of memory. */
+bool batch_entry(struct core *c, enum lane lane, uint32_t set, const struct broker_entry *e, struct blob *b, const uint8_t hash[KW_HASH_LEN], uint64_t proof_until_ms);
 void batch_dirty(struct core *c, uint32_t node, struct core_time now);
 void batch_evidence(struct core *c, const char *fmt, ...) KW_PRINTF(2, 3);
 #define BATCH_CONFLICT_TEXT "another notification of yours has this id; both are kept as evidence"
@@ -328,6 +349,17 @@ void cases_ops_done(struct core *c, const struct store_batch *b, bool ok, struct
 void cases_node_back(struct core *c, uint32_t node, struct core_time now);
 void cases_agreement(struct core *c, struct core_time now); /* another is in force */
 uint64_t cases_body_needed(const struct set_rec *s, enum lane lane); /* bodies from this number on stay; UINT64_MAX: none must */
+
+/* suspend.c */
+bool suspend_keeps_out(const struct core *c, uint32_t node);   /* node_no, as in the next */
+void suspend_refuse(struct core *c, uint32_t conn, uint32_t node, struct core_time now); /* tells it so: suspend_keeps_out holds */
+void suspend_start(struct core *c, struct core_time now);
+void suspend_tick(struct core *c, struct core_time now);
+uint64_t suspend_wake_ms(const struct core *c);
+uint32_t suspend_ops(struct core *c, struct store_op *ops);    /* behind the batch's appends; at most one */
+void suspend_committed(struct core *c);                        /* the entry on its way stands in the log */
+void suspend_failed(struct core *c);                           /* it found no room */
+void suspend_free(struct node_rec *n);
 
 /* sweep.c */
 void sweep_appended(struct core *c, uint32_t set, enum lane lane, uint64_t number);

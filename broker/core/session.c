@@ -48,8 +48,10 @@ close_down(struct core *c, struct session *s, enum core_stage stage)
 	s->stage = stage;
 	delivery_end(c, s);
 	link_remove(&s->spoke);
-	if (c->audience.nodes[s->node]->conn == s->conn)
+	if (c->audience.nodes[s->node]->conn == s->conn) {
 		c->audience.nodes[s->node]->conn = CORE_NO_CONN;
+		c->audience.nodes[s->node]->left_ms = s->heard_ms;
+	}
 	MUST(c->open_count > 0);
 	c->open_count--;
 }
@@ -316,6 +318,10 @@ core_hello(struct core *c, uint32_t conn, uint32_t node, const struct wire_hello
 	}
 	if (h->protocol != 1) {
 		effect_refuse(c, conn, CODE_MALFORMED, NULL, 0, "protocol %u is not spoken here, only 1", h->protocol);
+		return;
+	}
+	if (suspend_keeps_out(c, no)) { /* [O-11] whatever it says of the log counts for nothing */
+		suspend_refuse(c, conn, no, now);
 		return;
 	}
 	hear_epoch(c, h);

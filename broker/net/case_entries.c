@@ -23,7 +23,7 @@ case_entries_state(const struct relay_parts *parts, const uint8_t id[KW_ID_LEN])
 	s = span_of(bytes, entry_case_encode(bytes, &e, secret_keys_sign(parts->keys)));
 	b = carrier_of_entry(s);
 	if (b == NULL) {
-		log_event(LOG_ERROR, "broker.no_memory", "what=case"); /* it stays due */
+		log_event(LOG_ERROR, "broker.no_memory", "for=case"); /* it stays due */
 		return;
 	}
 	entry_hash(hash, s);

@@ -339,14 +339,42 @@ gate_send(struct gate *g, uint32_t conn, struct span control, zmq_msg_t *frame)
 	if (c == NULL)
 		return GATE_GONE;
 	if (zmq_send(g->socket, c->id, c->id_len, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
-	    zmq_send(g->socket, control.p, control.len, (frame != NULL ? ZMQ_SNDMORE : 0) | ZMQ_DONTWAIT) >= 0 &&
+	    (control.len == 0 || zmq_send(g->socket, control.p, control.len, (frame != NULL ? ZMQ_SNDMORE : 0) | ZMQ_DONTWAIT) >= 0) &&
 	    (frame == NULL || zmq_msg_send(frame, g->socket, ZMQ_DONTWAIT) >= 0))
 		return GATE_SENT;
 	full = errno == EAGAIN;
 	if (full)
-		log_peer(LOG_WARNING, "gate.not_reading", "peer=%s", c->name);
+		log_peer(LOG_WARNING, "gate.not_reading", c->name, "address=%s", c->address);
 	gate_table_remove(&g->table, c);
 	return full ? GATE_FULL : GATE_GONE;
+}
+
+bool
+gate_owes_enough(const struct gate *g, uint32_t conn)
+{
+	const struct gate_conn *c = gate_table_at(&g->table, conn);
+
+	return c != NULL && owed_bytes(c->key_state->owed) >= GATE_OWED_MAX;
+}
+
+enum gate_sent
+gate_answer(struct gate *g, uint32_t conn, struct span control)
+{
+	struct gate_conn *c = gate_table_at(&g->table, conn);
+	enum gate_sent sent;
+	zmq_msg_t whole;
+
+	if (c == NULL)
+		return GATE_GONE;
+	if (c->key_state->owed == NULL)
+		c->key_state->owed = owed_new();
+	if (c->key_state->owed == NULL || owed_message(&whole, c->key_state->owed, control) != KW_OK) {
+		gate_table_remove(&g->table, c);
+		return GATE_FULL;
+	}
+	sent = gate_send(g, conn, span_of(NULL, 0), &whole);
+	(void)zmq_msg_close(&whole);
+	return sent;
 }
 
 void
@@ -367,7 +395,7 @@ gate_strike(struct gate *g, uint32_t conn, uint64_t mono_ms)
 		return;
 	k->strikes = 0;
 	k->silent_until_ms = mono_ms + STRIKE_MS;
-	log_peer(LOG_WARNING, "gate.silenced", "peer=%s strikes=%d for_s=%u", c->name, STRIKES, STRIKE_MS / 1000);
+	log_peer(LOG_WARNING, "gate.silenced", c->name, "address=%s strikes=%d for_s=%u", c->address, STRIKES, STRIKE_MS / 1000);
 }
 
 void

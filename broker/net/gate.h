@@ -56,8 +56,16 @@ void gate_monitor_receive(struct gate *g); /* when gate_monitor has something, o
 long gate_wait_ms(const struct gate *g);   /* -1: for ever */
 
 enum gate_sent { GATE_SENT, GATE_GONE /* no such peer any more; the connection is forgotten */, GATE_FULL /* likewise: it does not read */ };
-/* frame NULL: none; else moved from on GATE_SENT. */
+/* frame NULL: none; else moved from on GATE_SENT. control empty: frame is the whole message, a control one that many get. */
 enum gate_sent gate_send(struct gate *g, uint32_t conn, struct span control, zmq_msg_t *frame);
+
+/*
+ * An answer to an operator: bytes are copied, and counted until the network has them. Who has GATE_OWED_MAX of them waiting, over all connections of
+ * its key, does not read: gate_owes_enough, and it is to be answered nothing before it does. GATE_FULL: there was no memory either.
+ */
+#define GATE_OWED_MAX (1024u * 1024u)
+enum gate_sent gate_answer(struct gate *g, uint32_t conn, struct span control);
+bool gate_owes_enough(const struct gate *g, uint32_t conn);
 
 /* [C-4] Counts one; the third within a minute silences the peer for a minute. */
 void gate_strike(struct gate *g, uint32_t conn, uint64_t mono_ms);

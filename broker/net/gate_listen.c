@@ -3,12 +3,16 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <netdb.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include "base/log.h"
+#include "base/text.h"
 
 #define RESERVE 64 /* for the operator's connections, for what is opened now and then, and for those that come while we look */
 
@@ -42,9 +46,13 @@ static enum kw_err
 refuse(const char *endpoint, struct kw_why *why)
 {
 	if (errno == EADDRINUSE)
-		return kw_refuse(why, KW_EEXISTS, "listen: %s is taken by another program; choose another port or stop that program", endpoint);
+		return kw_refuse(why, KW_EEXISTS, "listen: %s is taken by another program; choose another port or stop that program (\"ss -ltnp\" shows it)", endpoint);
 	if (errno == EINVAL || errno == EPROTONOSUPPORT || errno == ENODEV)
 		return kw_refuse(why, KW_EINVAL, "listen: \"%s\" is no address to listen on; write tcp://*:7411 or tcp://192.0.2.1:7411", endpoint);
+	if (errno == EADDRNOTAVAIL)
+		return kw_refuse(why, KW_EIO, "listen: %s is no address of this machine; \"ip address\" shows those that are, tcp://*:7411 is all of them", endpoint);
+	if (errno == EACCES)
+		return kw_refuse(why, KW_EDENIED, "listen: the port of %s is for root alone; choose one from 1024 on", endpoint);
 	return kw_refuse(why, KW_EIO, "listen: %s: %s", endpoint, zmq_strerror(errno));
 }
 
@@ -68,6 +76,52 @@ gate_listen_open(struct gate_listen *l, void *socket, const char *const *endpoin
 	return KW_OK;
 }
 
+static bool
+is_port(const char *text)
+{
+	uint64_t port;
+
+	return strcmp(text, "*") == 0 || text_u64(&port, text, 0, UINT16_MAX, "", NULL) == KW_OK;
+}
+
+/* As libzmq takes it with IPv6: "*" is every address of both kinds. *list is for freeaddrinfo; KW_ENOTFOUND: nothing in numbers; KW_EINVAL: no port. */
+static enum kw_err
+addresses_of(struct addrinfo **list, const char *endpoint)
+{
+	const struct addrinfo want = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	const char *at = endpoint + strlen("tcp://"), *colon = strrchr(at, ':');
+	char host[128];
+
+	if (colon == NULL || colon == at || !is_port(colon + 1))
+		return KW_EINVAL;
+	if (strcmp(colon + 1, "*") == 0 || strcmp(colon + 1, "0") == 0)
+		return KW_ENOTFOUND;
+	if (at[0] == '[' && colon[-1] == ']')
+		(void)snprintf(host, sizeof host, "%.*s", (int)(colon - at - 2), at + 1);
+	else
+		(void)snprintf(host, sizeof host, "%.*s", (int)(colon - at), at);
+	return getaddrinfo(strcmp(host, "*") == 0 ? "::" : host, colon + 1, &want, list) == 0 ? KW_OK : KW_ENOTFOUND;
+}
+
+enum kw_err
+gate_listen_check(const char *endpoint, struct kw_why *why)
+{
+	struct addrinfo *list;
+	enum kw_err err = strncmp(endpoint, "tcp://", 6) == 0 ? addresses_of(&list, endpoint) : KW_EINVAL;
+	int fd, on = 1;
+
+	errno = EINVAL;
+	if (err != KW_OK)
+		return err == KW_ENOTFOUND ? KW_OK : refuse(endpoint, why);
+	fd = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 && bind(fd, list->ai_addr, list->ai_addrlen) != 0)
+		err = refuse(endpoint, why);
+	if (fd >= 0)
+		(void)close(fd);
+	freeaddrinfo(list);
+	return err;
+}
+
 static void
 stop_listening(struct gate_listen *l)
 {
@@ -75,7 +129,7 @@ stop_listening(struct gate_listen *l)
 		if (l->bound[i] && zmq_unbind(l->socket, l->at[i]) == 0)
 			l->bound[i] = false;
 	l->open = false;
-	log_event(LOG_WARNING, "gate.few_descriptors", "in_use_max=%d what=\"no further connections until some of them end; raise LimitNOFILE, or look who opens so many\"",
+	log_event(LOG_ERROR, "gate.few_descriptors", "in_use_max=%d what=\"no further connections until some of them end; raise LimitNOFILE, or look who opens so many\"",
 	          l->most);
 }
 

@@ -24,6 +24,11 @@ struct gate_listen {
 
 /* KW_EEXISTS: an address is taken; KW_EINVAL: it is none; KW_EIO. */
 KW_MUST_USE enum kw_err gate_listen_open(struct gate_listen *l, void *socket, const char *const *endpoints, uint32_t count, struct kw_why *why);
+/*
+ * What would keep us from listening there, without listening: KW_EEXISTS: it is taken, maybe by the broker that runs already; KW_EINVAL; KW_EIO. An address
+ * that says an interface, or leaves the port open, is let be.
+ */
+KW_MUST_USE enum kw_err gate_listen_check(const char *endpoint, struct kw_why *why);
 /* To be called when connections came or went, and every GATE_LISTEN_AGAIN_MS while gate_listen_is_open says no. */
 void gate_listen_look(struct gate_listen *l);
 bool gate_listen_is_open(const struct gate_listen *l);

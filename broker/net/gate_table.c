@@ -33,6 +33,7 @@ gate_table_free(struct gate_table *t)
 	HASH_CLEAR(hh, t->keys);
 	for (struct gate_key *k = next; k != NULL; k = next) {
 		next = k->hh.next;
+		owed_free(&k->owed);
 		free(k);
 	}
 	free(t->at);

@@ -9,12 +9,14 @@
 #include "base/err.h"
 #include "base/span.h"
 #include "broker/core/list.h"
+#include "broker/net/gate_owed.h"
 #include "certs/agreement.h"
 
 struct gate_key {                    /* one CURVE key that has come in: strikes outlive its connections */
 	uint8_t key[KW_KEY_LEN];
 	uint32_t strikes;
 	uint64_t first_strike_ms, silent_until_ms;
+	struct owed *owed;               /* answers that wait for any of its connections; NULL: there was none yet */
 	UT_hash_handle hh;
 };
 

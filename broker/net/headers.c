@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json_ask.h"
 #include "base/json_memory.h"
 #include "base/text.h"
 #include "proto/frame.h"
@@ -18,29 +19,18 @@
 /* ---- the request ---- */
 
 static enum kw_err
-want_number(uint64_t *out, const json_t *v, const char *key, struct kw_why *why)
-{
-	if (!json_is_integer(v) || json_integer_value(v) < 0)
-		return kw_refuse(why, KW_EINVAL, "%s must be a whole number", key);
-	*out = (uint64_t)json_integer_value(v);
-	return KW_OK;
-}
-
-static enum kw_err
 take_key(struct headers_ask *a, const char *key, const json_t *v, struct kw_why *why)
 {
 	if (strcmp(key, "lane") == 0)
 		return json_is_string(v) && lane_of(&a->lane, json_string_value(v)) ? KW_OK : kw_refuse(why, KW_EINVAL, "lane must be flash, urgent or routine");
 	if (strcmp(key, "after") == 0)
-		return want_number(&a->after, v, key, why);
+		return json_ask_number(&a->after, v, INT64_MAX, key, why);
 	if (strcmp(key, "from_ms") == 0)
-		return want_number(&a->from_ms, v, key, why);
+		return json_ask_number(&a->from_ms, v, INT64_MAX, key, why);
 	if (strcmp(key, "to_ms") == 0)
-		return want_number(&a->to_ms, v, key, why);
-	if (strcmp(key, "receipts") == 0) {
-		a->receipts = json_is_true(v);
-		return json_is_boolean(v) ? KW_OK : kw_refuse(why, KW_EINVAL, "receipts must be true or false");
-	}
+		return json_ask_number(&a->to_ms, v, INT64_MAX, key, why);
+	if (strcmp(key, "receipts") == 0)
+		return json_ask_flag(&a->receipts, v, key, why);
 	if (strcmp(key, "topic") != 0)
 		return kw_refuse(why, KW_EINVAL, "the key \"%.32s\" is not known in a request for headers", key);
 	if (!json_is_string(v))
@@ -73,15 +63,12 @@ take_keys(struct headers_ask *a, json_t *doc, struct kw_why *why)
 enum kw_err
 headers_ask_read(struct headers_ask *out, struct span text, struct kw_why *why)
 {
-	json_error_t error;
 	json_t *doc;
-	enum kw_err err;
+	enum kw_err err = json_ask_load(&doc, text, ASK_MAX, why);
 
 	memset(out, 0, sizeof *out);
-	if (text.len > ASK_MAX)
-		return kw_refuse(why, KW_ELIMIT, "the request has %zu bytes, at most %u are allowed", text.len, ASK_MAX);
-	doc = json_loadb((const char *)text.p, text.len, JSON_REJECT_DUPLICATES, &error);
-	err = json_is_object(doc) ? take_keys(out, doc, why) : kw_refuse(why, KW_EPROTO, "the request is no JSON object");
+	if (err == KW_OK)
+		err = take_keys(out, doc, why);
 	json_decref(doc);
 	return err;
 }
@@ -176,8 +163,8 @@ find_start(uint64_t *after, struct reading *r)
 
 /* ---- the answer ---- */
 
-static json_t *
-row_json(const struct header *h, const struct position *at, uint64_t stored_ms)
+json_t *
+headers_row(const struct header *h, const struct position *at, uint64_t stored_ms)
 {
 	char id[37], time[TEXT_TIME_MAX];
 	json_t *o, *to = json_array();
@@ -228,7 +215,7 @@ take_one(struct reading *r, const struct seen *s)
 	if (s->entry || ms < r->ask->from_ms || ms >= r->ask->to_ms || !is_wanted(r->ask, &s->header))
 		return KW_OK;
 	r->bytes += 640 + 2 * strlen(s->header.topic) + s->header.to_count * (KW_NODE_MAX + 4u);
-	return json_array_append_new(r->rows, row_json(&s->header, &s->at, ms)) == 0 ? KW_OK : KW_ENOMEM;
+	return json_array_append_new(r->rows, headers_row(&s->header, &s->at, ms)) == 0 ? KW_OK : KW_ENOMEM;
 }
 
 /* What the page needs is copied out, so that the store's reader is free before it is asked for commits. */
@@ -279,14 +266,17 @@ answer(struct buf *out, const struct reading *r)
 	return whole && buf_ok(out) ? KW_OK : KW_ENOMEM;
 }
 
-static bool
-spend(struct headers_budget *b)
+bool
+headers_spend(struct headers_budget *b, uint32_t pages)
 {
 	uint64_t second = clock_mono_ms() / 1000;
 
 	if (b->second != second)
 		*b = (struct headers_budget){.second = second};
-	return b->pages++ < HEADERS_PAGES_A_SECOND;
+	if (b->pages + pages > HEADERS_PAGES_A_SECOND)
+		return false;
+	b->pages += pages;
+	return true;
 }
 
 enum kw_err
@@ -297,7 +287,7 @@ headers_put(struct buf *out, struct headers_budget *budget, const struct relay *
 	struct seen *page;
 	enum kw_err err = KW_OK;
 
-	if (!spend(budget))
+	if (!headers_spend(budget, 1))
 		return kw_refuse(why, KW_EAGAIN, "more than %u pages of headers were asked for in this second; ask again in the next", HEADERS_PAGES_A_SECOND);
 	entries = calloc(HEADERS_PAGE, sizeof *entries);
 	page = calloc(HEADERS_PAGE, sizeof *page);

@@ -5,6 +5,8 @@
 #ifndef KW_BROKER_HEADERS_H
 #define KW_BROKER_HEADERS_H
 
+#include <jansson.h>
+
 #include "base/err.h"
 #include "base/span.h"
 #include "broker/net/relay.h"
@@ -21,6 +23,11 @@ struct headers_ask {
 	char topic[KW_TOPIC_MAX + 1];  /* a filter; "" takes in all */
 	bool receipts;                 /* delivered, opened and rejected too */
 };
+
+/* So many pages of this second's; false: they are used up. */
+bool headers_spend(struct headers_budget *budget, uint32_t pages);
+/* What a signed header says, with its place and when it was stored; NULL: out of memory. */
+json_t *headers_row(const struct header *h, const struct position *at, uint64_t stored_ms);
 
 /* {"lane":"urgent","from_ms":…,"to_ms":…,"after":0,"topic":"request/#","receipts":false}, strictly. KW_EPROTO, KW_EINVAL, KW_ELIMIT. */
 KW_MUST_USE enum kw_err headers_ask_read(struct headers_ask *out, struct span text, struct kw_why *why);

@@ -84,6 +84,12 @@ on_case(void *self, const uint8_t id[KW_ID_LEN], struct span bytes, struct kw_wh
 	return core_load_case(((struct loading *)self)->core, id, bytes, why);
 }
 
+static enum kw_err
+on_suspension(void *self, node_no node, struct span bytes, struct kw_why *why)
+{
+	return core_load_suspension(((struct loading *)self)->core, node, bytes, why);
+}
+
 static const struct agreement *
 version_of(const void *self, uint32_t version)
 {
@@ -96,5 +102,5 @@ loading_begin(struct loading *l)
 	core_knows(l->core, (struct core_versions){l->chain, version_of});
 	return (struct store_load){.self = l, .state = on_state, .epoch = on_epoch, .agreement = on_agreement, .node = on_node, .set = on_set,
 	                           .cursor = on_cursor, .last_stored = on_last_stored, .subscribe = on_subscribe, .swept = on_swept,
-	                           .folded = on_folded, .one_case = on_case};
+	                           .folded = on_folded, .one_case = on_case, .suspension = on_suspension};
 }

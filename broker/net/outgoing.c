@@ -58,7 +58,7 @@ send_bytes(struct relay *r, uint32_t conn, struct span control, zmq_msg_t *frame
 static void
 no_memory(struct relay *r, uint32_t conn, const char *what)
 {
-	log_event(LOG_ERROR, "broker.no_memory", "what=%s", what);
+	log_event(LOG_ERROR, "broker.no_memory", "for=%s", what);
 	core_closed(r->parts.core, conn);
 	if (r->parts.gate != NULL)
 		gate_forget(r->parts.gate, conn);
@@ -78,6 +78,42 @@ relay_send(struct relay *r, uint32_t conn, const struct wire_msg *m)
 		core_sent(r->parts.core, conn, relay_now());
 }
 
+void
+relay_answer(struct relay *r, uint32_t conn, const struct wire_msg *m)
+{
+	struct outgoing *o = &r->out;
+
+	buf_reset(&o->control);
+	if (wire_encode(&o->control, m) != KW_OK)
+		no_memory(r, conn, "answer");
+	else if (gate_answer(r->parts.gate, conn, buf_span(&o->control)) != GATE_SENT)
+		core_closed(r->parts.core, conn);
+}
+
+void
+relay_send_shared(struct relay *r, uint32_t conn, zmq_msg_t *whole)
+{
+	if (send_bytes(r, conn, span_of(NULL, 0), whole))
+		core_sent(r->parts.core, conn, relay_now());
+	(void)zmq_msg_close(whole);
+}
+
+void
+relay_remember(struct relay *r, uint32_t conn, enum wire_code code, const uint8_t id[KW_ID_LEN], const char *text)
+{
+	const char *sender = r->parts.gate != NULL ? gate_name(r->parts.gate, conn) : "?";
+	const struct header *h = memcmp(r->heard.id, id, KW_ID_LEN) == 0 && strcmp(r->heard.sender, sender) == 0 ? &r->heard : NULL;
+
+	refusals_add(&r->refusals, sender, id, code, text, h, clock_wall_ms());
+}
+
+void
+relay_refusal_stands(struct relay *r, uint32_t conn, enum wire_code code, const uint8_t *id)
+{
+	if (r->parts.book != NULL && r->parts.gate != NULL)
+		audit_book_refused(r->parts.book, gate_name(r->parts.gate, conn), code, id, clock_wall_ms());
+}
+
 static void
 send_refused(struct relay *r, const struct core_effect *e)
 {
@@ -88,6 +124,9 @@ send_refused(struct relay *r, const struct core_effect *e)
 	m.refused.has_id = e->refused.has_id;
 	memcpy(m.refused.id, e->refused.id, KW_ID_LEN);
 	(void)strncpy(m.refused.text, e->refused.text, sizeof m.refused.text - 1);
+	if (e->refused.has_id)
+		relay_remember(r, e->conn, e->refused.code, e->refused.id, m.refused.text);
+	relay_refusal_stands(r, e->conn, e->refused.code, e->refused.has_id ? e->refused.id : NULL);
 	relay_send(r, e->conn, &m);
 	if (e->refused.code == CODE_REPLACED && r->parts.gate != NULL)
 		gate_in_use(r->parts.gate, e->conn, false); /* its place is anybody's who needs one */
@@ -150,7 +189,7 @@ send_welcome(struct relay *r, uint32_t conn)
 	gate_in_use(r->parts.gate, conn, true);
 	core_welcome(r->parts.core, conn, &m.welcome, relay_now());
 	relay_send(r, conn, &m);
-	log_event(LOG_INFO, "session.begin", "node=%s", gate_name(r->parts.gate, conn));
+	log_peer(LOG_INFO, "session.begin", gate_name(r->parts.gate, conn), "address=%s", gate_address(r->parts.gate, conn));
 }
 
 static void
@@ -185,13 +224,15 @@ relay_answers(struct relay *r)
 		case EFFECT_STORED_AGAIN: send_stored_again(r, &e); break;
 		case EFFECT_BEAT: send_beat(r, e.conn); break;
 		case EFFECT_DROP:
-			log_event(LOG_INFO, "session.end", "node=%s", gate_name(r->parts.gate, e.conn));
+			log_peer(LOG_INFO, "session.end", gate_name(r->parts.gate, e.conn), "address=%s", gate_address(r->parts.gate, e.conn));
 			gate_forget(r->parts.gate, e.conn);
 			break;
 		case EFFECT_INSTALLED: relay_installed(r); break;
 		case EFFECT_INSTALL_FAILED: relay_install_failed(r); break;
 		case EFFECT_EPOCH: relay_epoch_begun(r); break;
 		case EFFECT_SERVICE: say_service(r); break;
+		case EFFECT_SUSPENSION: relay_suspension_stands(r, e.suspension.stored); break;
+		case EFFECT_SUSPENSION_OVER: relay_suspension_over(r, e.over.node); break;
 		case EFFECT_STATE: case_entries_state(&r->parts, e.state.id); break;
 		case EFFECT_DELIVER:
 		case EFFECT_READ: MUST(false); break;
@@ -333,13 +374,17 @@ take_answers(struct relay *r)
 	struct committed c;
 
 	while (commit_thread_take(r->parts.commits, &c)) {
+		struct core_time now = relay_now();
+
 		if (c.err == KW_OK && c.batch->has_commit && !keep_tree(&r->out, c.batch))
 			c.err = kw_refuse(&c.why, KW_ENOMEM, "out of memory for a commit's paths");
 		if (c.err == KW_EFULL)
-			log_peer(LOG_ERROR, "store.full", "why=\"%s\"", c.why.text);
+			log_peer(LOG_ERROR, "store.full", NULL, "why=\"%s\"", c.why.text);
 		else if (c.err != KW_OK)
 			log_event(LOG_ERROR, "store.lost", "why=\"%s\"", c.why.text);
-		core_committed(r->parts.core, c.batch, c.err, relay_now());
+		if (c.err == KW_OK && c.batch->has_commit)
+			pace_note(&r->pace, now.mono_ms, c.took_us);
+		core_committed(r->parts.core, c.batch, c.err, now);
 		relay_answers(r);
 	}
 }
@@ -371,6 +416,7 @@ ask_sizes(struct relay *r, uint64_t now_ms)
 	r->sizes_asked_ms = now_ms;
 	r->parts.store->ops->sizes(r->parts.store, &sizes);
 	core_sizes(r->parts.core, &sizes);
+	filling_note(&r->filling, now_ms, sizes.used_bytes, sizes.disk_free_bytes);
 	err = r->parts.store->ops->scrub(r->parts.store, SCRUB_RECORDS, &why);
 	if (err == KW_EIO)
 		relay_read_failed(r, &why);

@@ -28,6 +28,8 @@ relay_new(struct relay **out, const struct relay_parts *parts)
 		return KW_ENOMEM;
 	r->parts = *parts;
 	r->started_ms = clock_mono_ms();
+	pace_begin(&r->pace, r->started_ms);
+	refusals_init(&r->refusals, clock_wall_ms());
 	if (outgoing_init(&r->out) != KW_OK) {
 		free(r);
 		return KW_ENOMEM;
@@ -44,6 +46,8 @@ relay_free(struct relay **relay)
 	if (r == NULL)
 		return;
 	outgoing_free(&r->out);
+	texts_free(&r->texts);
+	refusals_free(&r->refusals);
 	agreement_free(&r->install.next);
 	buf_free(&r->install.text);
 	buf_free(&r->install.sigs);
@@ -60,6 +64,9 @@ relay_open_gate(struct relay *r, struct gate *gate)
 
 const struct relay_parts *relay_parts_of(const struct relay *r) { return &r->parts; }
 uint64_t relay_started_ms(const struct relay *r) { return r->started_ms; }
+const struct pace *relay_pace(const struct relay *r) { return &r->pace; }
+const struct filling *relay_filling(const struct relay *r) { return &r->filling; }
+const struct refusals *relay_refusals(const struct relay *r) { return &r->refusals; }
 bool relay_idle(const struct relay *r) { return core_quiet(r->parts.core); }
 bool relay_lost(const struct relay *r) { return core_service(r->parts.core) == SERVICE_LOST; }
 
@@ -83,6 +90,9 @@ refuse(struct relay *r, uint32_t conn, enum wire_code code, const uint8_t *id, c
 	if (id != NULL)
 		memcpy(m.refused.id, id, KW_ID_LEN);
 	(void)strncpy(m.refused.text, text, sizeof m.refused.text - 1);
+	if (id != NULL)
+		relay_remember(r, conn, code, id, text);
+	relay_refusal_stands(r, conn, code, id); /* while the connection still has its name */
 	relay_send(r, conn, &m);
 }
 
@@ -90,7 +100,7 @@ refuse(struct relay *r, uint32_t conn, enum wire_code code, const uint8_t *id, c
 static void
 malformed(struct relay *r, uint32_t conn, const char *text)
 {
-	log_peer(LOG_WARNING, "peer.malformed", "peer=%s why=\"%s\"", gate_name(r->parts.gate, conn), text);
+	log_peer(LOG_WARNING, "peer.malformed", gate_name(r->parts.gate, conn), "why=\"%s\"", text);
 	refuse(r, conn, CODE_MALFORMED, NULL, text);
 	gate_strike(r->parts.gate, conn, clock_mono_ms());
 }
@@ -133,7 +143,7 @@ on_publish(struct relay *r, const struct gate_message *m, struct span wraps, uin
 	struct store_found found;
 	bool known;
 	uint8_t hash[KW_HASH_LEN];
-	struct header h;
+	struct header *h = &r->heard;
 	struct kw_why why;
 	struct frame f;
 	struct blob *b;
@@ -143,19 +153,19 @@ on_publish(struct relay *r, const struct gate_message *m, struct span wraps, uin
 		return;
 	}
 	if (frame_parse(&f, span_of(zmq_msg_data(m->frame), zmq_msg_size(m->frame)), FRAME_WHOLE, &why) != KW_OK ||
-	    header_decode(&h, f.header, &why) != KW_OK) {
+	    header_decode(h, f.header, &why) != KW_OK) {
 		malformed(r, m->conn, why.text);
 		return;
 	}
-	b = carrier_of_publish(m->frame, wraps, &h, &f);
+	b = carrier_of_publish(m->frame, wraps, h, &f);
 	if (b == NULL) {
-		core_put_off(r->parts.core, m->conn, h.lane, round);
-		refuse(r, m->conn, CODE_SLOW_DOWN, h.id, "the broker is short of memory");
+		core_put_off(r->parts.core, m->conn, h->lane, round);
+		refuse(r, m->conn, CODE_SLOW_DOWN, h->id, "the broker is short of memory");
 		return;
 	}
 	seal_frame_hash(hash, &f);
-	if (look_up(r, m->conn, &h, &found, &known, now)) {
-		p = (struct core_publication){.header = &h, .round = round, .frame_hash = hash, .blob = b, .known = known ? &found : NULL};
+	if (look_up(r, m->conn, h, &found, &known, now)) {
+		p = (struct core_publication){.header = h, .round = round, .frame_hash = hash, .blob = b, .known = known ? &found : NULL};
 		core_publish(r->parts.core, m->conn, &p, now);
 	}
 	blob_unref(&b);
@@ -164,26 +174,14 @@ on_publish(struct relay *r, const struct gate_message *m, struct span wraps, uin
 static void
 on_agreement_get(struct relay *r, uint32_t conn, uint32_t version, uint32_t part)
 {
-	const struct agreement *a = agreement_chain_get(r->parts.chain, version);
-	struct wire_msg m = {.kind = WIRE_AGREEMENT};
-	struct span text;
+	zmq_msg_t message;
 
-	if (a == NULL) {
-		refuse(r, conn, CODE_NOT_FOUND, NULL, "this version of the agreement is not known here");
-		return;
+	switch (texts_message(&r->texts, &message, r->parts.chain, version, part)) {
+	case KW_OK: relay_send_shared(r, conn, &message); break;
+	case KW_ENOTFOUND: refuse(r, conn, CODE_NOT_FOUND, NULL, "this version of the agreement is not known here"); break;
+	case KW_EINVAL: malformed(r, conn, "a part of the agreement that lies behind its end"); break;
+	default: refuse(r, conn, CODE_SLOW_DOWN, NULL, "the broker is short of memory"); break;
 	}
-	text = agreement_text(a);
-	if (part >= part_count(text.len)) {
-		malformed(r, conn, "a part of the agreement that lies behind its end");
-		return;
-	}
-	m.agreement.version = version;
-	m.agreement.part = part;
-	m.agreement.total = (uint32_t)text.len;
-	m.agreement.text = part_cut(text, part);
-	if (part_is_last(part, text.len))
-		m.agreement.sigs = agreement_chain_signatures(r->parts.chain, version);
-	relay_send(r, conn, &m);
 }
 
 static void
@@ -209,6 +207,8 @@ from_node(struct relay *r, const struct gate_message *m, const struct wire_msg *
 		on_hello(r, m->conn, m->peer->node, &w->hello, now);
 		return;
 	}
+	if (stage == STAGE_NO_HELLO && core_keeps_out(c, m->conn, m->peer->node, now))
+		return;
 	if (stage == STAGE_NO_HELLO && w->kind != WIRE_PUBLISH) { /* of a publish the core says more */
 		refuse(r, m->conn, CODE_NO_HELLO, NULL, "say hello first");
 		return;
@@ -397,11 +397,12 @@ relay_installed(struct relay *r)
 	const struct agreement *in_force = core_agreement(r->parts.core);
 	bool first = agreement_chain_newest(r->parts.chain) == NULL;
 	struct span sigs = buf_span(&r->install.sigs);
-	char fingerprint[KEY_FINGERPRINT_MAX];
+	char fingerprint[KEY_FINGERPRINT_MAX], version[16];
 	struct kw_why why;
 	enum kw_err err;
 
 	agreement_fingerprint(fingerprint, in_force);
+	(void)snprintf(version, sizeof version, "%u", agreement_version(in_force));
 	err = first ? agreement_chain_add_first(r->parts.chain, &r->install.next, sigs, fingerprint, &why)
 	            : agreement_chain_add_next(r->parts.chain, &r->install.next, sigs, &why);
 	MUST(err == KW_OK); /* verified before it was committed */
@@ -409,6 +410,7 @@ relay_installed(struct relay *r)
 	if (r->parts.gate != NULL)
 		gate_agreement(r->parts.gate, in_force);
 	log_event(LOG_NOTICE, "agreement.in_force", "version=%u fingerprint=\"%s\"", agreement_version(in_force), fingerprint);
+	audit_book_event(r->parts.book, "agreement", version, fingerprint, clock_wall_ms());
 	install_over(r, KW_OK, "");
 }
 
@@ -422,8 +424,11 @@ void
 relay_epoch_begun(struct relay *r)
 {
 	struct relay_done done = r->epoch_done;
+	char epoch[16];
 
-	log_event(LOG_NOTICE, "log.new_epoch", "epoch=%u", core_log_epoch(r->parts.core));
+	(void)snprintf(epoch, sizeof epoch, "%u", core_log_epoch(r->parts.core));
+	log_event(LOG_NOTICE, "broker.new_epoch", "log_epoch=%u", core_log_epoch(r->parts.core));
+	audit_book_event(r->parts.book, "log_epoch", epoch, NULL, clock_wall_ms());
 	r->epoch_done = (struct relay_done){NULL, NULL};
 	if (done.call != NULL)
 		done.call(done.self, KW_OK, "");

@@ -6,8 +6,11 @@
 #define KW_BROKER_RELAY_H
 
 #include "base/err.h"
+#include "base/filling.h"
 #include "broker/core/core.h"
+#include "broker/net/audit_book.h"
 #include "broker/net/gate.h"
+#include "broker/net/pace.h"
 #include "broker/net/zap.h"
 #include "broker/store/commit_thread.h"
 #include "broker/store/store.h"
@@ -15,6 +18,7 @@
 #include "certs/keys.h"
 
 struct relay;
+struct refusals;
 
 struct relay_parts {                 /* all borrowed */
 	struct core *core;
@@ -24,6 +28,7 @@ struct relay_parts {                 /* all borrowed */
 	struct commit_thread *commits;
 	struct agreement_chain *chain;
 	const struct secret_keys *keys;
+	struct audit_book *book;         /* NULL: nothing is recorded */
 };
 
 KW_MUST_USE enum kw_err relay_new(struct relay **out, const struct relay_parts *parts);
@@ -52,8 +57,12 @@ void relay_new_epoch(struct relay *r, struct relay_done done);
 typedef void (*relay_admin)(void *self, uint32_t conn, const struct wire_admin *admin, bool operator);
 void relay_on_admin(struct relay *r, void *self, relay_admin call);
 void relay_send(struct relay *r, uint32_t conn, const struct wire_msg *m);
+void relay_answer(struct relay *r, uint32_t conn, const struct wire_msg *m); /* to an operator: gate_answer */
 
 const struct relay_parts *relay_parts_of(const struct relay *r);
 uint64_t relay_started_ms(const struct relay *r); /* monotonic */
+const struct pace *relay_pace(const struct relay *r);       /* of commits */
+const struct filling *relay_filling(const struct relay *r); /* of the store and its disk */
+const struct refusals *relay_refusals(const struct relay *r); /* what was refused lately: refusals.h */
 
 #endif

@@ -8,9 +8,10 @@
 #include "base/clock.h"
 #include "base/json_memory.h"
 #include "base/text.h"
+#include "broker/net/audit_book.h"
+#include "broker/net/node_pages.h"
+#include "broker/net/suspending.h"
 #include "proto/commit.h"
-
-#define NODES_SHOWN 400u /* so that an answer always fits one message; nodes_left_off tells of the others */
 
 void
 status_tick(struct status *s, const struct relay *r, uint64_t mono_ms)
@@ -45,50 +46,6 @@ static json_t *
 number(uint64_t n)
 {
 	return json_integer((json_int_t)n);
-}
-
-static json_t *
-node_json(const struct relay *r, uint32_t i, uint64_t now)
-{
-	const struct relay_parts *p = relay_parts_of(r);
-	json_t *o = json_object(), *lanes = json_object();
-	struct core_node_info n;
-
-	core_node_info(p->core, i, &n);
-	json_object_set_new(o, "id", json_string(n.id));
-	json_object_set_new(o, "in_agreement", json_boolean(n.in_agreement));
-	json_object_set_new(o, "connected", json_boolean(n.conn != CORE_NO_CONN));
-	if (n.conn != CORE_NO_CONN) {
-		json_object_set_new(o, "since_ms", number(now - n.since_ms));
-		json_object_set_new(o, "address", json_string(p->gate != NULL ? gate_address(p->gate, n.conn) : ""));
-		json_object_set_new(o, "software", json_string(n.software));
-	}
-	json_object_set_new(o, "filters", number(n.filters));
-	for (int lane = 0; lane < KW_LANES; lane++) {
-		json_t *l = json_object();
-
-		json_object_set_new(l, "cursor", number(n.cursor[lane]));
-		json_object_set_new(l, "newest", number(n.newest[lane]));
-		json_object_set_new(l, "waiting", number(n.waiting[lane]));
-		json_object_set_new(l, "behind", json_boolean(n.conn != CORE_NO_CONN ? n.lagging[lane] : n.newest[lane] > n.cursor[lane]));
-		json_object_set_new(l, "oldest_unread_ms", n.oldest_ms[lane] != 0 ? number(now - n.oldest_ms[lane]) : json_null());
-		json_object_set_new(lanes, lane_name((enum lane)lane), l);
-	}
-	json_object_set_new(o, "lanes", lanes);
-	return o;
-}
-
-static void
-put_nodes(json_t *root, const struct relay *r)
-{
-	json_t *list = json_array();
-	uint32_t total = core_node_total(relay_parts_of(r)->core);
-	uint64_t now = clock_mono_ms();
-
-	for (uint32_t i = 0; i < total && i < NODES_SHOWN; i++)
-		json_array_append_new(list, node_json(r, i, now));
-	json_object_set_new(root, "nodes", list);
-	json_object_set_new(root, "nodes_left_off", number(total > NODES_SHOWN ? total - NODES_SHOWN : 0));
 }
 
 static void
@@ -134,8 +91,10 @@ put_lanes(json_t *root, const struct status *s, const struct core *c, const stru
 }
 
 static void
-put_commit(json_t *root, const struct core *c)
+put_commit(json_t *root, const struct relay *r)
 {
+	const struct core *c = relay_parts_of(r)->core;
+	struct pace_look pace;
 	uint8_t hash[KW_HASH_LEN];
 	char text[2 * KW_HASH_LEN + 1];
 	json_t *o = json_object();
@@ -147,6 +106,10 @@ put_commit(json_t *root, const struct core *c)
 		json_object_set_new(o, "time_ms", number(be64_get(core_commit(c) + 12)));
 		json_object_set_new(o, "hash", json_string(text));
 	}
+	pace_look(&pace, relay_pace(r), clock_mono_ms());
+	json_object_set_new(o, "per_second", json_real(pace.over_ms > 0 ? (double)pace.count * 1000.0 / (double)pace.over_ms : 0));
+	json_object_set_new(o, "took_us_median", number(pace.median_us));
+	json_object_set_new(o, "took_us_max", number(pace.max_us));
 	json_object_set_new(root, "commit", o);
 }
 
@@ -157,7 +120,7 @@ put_counters(json_t *root, const struct relay *r)
 	const struct core_counters *k = core_counters(p->core);
 	json_t *o = json_object(), *refused = json_object();
 
-	for (int code = CODE_MALFORMED; code <= CODE_LANE; code++)
+	for (int code = CODE_MALFORMED; code <= CODE_LAST; code++)
 		json_object_set_new(refused, wire_code_name((enum wire_code)code), number(k->refused[code]));
 	json_object_set_new(o, "stored", number(k->stored));
 	json_object_set_new(o, "duplicates", number(k->duplicates));
@@ -190,6 +153,8 @@ put_cases(json_t *root, const struct core *c)
 	core_case_counts(c, &n);
 	for (int s = CASE_WAITING; s <= CASE_LAPSED; s++)
 		json_object_set_new(o, case_state_name((enum case_state)s), number(n.by_state[s]));
+	json_object_set_new(o, "open", number((uint64_t)n.by_state[CASE_WAITING] + n.by_state[CASE_OFFERED] + n.by_state[CASE_ESCALATED] + n.by_state[CASE_TAKEN]));
+	json_object_set_new(o, "overdue", number(n.by_state[CASE_ESCALATED])); /* nobody took it in its turn */
 	json_object_set_new(o, "handing_over", number(n.handing_over));
 	json_object_set_new(o, "unanswered", number(n.unanswered));
 	json_object_set_new(root, "cases", o);
@@ -205,48 +170,113 @@ put_service(json_t *root, const struct core *c, const struct store_sizes *sizes)
 }
 
 static void
+put_store(json_t *root, const struct relay *r, const struct store_sizes *sizes)
+{
+	static const char *const whats[] = {"", "quota", "disk"};
+	json_t *o = json_object(), *fills = json_null();
+	struct filling_left left;
+
+	filling_look(&left, relay_filling(r), sizes->quota_bytes);
+	if (left.what != FILLING_NOTHING) {
+		fills = json_object();
+		json_object_set_new(fills, "what", json_string(whats[left.what]));
+		json_object_set_new(fills, "left_ms", number(left.left_ms < INT64_MAX ? left.left_ms : INT64_MAX));
+	}
+	json_object_set_new(o, "used_bytes", number(sizes->used_bytes));
+	json_object_set_new(o, "quota_bytes", number(sizes->quota_bytes));
+	json_object_set_new(o, "disk_free_bytes", number(sizes->disk_free_bytes));
+	json_object_set_new(o, "disk_bytes", number(sizes->disk_bytes));
+	json_object_set_new(o, "disk_full", json_boolean(sizes->disk_full));
+	json_object_set_new(o, "fills", fills);
+	json_object_set_new(o, "entries", number(sizes->entries[0] + sizes->entries[1] + sizes->entries[2]));
+	json_object_set_new(root, "store", o);
+}
+
+static void
+put_fill(json_t *root, const char *name, const struct core_fill *f)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "used", number(f->used));
+	json_object_set_new(o, "limit", number(f->limit));
+	json_object_set_new(root, name, o);
+}
+
+static void
+put_queues(json_t *root, const struct core *c)
+{
+	struct core_fills f;
+	json_t *o = json_object();
+
+	core_fills(c, &f);
+	put_fill(o, "publish_bytes", &f.pending_bytes);
+	put_fill(o, "deliver_bytes", &f.queued_bytes);
+	put_fill(o, "connections", &f.connections);
+	put_fill(o, "cases", &f.cases);
+	json_object_set_new(root, "queues", o);
+}
+
+static void
+put_audit(json_t *root, const struct relay *r)
+{
+	bool failing;
+	const char *trouble = audit_book_trouble(relay_parts_of(r)->book, &failing);
+
+	json_object_set_new(root, "audit", json_pack("{s:b, s:s?}", "failing", failing, "trouble", trouble));
+}
+
+static void
 put_all(json_t *root, const struct status *s, const struct relay *r)
 {
 	const struct relay_parts *p = relay_parts_of(r);
 	struct store_sizes sizes;
-	json_t *store = json_object();
 
 	p->store->ops->sizes(p->store, &sizes);
 	json_object_set_new(root, "software", json_string("kurzweg-broker " KW_VERSION));
+	json_object_set_new(root, "now_ms", number(clock_wall_ms()));
 	put_agreement(root, p->core);
 	put_service(root, p->core, &sizes);
 	json_object_set_new(root, "log_epoch", number(core_log_epoch(p->core)));
 	json_object_set_new(root, "uptime_ms", number(clock_mono_ms() - relay_started_ms(r)));
+	json_object_set_new(root, "restored_from_ms", s->restored_ms != 0 ? number(s->restored_ms) : json_null());
 	json_object_set_new(root, "sessions", number(core_open_count(p->core)));
 	json_object_set_new(root, "connections", number(p->gate != NULL ? gate_conn_count(p->gate) : 0));
 	put_lanes(root, s, p->core, &sizes);
-	json_object_set_new(store, "used_bytes", number(sizes.used_bytes));
-	json_object_set_new(store, "quota_bytes", number(sizes.quota_bytes));
-	json_object_set_new(store, "disk_full", json_boolean(sizes.disk_full));
-	json_object_set_new(store, "entries", number(sizes.entries[0] + sizes.entries[1] + sizes.entries[2]));
-	json_object_set_new(root, "store", store);
+	put_store(root, r, &sizes);
+	put_queues(root, p->core);
+	if (s->config != NULL)
+		json_object_set_new(root, "config", s->config(s->config_self));
 	put_cases(root, p->core);
-	put_commit(root, p->core);
+	suspending_put_all(root, r);
+	put_commit(root, r);
+	put_audit(root, r);
 	put_counters(root, r);
 }
 
 enum kw_err
-status_put(struct buf *out, const struct status *s, const struct relay *r, bool with_all)
+status_put(struct buf *out, const struct status *s, const struct relay *r, bool with_all, const struct nodes_ask *ask, struct kw_why *why)
 {
+	enum kw_err err = KW_OK;
 	json_t *root;
-	char *text;
+	char *text = NULL;
 	bool whole;
 
 	json_memory_begin(); /* what finds none is left out of what it was for, without a word */
 	root = json_object();
 	if (with_all)
 		put_all(root, s, r);
-	put_nodes(root, r);
-	text = json_dumps(root, JSON_COMPACT);
+	if (ask == NULL)
+		nodes_put_first(root, r);
+	else
+		err = nodes_put(root, r, ask, why);
+	if (err == KW_OK)
+		text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	whole = text != NULL && !json_memory_was_short();
 	if (whole)
 		buf_put_str(out, text);
 	free(text);
+	if (err != KW_OK)
+		return err;
 	return whole && buf_ok(out) ? KW_OK : KW_ENOMEM;
 }

@@ -83,14 +83,18 @@ lets_in(struct zap *z, const struct request *r, char user[ZAP_USER_LEN + 1])
 static void
 say_turned_away(struct zap *z, const struct request *r)
 {
+	static const char mapped[] = "::ffff:";
 	char key[17] = "none", address[FRAME_ROOM + 1] = "";
+	const char *shown = address;
 
 	atomic_fetch_add(&z->turned_away, 1);
 	if (r->count == FRAMES && r->len[6] == KW_KEY_LEN)
 		text_put_hex(key, span_of(r->frame[6], 8));
 	if (r->count == FRAMES && r->len[3] < FRAME_ROOM)
 		memcpy(address, r->frame[3], (size_t)r->len[3]);
-	log_peer(LOG_WARNING, "gate.unknown_key", "key=%s address=%s", key, address);
+	if (strncmp(address, mapped, strlen(mapped)) == 0) /* an IPv4 peer of an IPv6 socket is shown as what it is */
+		shown += strlen(mapped);
+	log_stranger(LOG_WARNING, "gate.unknown_key", shown, "key=%s", key);
 }
 
 static void

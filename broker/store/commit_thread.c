@@ -53,7 +53,8 @@ commit(struct commit_thread *t)
 
 	t->answer.why.text[0] = '\0';
 	t->answer.err = t->store->ops->commit(t->store, t->answer.batch, &t->answer.why);
-	t->usual_us = (t->usual_us * 7 + now_us() - begun) / 8;
+	t->answer.took_us = now_us() - begun;
+	t->usual_us = (t->usual_us * 7 + t->answer.took_us) / 8;
 }
 
 static void *

@@ -9,7 +9,7 @@
 #include "broker/store/store.h"
 
 struct commit_thread;
-struct committed { struct store_batch *batch; enum kw_err err; struct kw_why why; };
+struct committed { struct store_batch *batch; enum kw_err err; struct kw_why why; uint64_t took_us; /* from the store's being asked to its answer, syncs and all */ };
 
 KW_MUST_USE enum kw_err commit_thread_start(struct commit_thread **out, struct store *s); /* s is borrowed until stop */
 void commit_thread_finish(struct commit_thread *t); /* waits for what was given; its answer may still be taken, nothing more given */

@@ -105,6 +105,10 @@ decided_put(struct buf *b, const struct decided_op *op)
 		buf_put_u8(b, (uint8_t)op->recall.lane);
 		buf_put_u64(b, op->recall.number);
 		break;
+	case OP_SUSPENSION:
+		buf_put_u32(b, op->suspension.node.v);
+		put_bytes(b, op->suspension.bytes);
+		break;
 	}
 }
 
@@ -189,7 +193,7 @@ decided_next(struct decided_reader *r, struct decided_op *out)
 
 	MUST(r->left > 0);
 	r->left--;
-	if (c->bad || kind > OP_RECALL)
+	if (c->bad || kind > OP_SUSPENSION)
 		return false;
 	memset(out, 0, sizeof *out);
 	out->kind = (enum op_kind)kind;
@@ -247,6 +251,10 @@ decided_next(struct decided_reader *r, struct decided_op *out)
 	case OP_RECALL:
 		out->recall.lane = take_lane(c);
 		out->recall.number = cursor_u64(c);
+		break;
+	case OP_SUSPENSION:
+		out->suspension.node.v = cursor_u32(c);
+		out->suspension.bytes = take_bytes(c);
 		break;
 	}
 	return !c->bad;

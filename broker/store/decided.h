@@ -39,6 +39,7 @@ struct decided_op {
 		struct { const uint8_t *id; struct span bytes; } one_case;
 		struct { uint64_t upto[KW_LANES]; } folded;
 		struct { enum lane lane; uint64_t number; } recall;
+		struct { node_no node; struct span bytes; } suspension;
 	};
 };
 

@@ -37,6 +37,7 @@ typedef struct { uint32_t v; } set_no;
 #define STORE_SETS_MAX 65536u
 #define STORE_BATCH_MAX 1000u    /* appends of one batch: LMDB transactions stay small */
 #define STORE_CASE_MAX 4096u     /* bytes of one case */
+#define STORE_SUSPENSION_MAX 1024u /* bytes of what is known of a node's suspensions */
 
 enum op_kind {
 	OP_APPEND,     /* a notification, or the broker's own entry */
@@ -52,6 +53,7 @@ enum op_kind {
 	OP_CASE,       /* a case as it stands, under its id; no bytes: it is forgotten */
 	OP_FOLDED,     /* all that the log says of cases up to these numbers stands in what OP_CASE wrote */
 	OP_RECALL,     /* the sender's notification with this id loses its body now, and is marked */
+	OP_SUSPENSION, /* what is known of a node's suspensions; takes the place of what was */
 };
 
 struct op_append {
@@ -91,6 +93,7 @@ struct store_op {
 		struct { uint8_t id[KW_ID_LEN]; struct span bytes; } one_case;   /* at most STORE_CASE_MAX */
 		struct { uint64_t upto[KW_LANES]; } folded;
 		struct { node_no sender; uint8_t id[KW_ID_LEN]; } recall;
+		struct { node_no node; struct span bytes; } suspension;          /* 1 to STORE_SUSPENSION_MAX */
 	};
 	/* answers, written by store_commit */
 	enum append_result result;
@@ -133,7 +136,14 @@ struct store_entry { /* one entry as read back; spans live until store_read_done
 /* Where a sender's notification stands, and what it was. */
 struct store_found { struct position at; uint64_t commit; uint32_t index; uint8_t frame_hash[KW_HASH_LEN]; };
 
-struct store_sizes { uint64_t used_bytes; uint64_t quota_bytes; uint64_t entries[KW_LANES]; bool disk_full; /* whatever the quota says */ };
+struct store_sizes {
+	uint64_t used_bytes;
+	uint64_t quota_bytes;
+	uint64_t disk_free_bytes;    /* for who is not root; and of how many. 0 and 0: not known, or there is no disk */
+	uint64_t disk_bytes;
+	uint64_t entries[KW_LANES];
+	bool disk_full;              /* whatever the quota says */
+};
 
 struct store;
 struct store_ops {
@@ -165,6 +175,13 @@ struct store_ops {
 	 * store is lost, as if store_commit had said so: what it does by itself failed.
 	 */
 	enum kw_err (*scrub)(struct store *s, uint32_t most, struct kw_why *why);
+	/*
+	 * Writes a copy of everything that could be read when it was called, and perhaps of what came in between, into fd as one file's bytes, while all
+	 * else goes on: for any thread but those above, as long as the disk and fd take. Until it returns no room in the store is used again. KW_ESTATE:
+	 * nobody reads at the other end of fd any more; KW_EIO, KW_ENOMEM: it cannot be read, and the store stays as it is. NULL: this store cannot.
+	 */
+	enum kw_err (*copy)(struct store *s, int fd, struct kw_why *why);
+	uint32_t format;             /* of what it writes; 0: it has none */
 	void (*close)(struct store *s);
 };
 struct store { const struct store_ops *ops; };
@@ -188,6 +205,7 @@ struct store_load {
 	void (*swept)(void *self, enum lane lane, set_no set, uint64_t upto); /* OP_SWEEP has been here */
 	void (*folded)(void *self, const uint64_t upto[KW_LANES]);           /* OP_FOLDED, zeros before the first; may be NULL, as the next */
 	enum kw_err (*one_case)(void *self, const uint8_t id[KW_ID_LEN], struct span bytes, struct kw_why *why);
+	enum kw_err (*suspension)(void *self, node_no node, struct span bytes, struct kw_why *why); /* may be NULL too */
 };
 
 #endif

@@ -85,6 +85,8 @@ static const struct store_ops ops = {
 	.commit_time = store_lmdb_commit_time,
 	.sizes = store_lmdb_sizes,
 	.scrub = store_lmdb_scrub,
+	.copy = store_lmdb_copy,
+	.format = STORE_FORMAT,
 	.close = close_store,
 };
 
@@ -153,7 +155,7 @@ open_env(struct store_lmdb *s, const struct store_lmdb_config *config, struct kw
 {
 	enum kw_err err;
 
-	if (s->files.mark == MARK_LOST && !s->files.fresh && (err = recover_copy(s->path, config->partnership, why)) != KW_OK)
+	if (s->files.mark == MARK_LOST && !s->files.fresh && (err = recover_copy(s->path, config->partnership, config->working, why)) != KW_OK)
 		return err;
 	if (s->files.fresh && (err = make_first(s, config->partnership, why)) != KW_OK)
 		return err;
@@ -163,7 +165,7 @@ open_env(struct store_lmdb *s, const struct store_lmdb_config *config, struct kw
 	env_close(&s->db);
 	if (s->files.fresh && (err = make_first(s, config->partnership, why)) != KW_OK)
 		return err;
-	if ((err = check_apart(s->path, config->partnership, s->files.starts >= STARTS_BEFORE_WHOLE, why)) != KW_OK)
+	if ((err = check_apart(s->path, config->partnership, s->files.starts >= STARTS_BEFORE_WHOLE, config->working, why)) != KW_OK)
 		return err;
 	if (s->files.starts >= STARTS_BEFORE_WHOLE)
 		s->files.starts = 0;
@@ -172,19 +174,29 @@ open_env(struct store_lmdb *s, const struct store_lmdb_config *config, struct kw
 	return env_tables(&s->db, why);
 }
 
+/* used: by the store already, which counts as free where the disk decides. */
 static enum kw_err
-default_quota(struct store_lmdb *s, struct kw_why *why)
+take_quota(struct store_lmdb *s, uint64_t bytes, uint64_t used, struct kw_why *why)
 {
 	struct statvfs disk;
 
-	if (s->quota_bytes == 0) {
+	if (bytes == 0) {
 		if (statvfs(s->path, &disk) != 0)
 			return kw_refuse(why, KW_EIO, "the disk of %s cannot be asked for its room", s->path);
-		s->quota_bytes = (uint64_t)disk.f_bavail * disk.f_frsize / 5 * 4;
+		bytes = ((uint64_t)disk.f_bavail * disk.f_frsize + used) / 5 * 4;
 	}
-	if (s->quota_bytes > s->db.map_bytes / 10 * 9)
-		s->quota_bytes = s->db.map_bytes / 10 * 9;
+	s->quota_bytes = bytes < s->db.map_bytes / 10 * 9 ? bytes : s->db.map_bytes / 10 * 9;
 	return KW_OK;
+}
+
+enum kw_err
+store_lmdb_quota(struct store *store, uint64_t quota_bytes, struct kw_why *why)
+{
+	struct store_lmdb *s = (struct store_lmdb *)store;
+	struct store_sizes sizes;
+
+	store->ops->sizes(store, &sizes);
+	return take_quota(s, quota_bytes, sizes.used_bytes, why);
 }
 
 /* Smaller where the disk is: it is no more than room to wait in. */
@@ -250,8 +262,11 @@ replay(struct store_lmdb *s, struct kw_why *why)
 
 		err = marked != KW_OK ? marked : err;
 	}
-	while (err == KW_OK)
+	while (err == KW_OK) {
+		if (s->working != NULL)
+			s->working();
 		err = replay_some(s, &record, why);
+	}
 	buf_free(&record);
 	if (err == KW_EIO)
 		files_mark_lost(&s->files);
@@ -278,7 +293,7 @@ begin(struct store_lmdb *s, const struct store_lmdb_config *config, const struct
 	uint64_t last_page;
 	struct stat st;
 	int rc, fd;
-	enum kw_err err = default_quota(s, why);
+	enum kw_err err = take_quota(s, config->quota_bytes, 0, why);
 
 	if (err != KW_OK)
 		return err;
@@ -318,7 +333,7 @@ store_lmdb_open(struct store **out, const struct store_lmdb_config *config, cons
 		return kw_refuse(why, KW_ENOMEM, "out of memory at the store in %s", config->path);
 	s->base.ops = &ops;
 	s->signer = config->signer;
-	s->quota_bytes = config->quota_bytes;
+	s->working = config->working;
 	s->files = (struct files){.lock_fd = -1, .mark_fd = -1};
 	if (snprintf(s->path, sizeof s->path, "%s", config->path) >= (int)sizeof s->path) {
 		err = kw_refuse(why, KW_ELIMIT, "%.100s… is too long a path", config->path);

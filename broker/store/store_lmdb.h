@@ -40,10 +40,13 @@ struct store_lmdb_config {
 	uint64_t journal_bytes;      /* of a new one, a multiple of JOURNAL_PAGE; 0: 32 MiB, less on a small disk */
 	uint64_t apply_after_ms;     /* what is in the journal is in LMDB then at the latest; 0: two seconds */
 	struct store_signer signer;
+	void (*working)(void);       /* called now and then while open takes long and goes on; may be NULL */
 };
 
 bool store_lmdb_is_there(const char *path); /* whether a store was begun in the folder */
 KW_MUST_USE enum kw_err store_lmdb_open(struct store **out, const struct store_lmdb_config *config, const struct store_load *load,
                                         struct kw_why *why);
+/* Another quota from now on, as quota_bytes above. Of a store that store_lmdb_open made; any thread. KW_EIO: the disk cannot be asked; nothing changed. */
+KW_MUST_USE enum kw_err store_lmdb_quota(struct store *s, uint64_t quota_bytes, struct kw_why *why);
 
 #endif

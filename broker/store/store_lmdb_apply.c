@@ -158,7 +158,7 @@ do_evidence(struct work *w, const struct decided_op *op)
 	struct span parts[2] = {{time, sizeof time}, op->evidence.bytes};
 
 	if (w->next.evidence >= STORE_EVIDENCE_MAX) {
-		log_peer(LOG_WARNING, "store.evidence_full", "kept=%u", STORE_EVIDENCE_MAX);
+		log_peer(LOG_WARNING, "store.evidence_full", NULL, "kept=%u", STORE_EVIDENCE_MAX);
 		return KW_OK;
 	}
 	key = key_of_u64(++w->next.evidence);
@@ -236,6 +236,9 @@ do_op(struct work *w, const struct decided_op *op)
 	case OP_CASE: return do_case(w, op);
 	case OP_FOLDED: return do_folded(w, op);
 	case OP_RECALL: return keep_recall(w, op->recall.lane, op->recall.number);
+	case OP_SUSPENSION:
+		key = key_suspension(op->suspension.node);
+		return put_one(w, T_META, &key, op->suspension.bytes);
 	}
 	MUST(false);
 	return KW_EINVAL;

@@ -4,12 +4,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -17,6 +19,7 @@
 
 #define NEWEST_HEADS 1000u
 #define COPY_FOLDER "recovered"
+#define WORKING_EVERY_MS 5000
 
 /* Every record of the table, or the newest most of them. */
 static enum kw_err
@@ -129,7 +132,8 @@ check_folder(const char *folder, const char *partnership, bool whole, struct kw_
 
 	if (err != KW_OK || (err = env_open(&db, folder, false, needed, why)) != KW_OK)
 		return err;
-	err = env_tables(&db, why);
+	if ((err = env_format(&db, partnership, why)) == KW_OK)
+		err = env_tables(&db, why);
 	if (err == KW_OK && (rc = mdb_txn_begin(db.env, NULL, MDB_RDONLY, &txn)) != 0)
 		err = lmdb_failed(&db, rc, "checking", why);
 	if (err == KW_OK)
@@ -148,6 +152,34 @@ struct job { const char *folder; const char *partnership; const char *copy; bool
 typedef enum kw_err (*job_fn)(const struct job *job, struct kw_why *why);
 
 struct verdict { enum kw_err err; struct kw_why why; };
+
+/* Nothing that stands still, as on a disk that answers no more, uses the processor. */
+static bool
+has_moved(clockid_t used, struct timespec *before)
+{
+	struct timespec now;
+	bool moved;
+
+	if (clock_gettime(used, &now) != 0)
+		return false;
+	moved = now.tv_sec != before->tv_sec || now.tv_nsec != before->tv_nsec;
+	*before = now;
+	return moved;
+}
+
+static void
+wait_for_word(pid_t pid, int from, void (*working)(void))
+{
+	struct pollfd word = {.fd = from, .events = POLLIN};
+	struct timespec before = {.tv_sec = 0};
+	clockid_t used;
+
+	if (working == NULL || clock_getcpuclockid(pid, &used) != 0)
+		return;
+	while (poll(&word, 1, WORKING_EVERY_MS) == 0)
+		if (has_moved(used, &before))
+			working();
+}
 
 static enum kw_err
 await(pid_t pid, int from, const char *folder, struct kw_why *why)
@@ -171,7 +203,7 @@ await(pid_t pid, int from, const char *folder, struct kw_why *why)
 }
 
 static enum kw_err
-do_apart(job_fn fn, const struct job *job, struct kw_why *why)
+do_apart(job_fn fn, const struct job *job, void (*working)(void), struct kw_why *why)
 {
 	static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
 	struct verdict v = {.err = KW_OK};
@@ -191,10 +223,12 @@ do_apart(job_fn fn, const struct job *job, struct kw_why *why)
 		_exit(write(pipes[1], &v, sizeof v) == (ssize_t)sizeof v ? 0 : 1);
 	}
 	(void)close(pipes[1]);
-	if (pid < 0)
+	if (pid < 0) {
 		err = kw_refuse(why, KW_EIO, "the store in %s cannot be checked: %s", job->folder, strerror(errno));
-	else
+	} else {
+		wait_for_word(pid, pipes[0], working);
 		err = await(pid, pipes[0], job->folder, why);
+	}
 	(void)close(pipes[0]);
 	return err;
 }
@@ -206,11 +240,11 @@ check_job(const struct job *job, struct kw_why *why)
 }
 
 enum kw_err
-check_apart(const char *folder, const char *partnership, bool whole, struct kw_why *why)
+check_apart(const char *folder, const char *partnership, bool whole, void (*working)(void), struct kw_why *why)
 {
 	struct job job = {.folder = folder, .partnership = partnership, .whole = whole};
 
-	return do_apart(check_job, &job, why);
+	return do_apart(check_job, &job, working, why);
 }
 
 /* ---- recovery ---- */
@@ -291,7 +325,7 @@ copy_end(const char *folder, const char *copy, enum kw_err err, struct kw_why *w
 }
 
 enum kw_err
-recover_copy(const char *folder, const char *partnership, struct kw_why *why)
+recover_copy(const char *folder, const char *partnership, void (*working)(void), struct kw_why *why)
 {
 	char copy[PATH_MAX];
 	struct job job = {.folder = folder, .partnership = partnership, .copy = copy};
@@ -300,5 +334,5 @@ recover_copy(const char *folder, const char *partnership, struct kw_why *why)
 	if (err != KW_OK)
 		return err;
 	log_event(LOG_WARNING, "store.recover", "path=\"%s\"", folder);
-	return copy_end(folder, copy, do_apart(copy_job, &job, why), why);
+	return copy_end(folder, copy, do_apart(copy_job, &job, working, why), why);
 }

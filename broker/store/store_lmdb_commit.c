@@ -239,6 +239,24 @@ wait_for_all(struct store_lmdb *s)
 	return !s->lost;
 }
 
+bool
+store_follow_upto(struct store_lmdb *s)
+{
+	uint64_t next;
+	bool good;
+
+	(void)pthread_mutex_lock(&s->lock);
+	next = journal_next(s->journal).number; /* what comes meanwhile is not waited for: under load there would be no end */
+	while (!s->lost && s->recents.oldest != NULL && s->recents.oldest->after.number <= next) {
+		s->wanted = true;
+		(void)pthread_cond_signal(&s->work);
+		(void)pthread_cond_wait(&s->applied_more, &s->lock);
+	}
+	good = !s->lost;
+	(void)pthread_mutex_unlock(&s->lock);
+	return good;
+}
+
 /* Where it goes in the journal, as soon as there is room. Under the lock; JOURNAL_NO_ROOM: the store is lost. */
 static uint64_t
 wait_for_place(struct store_lmdb *s, size_t len)

@@ -288,6 +288,11 @@ decide_op(struct deciding *d, struct store_op *op, const struct known *k)
 	case OP_FOLDED:
 		memcpy(out.folded.upto, op->folded.upto, sizeof out.folded.upto);
 		break;
+	case OP_SUSPENSION:
+		MUST(op->suspension.node.v < STORE_NODES_MAX && op->suspension.bytes.len > 0 && op->suspension.bytes.len <= STORE_SUSPENSION_MAX);
+		out.suspension.node = op->suspension.node;
+		out.suspension.bytes = op->suspension.bytes;
+		break;
 	}
 	put(d, &out);
 }
@@ -312,6 +317,7 @@ bytes_of(const struct store_batch *b)
 		case OP_AGREEMENT: n += op->agreement.text.len + op->agreement.sigs.len; break;
 		case OP_EVIDENCE: n += op->evidence.bytes.len; break;
 		case OP_CASE: n += op->one_case.bytes.len; break;
+		case OP_SUSPENSION: n += op->suspension.bytes.len; break;
 		case OP_CURSOR:
 		case OP_LOG_EPOCH:
 		case OP_PURGE:

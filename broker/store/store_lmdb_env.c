@@ -103,6 +103,39 @@ env_tables(struct lmdb *db, struct kw_why *why)
 	return lmdb_failed(db, rc, "opening", why);
 }
 
+/* The table of the format alone, which every format has: whose the others are is not known yet. */
+static enum kw_err
+open_meta(struct lmdb *db, struct kw_why *why)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn);
+
+	if (rc != 0)
+		return lmdb_failed(db, rc, "opening", why);
+	rc = mdb_dbi_open(txn, table_name(T_META), 0, &db->dbi[T_META]);
+	if (rc == 0)
+		return (rc = mdb_txn_commit(txn)) == 0 ? KW_OK : lmdb_failed(db, rc, "opening", why);
+	mdb_txn_abort(txn);
+	return rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE ? kw_refuse(why, KW_ECORRUPT, "%s/data.mdb is not a store of a Kurzweg broker; use another folder", db->path)
+	                                                    : lmdb_failed(db, rc, "opening", why);
+}
+
+enum kw_err
+env_format(struct lmdb *db, const char *partnership, struct kw_why *why)
+{
+	MDB_txn *txn;
+	enum kw_err err = open_meta(db, why);
+	int rc;
+
+	if (err != KW_OK)
+		return err;
+	if ((rc = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn)) != 0)
+		return lmdb_failed(db, rc, "opening", why);
+	err = format_read(db, txn, partnership, why);
+	mdb_txn_abort(txn);
+	return err;
+}
+
 enum kw_err
 format_write(struct lmdb *db, MDB_txn *txn, const char *partnership, struct kw_why *why)
 {
@@ -136,9 +169,12 @@ format_read(struct lmdb *db, MDB_txn *txn, const char *partnership, struct kw_wh
 		return err;
 	c = cursor_over(value);
 	version = cursor_u32(&c);
-	if (version != STORE_FORMAT)
-		return kw_refuse(why, KW_EINVAL, "the store in %s has format %u, this broker knows %u; use the broker that wrote it", db->path, version,
-		                 STORE_FORMAT);
+	if (version > STORE_FORMAT)
+		return kw_refuse(why, KW_EINVAL, "%s/data.mdb was written by a newer kurzweg-broker (format %u, known here: %u), and nothing of it was changed; install that one, or restore a backup from before the upgrade",
+		                 db->path, version, STORE_FORMAT);
+	if (version < STORE_FORMAT)
+		return kw_refuse(why, KW_EINVAL, "%s/data.mdb was written by an older kurzweg-broker (format %u, known here: %u) from before the first release, and nothing of it was changed; use that one, or another folder",
+		                 db->path, version, STORE_FORMAT);
 	db->sum_seed = cursor_u64(&c);
 	db->short_seed = cursor_u64(&c);
 	name = span_of(c.at, cursor_left(&c));

@@ -145,6 +145,18 @@ a_last(struct loading *l, struct span key, struct span value)
 }
 
 static enum kw_err
+a_suspension(struct loading *l, struct span key, struct span value)
+{
+	node_no node;
+
+	if (l->load->suspension == NULL || !key_is_suspension(key, &node))
+		return KW_OK;
+	if (value.len == 0 || value.len > STORE_SUSPENSION_MAX)
+		return damaged(l, key);
+	return l->load->suspension(l->load->self, node, value, l->why);
+}
+
+static enum kw_err
 a_subscription(struct loading *l, struct span key, struct span value)
 {
 	char text[WIRE_FILTERS_MAX][KW_TOPIC_MAX + 1];
@@ -230,7 +242,7 @@ load_all(const struct lmdb *db, MDB_txn *txn, const struct store_load *load, str
 	static const struct { enum table table; visit_fn visit; } steps[] = {
 		{T_EPOCHS, an_epoch}, {T_AGREEMENTS, an_agreement}, {T_NODES, a_node}, {T_SETS, a_set}, {T_CURSORS, a_cursor},
 		{T_META, a_last}, {T_SUBS, a_subscription}, {T_SWEPT, a_sweep},
-		{T_META, a_folded}, {T_CASES, a_case},
+		{T_META, a_folded}, {T_CASES, a_case}, {T_META, a_suspension},
 	};
 	struct loading l = {.db = db, .load = load, .why = why, .scratch = BUF_INIT(STORE_NODES_MAX * sizeof(node_no) + 1)};
 	enum kw_err err = tell_state(&l, txn);

@@ -5,7 +5,7 @@
  *
  *   meta        word                       format: version, checksum keys, partnership; state: struct log_state; last and a node's number: the
  *                                          id of it that was stored last (here because every commit writes this page anyway);
- *                                          folded: what OP_FOLDED gave
+ *                                          folded: what OP_FOLDED gave; suspended and a node's number: what OP_SUSPENSION gave
  *   epochs      epoch                      first number of each lane
  *   heads.LANE  number                     what is known of an entry, and its head's bytes
  *   bodies.LANE number                     wraps and body; without the body once it went, gone once everyone is past it
@@ -34,7 +34,7 @@
 #include "broker/store/recent.h"
 #include "broker/store/store_lmdb.h"
 
-#define STORE_FORMAT 3u
+#define STORE_FORMAT 4u              /* of data.mdb and of the journal beside it, which has no number of its own: what changes there changes this */
 #define STORE_MAP_BYTES (64ull << 30)
 #define STORE_MAP_LEAST (1ull << 30)
 #define STORE_EVIDENCE_MAX 10000u    /* the first ones are kept: nobody washes them out by making more */
@@ -83,6 +83,8 @@ struct key key_swept(enum lane lane, set_no set);
 struct key key_word(const char *word);
 struct key key_last(node_no node);
 bool key_is_last(struct span key, node_no *node);
+struct key key_suspension(node_no node);
+bool key_is_suspension(struct span key, node_no *node);
 
 const char *table_name(enum table t);
 uint32_t table_key_len(enum table t); /* 0: any */
@@ -153,14 +155,15 @@ void files_mark_lost(struct files *f);
 void files_close(struct files *f, bool clean);
 
 KW_MUST_USE enum kw_err env_open(struct lmdb *db, const char *folder, bool writing, uint64_t needed_bytes, struct kw_why *why);
+KW_MUST_USE enum kw_err env_format(struct lmdb *db, const char *partnership, struct kw_why *why); /* before env_tables, where another program may have written it */
 KW_MUST_USE enum kw_err env_tables(struct lmdb *db, struct kw_why *why); /* those that are there */
 void env_close(struct lmdb *db);
 KW_MUST_USE enum kw_err format_read(struct lmdb *db, MDB_txn *txn, const char *partnership, struct kw_why *why);
 KW_MUST_USE enum kw_err format_write(struct lmdb *db, MDB_txn *txn, const char *partnership, struct kw_why *why);
 
 /* In a process of its own, so that a damaged page ends that one. whole: every record. The copy is checked so and takes the store's place. */
-KW_MUST_USE enum kw_err check_apart(const char *folder, const char *partnership, bool whole, struct kw_why *why);
-KW_MUST_USE enum kw_err recover_copy(const char *folder, const char *partnership, struct kw_why *why);
+KW_MUST_USE enum kw_err check_apart(const char *folder, const char *partnership, bool whole, void (*working)(void), struct kw_why *why);
+KW_MUST_USE enum kw_err recover_copy(const char *folder, const char *partnership, void (*working)(void), struct kw_why *why);
 /*
  * A new data.mdb is made in a folder of its own within folder, and takes its place whole and synced, or not at all. begin makes that folder,
  * empty; end takes what became of it, leaves data.mdb in its place where that was KW_OK, and removes the rest.
@@ -193,8 +196,9 @@ struct store_lmdb {
 	struct files files;
 	char path[PATH_MAX];
 	struct store_signer signer;
-	uint64_t quota_bytes;
+	_Atomic uint64_t quota_bytes;
 	uint64_t apply_after_ms;
+	void (*working)(void);       /* while it is opened; may be NULL */
 	/* the committing thread's */
 	struct log_state head;       /* as the journal leaves it */
 	uint64_t used_bytes;         /* never less than what is used */
@@ -261,6 +265,7 @@ KW_MUST_USE enum kw_err store_apply_end(struct work *w, const struct journal_pla
 KW_MUST_USE enum kw_err store_follow_begin(struct store_lmdb *s, struct kw_why *why);
 void store_follow_end(struct store_lmdb *s);
 KW_MUST_USE enum kw_err store_lost(struct store_lmdb *s, struct kw_why *why); /* KW_OK: it is not */
+bool store_follow_upto(struct store_lmdb *s); /* waits until what is in the journal now is in LMDB; false: the store is lost */
 
 enum kw_err store_lmdb_commit(struct store *base, struct store_batch *b, struct kw_why *why);
 enum kw_err store_lmdb_read(struct store *base, enum lane lane, const set_no *sets, uint32_t set_count, uint64_t after,
@@ -276,6 +281,7 @@ enum kw_err store_lmdb_commit_hash(struct store *base, uint64_t number, uint8_t 
 enum kw_err store_lmdb_commit_time(struct store *base, uint64_t number, uint64_t *ms);
 void store_lmdb_sizes(struct store *base, struct store_sizes *out);
 enum kw_err store_lmdb_scrub(struct store *base, uint32_t most, struct kw_why *why);
+enum kw_err store_lmdb_copy(struct store *base, int fd, struct kw_why *why);
 
 /* Room for a batch: quota and disk (store_lmdb_room.c). KW_EFULL with the sentence. */
 KW_MUST_USE enum kw_err room_for(struct store_lmdb *s, const struct store_batch *b, struct kw_why *why);
@@ -284,7 +290,7 @@ uint64_t room_retention_pages(const struct store_op *op); /* the most that one s
 bool room_for_pages(struct store_lmdb *s, uint64_t pages); /* beside all that is on its way to LMDB; for who writes to it */
 uint64_t room_used_in_all(struct store_lmdb *s); /* and what is on its way there */
 uint64_t room_used(const struct lmdb *db, uint64_t *last_page); /* walks the list of free pages */
-bool room_disk_full(const struct store_lmdb *s);
+void room_disk(const struct store_lmdb *s, struct store_sizes *out); /* what it says of the disk */
 
 /* Retention (store_lmdb_keep.c). */
 KW_MUST_USE enum kw_err keep_due(struct work *w, const struct head_record *h, enum lane lane, uint64_t number, enum due_kind after);

@@ -570,7 +570,8 @@ store_lmdb_sizes(struct store *base, struct store_sizes *out)
 	struct store_lmdb *s = lmdb_of(base);
 	struct log_state st = {0};
 
-	*out = (struct store_sizes){.used_bytes = room_used_in_all(s), .quota_bytes = s->quota_bytes, .disk_full = room_disk_full(s)};
+	*out = (struct store_sizes){.used_bytes = room_used_in_all(s), .quota_bytes = s->quota_bytes};
+	room_disk(s, out);
 	if (mdb_txn_renew(s->asker) != 0)
 		return;
 	if (load_state(&s->db, s->asker, &st, NULL) == KW_OK)

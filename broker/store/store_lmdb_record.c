@@ -141,24 +141,31 @@ key_word(const char *word)
 	return k;
 }
 
-struct key
-key_last(node_no node)
+static struct key
+key_word_of(const char *word, node_no node)
 {
-	struct key k = key_word("last");
+	struct key k = key_word(word);
 
 	be32_put(k.bytes + k.len, node.v);
 	k.len += 4;
 	return k;
 }
 
-bool
-key_is_last(struct span key, node_no *node)
+static bool
+key_is_of(struct span key, const char *word, node_no *node)
 {
-	if (key.len != 8 || memcmp(key.p, "last", 4) != 0)
+	size_t len = strlen(word);
+
+	if (key.len != len + 4 || memcmp(key.p, word, len) != 0)
 		return false;
-	node->v = be32_get(key.p + 4);
+	node->v = be32_get(key.p + len);
 	return true;
 }
+
+struct key key_last(node_no node) { return key_word_of("last", node); }
+bool key_is_last(struct span key, node_no *node) { return key_is_of(key, "last", node); }
+struct key key_suspension(node_no node) { return key_word_of("suspended", node); }
+bool key_is_suspension(struct span key, node_no *node) { return key_is_of(key, "suspended", node); }
 
 /* ---- failures ---- */
 

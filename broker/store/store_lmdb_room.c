@@ -74,6 +74,7 @@ needs(const struct store_batch *b)
 		case OP_PURGE:
 		case OP_SWEEP: n.pages += room_retention_pages(op); bytes = 0; break;
 		case OP_CASE: bytes = op->one_case.bytes.len + 128; break;
+		case OP_SUSPENSION: bytes = op->suspension.bytes.len + 128; break;
 		case OP_RECALL: bytes = KW_CONTROL_MAX; break; /* the wraps are written again */
 		case OP_FOLDED:
 		case OP_NODE:
@@ -128,10 +129,16 @@ disk_has_less(const struct store_lmdb *s, uint64_t bytes)
 	return statvfs(s->path, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < bytes;
 }
 
-bool
-room_disk_full(const struct store_lmdb *s)
+void
+room_disk(const struct store_lmdb *s, struct store_sizes *out)
 {
-	return disk_has_less(s, RESERVE_BYTES);
+	struct statvfs disk;
+
+	if (statvfs(s->path, &disk) != 0)
+		return;
+	out->disk_free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+	out->disk_bytes = (uint64_t)disk.f_blocks * disk.f_frsize;
+	out->disk_full = out->disk_free_bytes < RESERVE_BYTES;
 }
 
 /* LMDB takes no more than its map, whatever the disk has; pages that are free again count as room. */

@@ -344,6 +344,7 @@ commit(struct store *s, struct store_batch *b, struct kw_why *why)
 		case OP_AGREEMENT:
 		case OP_EVIDENCE:
 		case OP_CASE:
+		case OP_SUSPENSION:
 		case OP_FOLDED: break; /* told again by open alone, and nothing survives close */
 		}
 	}
