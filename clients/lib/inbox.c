@@ -28,7 +28,7 @@ question(const kurzweg *k, const struct kurzweg_query *q)
 	json_t *ask = json_pack("{s:s, s:s, s:I, s:b, s:b, s:s, s:i}", "language", k->language, "verb", "inbox", "since_ms", (json_int_t)q->since_ms, "rejected", (int)q->rejected, "receipts",
 	                        (int)q->receipts, "content", q->content != NULL ? q->content : "none", "limit", ROWS_AHEAD);
 
-	if (ask != NULL && (q->topic == NULL || json_object_set_new(ask, "topic", json_string(q->topic)) == 0) &&
+	if (ask != NULL && set_text(ask, "as", q->as) && set_text(ask, "reason", q->reason) && (q->topic == NULL || json_object_set_new(ask, "topic", json_string(q->topic)) == 0) &&
 	    (q->id == NULL || json_object_set_new(ask, "id", json_string(q->id)) == 0))
 		return ask;
 	json_decref(ask);

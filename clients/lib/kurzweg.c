@@ -124,7 +124,8 @@ publish_ask(const struct kurzweg_publication *p)
 		return NULL;
 	}
 
-	if (ask != NULL && set_text(ask, "type", p->type) && set_text(ask, "about", p->about) && set_text(ask, "lane", p->lane) &&
+	if (ask != NULL && set_text(ask, "type", p->type) && set_text(ask, "about", p->about) && set_text(ask, "lane", p->lane) && set_text(ask, "as", p->as) &&
+	    set_text(ask, "reason", p->reason) &&
 	    json_object_set_new(ask, "to", to_json(p)) == 0)
 		return ask;
 	json_decref(ask);

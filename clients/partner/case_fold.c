@@ -237,6 +237,57 @@ correct(struct case_fold *f, const struct case_log_entry *log, uint32_t from, ui
 	}
 }
 
+/*
+ * Whom it was being handed over to has it by the statement, and that take did not come here, for it was made by somebody who did not know who had
+ * it. Nothing counts that the giver did behind the hand-over.
+ */
+static void
+correct_given_away(struct case_fold *f, const struct case_log_entry *log, uint32_t from, uint32_t to, const struct kw_case *before)
+{
+	const struct case_statement *s = &log[to].statement;
+	uint32_t giver = before->state == CASE_TAKEN ? before->owner : CASE_NOBODY;
+	bool given = giver != CASE_NOBODY && before->next == s->owner;
+
+	if ((s->state != CASE_TAKEN && !is_closed((uint8_t)s->state)) || s->owner == CASE_NOBODY)
+		return;
+	for (uint32_t i = from; i < to; i++)
+		if (!log[i].is_statement && log[i].number <= s->upto && log[i].move.kind == MOVE_TAKE && log[i].move.actor == s->owner)
+			return;
+	for (uint32_t i = from; i < to; i++) {
+		const struct case_move *m = &log[i].move;
+		struct fold_entry *e = &f->entries[i];
+
+		if (log[i].is_statement || log[i].number > s->upto || !counts(e))
+			continue;
+		if (given && m->actor == giver && (m->kind == MOVE_HAND_OVER || m->kind == MOVE_RETURN || m->kind == MOVE_DONE))
+			e->verdict = CASE_V_TAKEN_BY;
+		else if (m->kind == MOVE_HAND_OVER && m->to == s->owner) {
+			giver = m->actor;
+			given = true;
+		}
+	}
+}
+
+/* Who has it goes on having it, and is not handing it over as the moves here would say: the latest hand-overs were to somebody who may not get it. */
+static void
+correct_hand_overs(struct case_fold *f, const struct case_log_entry *log, uint32_t from, uint32_t to, const struct kw_case *after)
+{
+	const struct case_statement *s = &log[to].statement;
+
+	if ((s->cause != CAUSE_MOVED && s->cause != CAUSE_VOID) || s->state != CASE_TAKEN || after->state != CASE_TAKEN || s->owner != after->owner)
+		return;
+	for (uint32_t i = to; i-- > from;) {
+		const struct case_move *m = &log[i].move;
+		struct fold_entry *e = &f->entries[i];
+
+		if (log[i].is_statement || log[i].number > s->upto || !counts(e) || m->kind != MOVE_HAND_OVER || m->actor != s->owner)
+			continue;
+		if (m->to == s->next)
+			return;
+		e->verdict = CASE_V_NOT_A_READER;
+	}
+}
+
 /* By what came here: it had its turn since the last opening, or said no. */
 static bool
 was_tried(const struct case_fold *f, const struct case_log_entry *log, uint32_t before, uint32_t actor)
@@ -402,6 +453,7 @@ is_stale(struct case_fold *f, const struct kw_case *before, const struct case_lo
 static void
 judge_moves(struct case_fold *f, const struct case_log_entry *log, struct kw_case c, bool opened)
 {
+	struct kw_case before;
 	uint32_t since = 0;
 
 	for (uint32_t i = 0; i < f->count; i++) {
@@ -409,8 +461,11 @@ judge_moves(struct case_fold *f, const struct case_log_entry *log, struct kw_cas
 
 		if (!log[i].is_statement || is_stale(f, &c, log, since, i, opened))
 			continue;
+		before = c;
 		judge(f, &c, log, since, i, s->upto, opened);
 		correct(f, log, since, i, &c);
+		correct_given_away(f, log, since, i, &before);
+		correct_hand_overs(f, log, since, i, &c);
 		stand(&c, s, log[i].number);
 		while (since < i && log[since].number <= s->upto)
 			since++;
@@ -446,8 +501,8 @@ believe(struct case_fold *f, const struct case_log_entry *log)
 }
 
 /*
- * How many of them nothing can be missing before. What others did comes in the log's order, but an own move is known as soon as it is answered,
- * while what stands before it may still be on its way; what comes behind it says that it is not.
+ * How many of them nothing of others' can be missing before. What others did comes in the log's order, but an own move is known as soon as it is
+ * answered, while what stands before it may still be on its way; what comes behind it says that it is not.
  */
 static uint32_t
 sure_entries(const struct case_fold *f, const struct case_log_entry *log, uint32_t me)
@@ -467,6 +522,24 @@ find_stop(struct case_fold *f, struct case_log *l, const struct case_log_entry *
 		MUST(case_log_add(l, &log[i], &f->rules) == CASE_LOG_ADDED); /* they come in order */
 	f->stopped = l->stopped;
 	f->parted = l->parted;
+}
+
+/*
+ * How many of count nothing of one's own can be missing before, while an own move waits for its answer: it may stand in the log already, before what
+ * others did. A statement that holds was made of all there is up to its upto.
+ */
+static uint32_t
+sure_of_own(const struct case_fold *f, const struct case_log_entry *log, uint32_t count, uint32_t me, uint64_t stop)
+{
+	uint64_t proven = 0;
+	uint32_t sure = 0;
+
+	for (uint32_t i = 0; i < count && log[i].number < stop; i++)
+		if (log[i].is_statement && log[i].statement.upto > proven && (f->parted.verdict == CASE_V_OK || log[i].number < f->parted.number))
+			proven = log[i].statement.upto;
+	while (sure < count && (log[sure].is_statement || log[sure].move.actor == me || log[sure].number <= proven))
+		sure++;
+	return sure;
 }
 
 /* In order, up to there; what each did is kept. */
@@ -494,9 +567,14 @@ static enum kw_err
 fold_all(struct case_fold *f, const struct fold_with *with, const struct case_log_entry *log, struct kw_why *why)
 {
 	struct case_opening o = {.lane = f->at.lane, .number = f->at.number, .version = f->header.agreement_version, .expires_ms = f->header.expires_ms};
-	struct case_log *l = calloc(1, sizeof *l);
 	uint32_t me = actors_number(f->actors, with->node), sure = sure_entries(f, log, me);
+	uint64_t stop;
+	bool own_waits;
+	enum kw_err err = pstore_out_moves(&own_waits, with->store, f->id, why);
+	struct case_log *l = err == KW_OK ? calloc(1, sizeof *l) : NULL;
 
+	if (err != KW_OK)
+		return err;
 	if (l == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for a case");
 	o.sender = actors_number(f->actors, f->header.sender);
@@ -511,10 +589,14 @@ fold_all(struct case_fold *f, const struct fold_with *with, const struct case_lo
 	} else {
 		f->now = l->now;
 		find_stop(f, l, log, sure);
-		walk(f, log, sure, l->stopped == CASE_V_OK ? UINT64_MAX : l->stopped_at);
+		stop = l->stopped == CASE_V_OK ? UINT64_MAX : l->stopped_at;
+		if (own_waits)
+			sure = sure_of_own(f, log, sure, me, stop);
+		walk(f, log, sure, stop);
 		f->ahead = f->now;
 		for (uint32_t i = sure; i < f->count; i++)
-			(void)case_move(&f->ahead, &log[i].move, &f->rules);
+			if (!log[i].is_statement)
+				(void)case_move(&f->ahead, &log[i].move, &f->rules);
 	}
 	free(l);
 	return KW_OK;

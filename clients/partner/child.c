@@ -15,6 +15,8 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "clients/partner/program.h"
+
 #define WRITE_MOST (256u * 1024u) /* in one turn of the loop */
 
 struct watched { int fd, handle; }; /* -1: none */
@@ -185,12 +187,11 @@ failed:
 	_exit(127);
 }
 
+/* Permission is denied for several reasons; the usual one is told as what to do. */
 static enum kw_err
-not_started(const char *program, int said, struct kw_why *why)
+denied(const char *program, struct kw_why *why)
 {
-	enum kw_err err = said == ENOENT ? KW_ENOTFOUND : said == EACCES ? KW_EDENIED : KW_EIO;
-
-	return kw_refuse(why, err, "%.200s cannot be started: %s", program, said == ENOEXEC ? "it is no program; a script begins with #! and its interpreter" : strerror(said));
+	return program_check(program, why) != KW_OK ? KW_EDENIED : program_not_started(program, EACCES, why);
 }
 
 /* Returns when the program has begun, or what kept it from that. */
@@ -213,7 +214,9 @@ fork_and_exec(pid_t *pid, const struct child_start *c, struct pipes *p, struct k
 		return KW_OK;
 	while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	return not_started(c->argv[0], n == sizeof said ? said : EIO, why);
+	if (n == sizeof said && said == EACCES)
+		return denied(c->argv[0], why);
+	return program_not_started(c->argv[0], n == sizeof said ? said : EIO, why);
 }
 
 static enum kw_err
@@ -341,19 +344,4 @@ child_free(struct child **at)
 	stop_input(c);
 	free(c);
 	*at = NULL;
-}
-
-enum kw_err
-child_check(const char *program, struct kw_why *why)
-{
-	struct stat st;
-
-	if (stat(program, &st) != 0)
-		return not_started(program, errno, why);
-	if (!S_ISREG(st.st_mode))
-		return kw_refuse(why, KW_EINVAL, "%.200s cannot be started: it is no regular file", program);
-	if (faccessat(AT_FDCWD, program, X_OK, AT_EACCESS) != 0)
-		return errno == EACCES ? kw_refuse(why, KW_EDENIED, "%.200s cannot be started: no permission to execute it; chmod +x it", program)
-		                       : not_started(program, errno, why);
-	return KW_OK;
 }

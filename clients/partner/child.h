@@ -37,7 +37,4 @@ int child_exit_code(const struct child *c);      /* after child_end; -1: a signa
 struct span child_said(const struct child *c);  /* of standard error */
 void child_free(struct child **c);              /* kills it first if it still runs */
 
-/* Could it be started by us now? KW_ENOTFOUND, KW_EDENIED, KW_EINVAL with a sentence. */
-KW_MUST_USE enum kw_err child_check(const char *program, struct kw_why *why);
-
 #endif

@@ -16,9 +16,11 @@
 #define CONFIG_MAX (1024u * 1024u)
 #define STORE_PAGE 4096u
 
-static const char *const keys[] = {"agreement", "fingerprint", "key", "key_before", "subscribe", "socket", "state", "spool", "handlers", "keep", "limits"};
+static const char *const keys[] = {"agreement", "fingerprint", "key", "key_before", "subscribe", "socket", "state", "spool", "handlers", "keep", "audit", "limits", "log"};
 static const char *const handler_keys[] = {"name", "topic", "run", "as", "cases", "drafts", "attempts", "timeout"};
+static const char *const forms[] = {"json", "cap", "text", "text-de"}; /* enum handler_form */
 static const char *const keep_keys[] = {"content"};
+static const char *const audit_keys[] = {"keep_years"};
 static const char *const limit_keys[] = {"outbox", "store"};
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -39,7 +41,7 @@ want_path(char **out, const struct yaml_node *root, const char *key, const char 
 
 	if (err != KW_OK)
 		return err;
-	if (text != NULL && text[0] != '/' && strncmp(text, "ipc://", 6) != 0)
+	if (text != NULL && text[0] != '/')
 		return kw_refuse(why, KW_EINVAL, "line %zu: %s is \"%.200s\"; write the whole path, beginning with /", line, key, text);
 	return copy_text(out, text, why);
 }
@@ -114,7 +116,6 @@ want_run(struct config_handler *h, const struct yaml_node *n, struct kw_why *why
 static enum kw_err
 want_handler(struct config_handler *h, const struct yaml_node *n, struct kw_why *why)
 {
-	static const char *const forms[] = {"json", "cap"};
 	static const char *const cases[] = {"none", "turns", "all"};
 	static const char *const drafts[] = {"no", "yes"};
 	const struct yaml_node *as, *which;
@@ -226,6 +227,21 @@ want_keep_and_limits(struct partner_config *c, const struct yaml_node *root, str
 }
 
 static enum kw_err
+want_audit(struct partner_config *c, const struct yaml_node *root, struct kw_why *why)
+{
+	const struct yaml_node *map;
+	uint64_t years = 1;
+	enum kw_err err = yaml_may(&map, root, "audit", YAML_MAP, "partner.yaml", why);
+
+	if (err == KW_OK && map != NULL)
+		err = yaml_only_keys(map, audit_keys, COUNT(audit_keys), "audit", why);
+	if (err == KW_OK && map != NULL)
+		err = yaml_want_u64(&years, map, "keep_years", 0, KW_AUDIT_YEARS_MAX, "audit", why);
+	c->audit_keep_years = (uint32_t)years;
+	return err;
+}
+
+static enum kw_err
 take(struct partner_config *c, const struct yaml_node *root, struct kw_why *why)
 {
 	const char *fingerprint = NULL;
@@ -253,6 +269,11 @@ take(struct partner_config *c, const struct yaml_node *root, struct kw_why *why)
 	if ((err = copy_text(&c->fingerprint, fingerprint, why)) != KW_OK)
 		return err;
 	if ((err = want_filters(c, root, why)) != KW_OK || (err = want_handlers(c, root, why)) != KW_OK)
+		return err;
+	if ((err = want_audit(c, root, why)) != KW_OK)
+		return err;
+	c->log = LOG_NOTICE;
+	if ((err = yaml_may_log_level(&c->log, root, "log", "partner.yaml", why)) != KW_OK)
 		return err;
 	return want_keep_and_limits(c, root, why);
 }
@@ -287,14 +308,20 @@ config_read(struct partner_config *out, const char *path, struct kw_why *why)
 }
 
 void
+config_handler_free(struct config_handler *h)
+{
+	free(h->name);
+	free(h->topic);
+	for (size_t k = 0; k <= CONFIG_ARGS_MAX; k++)
+		free(h->run[k]);
+	*h = (struct config_handler){.name = NULL};
+}
+
+void
 config_free(struct partner_config *c)
 {
-	for (uint32_t i = 0; i < c->handler_count; i++) {
-		free(c->handlers[i].name);
-		free(c->handlers[i].topic);
-		for (size_t k = 0; k <= CONFIG_ARGS_MAX; k++)
-			free(c->handlers[i].run[k]);
-	}
+	for (uint32_t i = 0; i < c->handler_count; i++)
+		config_handler_free(&c->handlers[i]);
 	free(c->handlers);
 	free(c->filters);
 	free(c->agreement);
@@ -305,4 +332,85 @@ config_free(struct partner_config *c)
 	free(c->state);
 	free(c->spool);
 	memset(c, 0, sizeof *c);
+}
+
+static void
+put_handlers(struct settings *out, const struct partner_config *c)
+{
+	static const char *const cases[] = {"none", "turns", "all"};
+	struct buf text = BUF_INIT(4u * 1024 * 1024);
+
+	for (uint32_t i = 0; i < c->handler_count; i++) {
+		const struct config_handler *h = &c->handlers[i];
+
+		buf_printf(&text, "%s%s: %s ->", i > 0 ? "; " : "", h->name, h->topic);
+		for (uint32_t k = 0; h->run[k] != NULL; k++)
+			buf_printf(&text, " %s", h->run[k]);
+		buf_printf(&text, " (%s, cases %s, drafts %s, %u attempts, %llu s)", forms[h->as], cases[h->cases], h->drafts ? "yes" : "no",
+		           h->attempts, (unsigned long long)(h->timeout_ms / 1000));
+	}
+	buf_put_str(&text, "");
+	out->incomplete = out->incomplete || (c->handler_count > 0 && buf_text(&text) == NULL);
+	settings_put(out, "handlers", true, "%s", c->handler_count > 0 && buf_text(&text) != NULL ? buf_text(&text) : "none");
+	buf_free(&text);
+}
+
+static void
+put_filters(struct settings *out, const struct partner_config *c)
+{
+	struct buf text = BUF_INIT(1024u * 1024);
+
+	for (uint32_t i = 0; i < c->filter_count; i++)
+		buf_printf(&text, "%s%s", i > 0 ? ", " : "", c->filters[i]);
+	out->incomplete = out->incomplete || (c->filter_count > 0 && buf_text(&text) == NULL);
+	settings_put(out, "subscribe", true, "%s", c->filter_count > 0 && buf_text(&text) != NULL ? buf_text(&text) : "everything");
+	buf_free(&text);
+}
+
+void
+config_settings(struct settings *out, const struct partner_config *c)
+{
+	*out = (struct settings){.count = 0};
+	settings_put(out, "agreement", true, "%s", c->agreement);
+	settings_put(out, "fingerprint", false, "%s", c->fingerprint != NULL ? c->fingerprint : "none");
+	settings_put(out, "key", false, "%s", c->key);
+	settings_put(out, "key_before", false, "%s", c->key_before != NULL ? c->key_before : "none");
+	put_filters(out, c);
+	settings_put(out, "socket", false, "%s", c->socket);
+	settings_put(out, "state", false, "%s", c->state);
+	settings_put(out, "spool", true, "%s", c->spool != NULL ? c->spool : "none");
+	put_handlers(out, c);
+	if (c->keep_content_ms > 0)
+		settings_put(out, "keep.content", true, "%llu s", (unsigned long long)(c->keep_content_ms / 1000));
+	else
+		settings_put(out, "keep.content", true, "as each topic says");
+	settings_put(out, "audit.keep_years", false, "%u", c->audit_keep_years);
+	settings_put(out, "limits.outbox", true, "%u", c->outbox_max);
+	if (c->store_pages_max > 0)
+		settings_put(out, "limits.store", true, "%llu bytes", (unsigned long long)c->store_pages_max * STORE_PAGE);
+	else
+		settings_put(out, "limits.store", true, "as the disk allows");
+	settings_put(out, "log", true, "%s", log_level_name(c->log));
+}
+
+void
+config_exchange(struct partner_config *running, struct partner_config *fresh)
+{
+	struct partner_config before = *running;
+
+	*running = *fresh;
+	*fresh = before;
+	/* what a restart alone changes goes back to where it was */
+	fresh->fingerprint = running->fingerprint;
+	fresh->key = running->key;
+	fresh->key_before = running->key_before;
+	fresh->socket = running->socket;
+	fresh->state = running->state;
+	fresh->audit_keep_years = running->audit_keep_years;
+	running->fingerprint = before.fingerprint;
+	running->key = before.key;
+	running->key_before = before.key_before;
+	running->socket = before.socket;
+	running->state = before.state;
+	running->audit_keep_years = before.audit_keep_years;
 }

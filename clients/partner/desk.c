@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "clients/partner/desk_parts.h"
+#include "clients/partner/node_audit.h"
 #include "clients/partner/node_release.h"
 #include "proto/payload.h"
 
@@ -157,6 +158,16 @@ desk_topic(struct desk_topic *out, struct node *n, const char *topic, struct kw_
 	return KW_OK;
 }
 
+enum kw_err
+desk_reason(struct node *n, const char *topic, const char *reason, struct kw_why *why)
+{
+	const struct agreement_topic *t = topic_check(topic, NULL) == KW_OK ? agreement_topic(node_agreement(n), topic) : NULL;
+
+	if (t == NULL || !t->reason_required || (reason != NULL && reason[0] != '\0'))
+		return KW_OK;
+	return kw_refuse(why, KW_EDENIED, "the agreement demands a reason for whatever is published or read on %s; give it with --reason, it is kept sealed in this node's audit trail", t->filter);
+}
+
 struct prepared { struct header header; struct payload_brief brief; uint8_t cap_hash[KW_HASH_LEN]; bool has_cap; };
 
 static enum kw_err
@@ -167,6 +178,8 @@ prepare(struct prepared *out, struct node *n, const struct desk_publish *p, stru
 	enum kw_err err;
 
 	if ((err = may_now(n, p, why)) != KW_OK || (err = find_topic(&t, n, p->topic, why)) != KW_OK)
+		return err;
+	if ((err = desk_reason(n, p->topic, p->reason, why)) != KW_OK)
 		return err;
 	if ((err = payload_check(p->payload_type, p->payload, why)) != KW_OK)
 		return err;
@@ -207,6 +220,26 @@ seal_draft(struct node *n, const struct sealing *in, struct kw_why *why)
 	return err;
 }
 
+/* Who asked for what to whom: in the trail before it is on disk in the outbox. */
+static enum kw_err
+record(struct node *n, const struct desk_publish *p, const struct header *h, struct kw_why *why)
+{
+	struct buf to = BUF_INIT(AUDIT_TO_MAX);
+	char id[37], detail[64];
+	struct audit_record r = {.event = "publish", .actor = p->actor != NULL ? p->actor : "local", .object = id, .topic = h->topic, .detail = detail, .as = p->as, .reason = p->reason};
+	enum kw_err err;
+
+	kw_id_text(id, h->id);
+	(void)snprintf(detail, sizeof detail, "%s, agreement version %u", notice_type_name(h->type), h->agreement_version);
+	for (uint32_t i = 0; i < h->to_count; i++)
+		buf_printf(&to, "%s%s", i > 0 ? " " : "", h->to[i]);
+	r.to = to.len > 0 ? buf_text(&to) : NULL;
+	r.count = h->to_count;
+	err = node_audit(n, &r, desk_reason(n, h->topic, NULL, NULL) != KW_OK, why);
+	buf_free(&to);
+	return err;
+}
+
 enum kw_err
 desk_publish(struct node *n, const struct desk_publish *p, uint8_t id[KW_ID_LEN], struct kw_why *why)
 {
@@ -226,6 +259,8 @@ desk_publish(struct node *n, const struct desk_publish *p, uint8_t id[KW_ID_LEN]
 	in.payload = p->payload;
 	in.cap_hash = prepared->has_cap ? prepared->cap_hash : NULL;
 	err = prepared->header.type == TYPE_DRAFT ? seal_draft(n, &in, why) : node_seal(&seq, n, &in, why);
+	if (err == KW_OK)
+		err = record(n, p, &prepared->header, why);
 	if (err == KW_OK)
 		memcpy(id, prepared->header.id, KW_ID_LEN);
 	if (n->batch) /* ends with the batch */

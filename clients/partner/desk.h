@@ -30,6 +30,8 @@ struct desk_publish {
 	bool confirm_at_once;
 	uint32_t take_within_s;
 	uint64_t not_before_ms;         /* where it must be released: its embargo; 0: the payload's own, or none */
+	const char *actor;              /* for the audit trail: "local" (NULL), "spool" */
+	const char *as, *reason;        /* who on this machine asks for it, and why; NULL: not given. They do not leave it */
 };
 
 /*
@@ -38,6 +40,12 @@ struct desk_publish {
  * the same function and with the same sentence: KW_EDENIED, KW_EINVAL, KW_ELIMIT; KW_EFULL: the disk or the outbox's limit.
  */
 KW_MUST_USE enum kw_err desk_publish(struct node *n, const struct desk_publish *p, uint8_t id[KW_ID_LEN], struct kw_why *why);
+
+/*
+ * Whether content of this topic may be shown or published for this reason ("" or NULL: none): KW_EDENIED where the agreement demands one. The
+ * same question for all ways in and out.
+ */
+KW_MUST_USE enum kw_err desk_reason(struct node *n, const char *topic, const char *reason, struct kw_why *why);
 
 struct desk_topic { enum payload_type schema; enum kw_mode mode; bool release; };
 /* What the agreement in force takes on this topic. KW_EINVAL: no topic's name; KW_EDENIED: the agreement has none for it. */
@@ -89,7 +97,7 @@ uint64_t desk_newest_seq(struct node *n);  /* of the last committed row; rises o
 /* {"node":…,"partnership":…,"agreement":{…},"link":{…},"outbox":{…},"inbox":{…},"unconfirmed":[…],"gaps":[…],"alarms":[…]}; new reference or NULL. */
 json_t *desk_status(struct node *n);
 json_t *desk_gaps(struct node *n); /* its list of gaps alone, without counting what the store holds */
-/* {"id":…,"topic":…,"stored":{position, commit, time},"delivered":[{"node","at","receipt"}…],"missing":[…],"rejected":[…]}; KW_ENOTFOUND. */
+/* {"id":…,"topic":…,"stored":{position, commit, time},"delivered":[{"node","at","receipt"}…],"missing":[…],"rejected":[…]}; of what came here instead desk_arrival. KW_ENOTFOUND. */
 KW_MUST_USE enum kw_err desk_trace(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], const char *language, struct kw_why *why);
 /* {"version":…,"newest":…,"came_ms":…,"text":"…"}: a version that the node keeps, 0: the newest, and when it got it. KW_ENOTFOUND. */
 KW_MUST_USE enum kw_err desk_agreement(json_t **out, struct node *n, uint32_t version, struct kw_why *why);

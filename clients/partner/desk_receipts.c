@@ -179,8 +179,8 @@ receipts_json(struct node *n, const struct ids *l)
 	return list;
 }
 
-static json_t *
-agreements_json(const struct node *n)
+json_t *
+desk_agreements(const struct node *n)
 {
 	json_t *list = json_array();
 
@@ -235,7 +235,7 @@ desk_bundle(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], struct kw
 		goto free_ids;
 	}
 	*out = json_pack("{s:s, s:s, s:s, s:I, s:o, s:{s:o}, s:o, s:o, s:O}", "form", "kurzweg-receipts-1", "id", text, "made_by", n->id, "made_ms", (json_int_t)n->wall_ms,
-	                 "agreements", agreements_json(n), "notification", "head", head, "stored", stored != NULL ? stored : json_null(), "receipts",
+	                 "agreements", desk_agreements(n), "notification", "head", head, "stored", stored != NULL ? stored : json_null(), "receipts",
 	                 receipts_json(n, &l), "statements", l.statements);
 	err = *out != NULL ? KW_OK : kw_refuse(why, KW_ENOMEM, "out of memory for a bundle");
 free_ids:

@@ -18,4 +18,7 @@ KW_MUST_USE enum kw_err desk_opened(struct node *n, const uint8_t id[KW_ID_LEN],
  */
 KW_MUST_USE enum kw_err desk_bundle(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], struct kw_why *why);
 
+/* Every version that the node keeps, oldest first: [{"text","signatures"}…]. */
+json_t *desk_agreements(const struct node *n);
+
 #endif

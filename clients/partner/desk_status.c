@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "clients/partner/desk_arrival.h"
 #include "clients/partner/desk_cases.h"
 #include "clients/partner/desk_release.h"
 #include "clients/partner/node_late.h"
@@ -144,6 +145,24 @@ alarms_json(const struct node *n)
 	return array;
 }
 
+static void
+add_suspended(void *self, const struct pstore_suspension *x)
+{
+	(void)json_array_append_new(self, json_pack("{s:s, s:s, s:s, s:o, s:o}", "node", x->node, "by", x->by, "reason", x->reason, "from", time_json(x->from_ms), "until",
+	                            time_json(x->until_ms)));
+}
+
+/* [O-9] As the broker stated it, until it is over by the clock of this machine. */
+static json_t *
+suspended_json(struct node *n)
+{
+	json_t *array = json_array();
+
+	if (array != NULL && pstore_suspensions(n->store, n->wall_ms, add_suspended, array, NULL) != KW_OK)
+		(void)json_array_clear(array);
+	return array;
+}
+
 json_t *
 desk_gaps(struct node *n)
 {
@@ -184,6 +203,8 @@ desk_status(struct node *n)
 	                  (json_int_t)n->sender_epoch, "store_bytes", (json_int_t)c.bytes);
 	if (whole != NULL)
 		(void)json_object_set_new(whole, "cases", desk_cases_status(n));
+	if (whole != NULL)
+		(void)json_object_set_new(whole, "suspended", suspended_json(n));
 	for (uint32_t i = 0; whole != NULL && i < n->report_count; i++)
 		(void)json_object_set_new(whole, n->reports[i].key, n->reports[i].report(n->reports[i].self));
 	return whole;
@@ -243,8 +264,10 @@ desk_trace(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], const char
 	enum kw_err err = pstore_out_find(&row, n->store, id, why);
 
 	kw_id_text(text, id);
-	if (err == KW_ENOTFOUND)
-		return kw_refuse(why, err, "%s was not sent by this node; ask the node that sent it", text);
+	if (err == KW_ENOTFOUND) {
+		err = desk_arrival(out, n, id, why);
+		return err == KW_ENOTFOUND ? kw_refuse(why, err, "%s was not sent by this node and did not come here; ask the node that sent it", text) : err;
+	}
 	if (err != KW_OK)
 		return err;
 	if (frame_parse(&f, row.frame, FRAME_EITHER, why) != KW_OK || header_decode(&h, f.header, why) != KW_OK)
@@ -252,7 +275,8 @@ desk_trace(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], const char
 	seq = row.seq; /* the row's bytes go when the store is asked for others */
 	take_brief(&brief, n, &row, &h, language);
 	t = (struct trace){json_array(), json_array(), json_array(), json_array()};
-	whole = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", text, "headline", brief.headline, "cap", brief.cap_id, "topic", h.topic, "type", notice_type_name(h.type), "lane",
+	whole = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", text, "direction", "sent",
+	                  "agreement_version", (json_int_t)h.agreement_version, "headline", brief.headline, "cap", brief.cap_id, "topic", h.topic, "type", notice_type_name(h.type), "lane",
 	                  lane_name(h.lane), "created", time_json(h.created_ms), "expires", time_json(h.expires_ms), "state",
 	                  (unsigned)row.state < 4 ? states[row.state] : "?", "reason", row.reason, "stored", stored_json(&row), "delivered", t.delivered, "missing",
 	                  t.missing, "rejected", t.rejected, "opened", t.opened);

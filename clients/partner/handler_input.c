@@ -118,9 +118,29 @@ set_brief(struct handler_input *in, const struct payload_brief *b)
 }
 
 static bool
+is_text(enum handler_form form)
+{
+	return form == HANDLER_TEXT || form == HANDLER_TEXT_DE;
+}
+
+static const char *
+form_name(enum handler_form form)
+{
+	return form == HANDLER_CAP ? "cap" : is_text(form) ? "text" : "json";
+}
+
+/* Of what people read; "": what stands first. */
+static const char *
+language_of(enum handler_form form)
+{
+	return form == HANDLER_TEXT ? "en" : form == HANDLER_TEXT_DE ? "de" : "";
+}
+
+static bool
 set_run(struct handler_input *in, const struct inbox_row *row, const struct handler_about *run)
 {
-	return set(in, "KURZWEG_NODE", run->node) && set(in, "KURZWEG_HANDLER", run->name) && set(in, "KURZWEG_FORM", run->form == HANDLER_CAP ? "cap" : "json") &&
+	return set(in, "KURZWEG_NODE", run->node) && set(in, "KURZWEG_HANDLER", run->name) && set(in, "KURZWEG_FORM", form_name(run->form)) &&
+	       (!is_text(run->form) || set(in, "KURZWEG_LANGUAGE", language_of(run->form))) &&
 	       set_number(in, "KURZWEG_SEQ", row->seq) && set_time(in, "KURZWEG_RECEIVED", row->received_ms) && set(in, "KURZWEG_MARK", row->mark) &&
 	       set_number(in, "KURZWEG_ATTEMPT", run->attempt) && (!run->repeat || set(in, "KURZWEG_REPEAT", "1")) &&
 	       (!row->superseded || set(in, "KURZWEG_SUPERSEDED", "1"));
@@ -141,6 +161,10 @@ put_content(struct handler_input *in, const struct inbox_row *row, const struct 
 {
 	if (run->form == HANDLER_CAP)
 		return cap_export(&in->content, row->payload, why);
+	if (is_text(run->form) && row->payload.len == 0) /* of how a case stands, and of what is gone, the environment tells all */
+		return KW_OK;
+	if (is_text(run->form))
+		return payload_to_text(&in->content, row->header.payload_type, row->payload, language_of(run->form), run->form == HANDLER_TEXT_DE, why);
 	row_json_put(&in->content, row, CONTENT_JSON, "");
 	buf_put_str(&in->content, "\n");
 	return buf_ok(&in->content) ? KW_OK : kw_refuse(why, KW_ENOMEM, "out of memory for a notification of %zu bytes", row->payload.len);
@@ -156,7 +180,7 @@ handler_input_make(struct handler_input *out, const struct inbox_row *row, const
 	out->content.secret = true;
 	if (brief == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for a handler");
-	if (row->payload.len > 0 && (err = payload_brief(brief, row->header.payload_type, row->payload, "", why)) != KW_OK)
+	if (row->payload.len > 0 && (err = payload_brief(brief, row->header.payload_type, row->payload, language_of(run->form), why)) != KW_OK)
 		goto free_brief;
 	if ((err = put_content(out, row, run, why)) != KW_OK)
 		goto free_brief;

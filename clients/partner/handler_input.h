@@ -16,6 +16,8 @@
 /* How a program ends that was run for a case: 0, it is told; these; all else is a failure. */
 #define HANDLER_TAKES 10
 #define HANDLER_DECLINES 11 /* its standard error says why */
+/* How it ends when another attempt is of no use. */
+#define HANDLER_NEVER 12
 
 struct handler_about { /* the run */
 	const char *node, *name;

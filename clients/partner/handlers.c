@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "clients/partner/handlers_parts.h"
+#include "clients/partner/program.h"
 
 #define STOP_MS 5000u
 #define PASSED_KEPT 1000u /* rows passed by that may be looked at again after a crash */
@@ -50,14 +51,14 @@ keep_places(struct handlers *all, bool every)
 	enum kw_err err = KW_OK;
 
 	for (uint32_t i = 0; i < all->count; i++)
-		any = any || to_be_kept(&all->each[i], every);
+		any = any || to_be_kept(all->each[i], every);
 	if (!any)
 		return true;
 	if ((err = node_batch_begin(all->node, &why)) != KW_OK)
 		goto failed;
 	for (uint32_t i = 0; i < all->count && err == KW_OK; i++)
-		if (to_be_kept(&all->each[i], true))
-			err = keep_one(&all->each[i]);
+		if (to_be_kept(all->each[i], true))
+			err = keep_one(all->each[i]);
 	if (err != KW_OK) {
 		node_batch_undo(all->node);
 		goto failed;
@@ -65,8 +66,8 @@ keep_places(struct handlers *all, bool every)
 	if ((err = node_batch_end(all->node, &why)) != KW_OK)
 		goto failed;
 	for (uint32_t i = 0; i < all->count; i++) {
-		all->each[i].kept = place_now(&all->each[i]);
-		all->each[i].set_aside = 0;
+		all->each[i]->kept = place_now(all->each[i]);
+		all->each[i]->set_aside = 0;
 	}
 	node_alarm_clear(all->node, "handlers");
 	return true;
@@ -85,9 +86,9 @@ alarm_set_aside(struct handlers *all)
 	uint64_t count = 0;
 
 	for (uint32_t i = 0; i < all->count; i++) {
-		count += all->each[i].given_up;
-		if (all->each[i].given_up > 0 && (last == NULL || all->each[i].how_ms >= last->how_ms))
-			last = &all->each[i];
+		count += all->each[i]->given_up;
+		if (all->each[i]->given_up > 0 && (last == NULL || all->each[i]->how_ms >= last->how_ms))
+			last = all->each[i];
 	}
 	if (count > all->given_up_told)
 		node_alarm(all->node, "handler_set_aside", "%llu notifications were set aside by handlers since the start, which means they were not handled; the last by \"%s\"; "
@@ -102,11 +103,11 @@ alarm_if(struct handlers *all, const char *code, bool (*bad)(const struct handle
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < all->count; i++) {
-		if (!bad(&all->each[i]))
+		if (!bad(all->each[i]))
 			continue;
 		count++;
 		if (first == NULL)
-			first = &all->each[i];
+			first = all->each[i];
 	}
 	if (first == NULL)
 		node_alarm_clear(all->node, code);
@@ -131,7 +132,7 @@ keeps_failing(const struct handler *h)
 static void
 look_after_alarms(struct handlers *all)
 {
-	alarm_if(all, "handler_start", cannot_start, "cannot be started");
+	alarm_if(all, "handler_start", cannot_start, "cannot run");
 	alarm_if(all, "handler_failing", keeps_failing, "fails again and again");
 }
 
@@ -146,6 +147,8 @@ nothing_new(const struct handler *h)
 static void
 step(struct handler *h, uint64_t now_ms)
 {
+	if (h->leaving && h->child == NULL) /* it only waits for its place to be kept */
+		return;
 	switch (handling_want(&h->at, now_ms)) {
 	case HANDLING_SEARCH:
 		handler_search(h);
@@ -166,28 +169,59 @@ static bool
 has_ended(const struct handlers *all)
 {
 	for (uint32_t i = 0; i < all->count; i++)
-		if (all->each[i].ended)
+		if (all->each[i]->ended)
 			return true;
 	return false;
+}
+
+static void
+free_handler(struct handler *h)
+{
+	if (h != NULL)
+		config_handler_free(&h->own);
+	free(h);
+}
+
+/* Those that are gone and rest. */
+static void
+drop_left(struct handlers *all)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < all->count; i++) {
+		if (all->each[i]->leaving && all->each[i]->child == NULL && !to_be_kept(all->each[i], true))
+			free_handler(all->each[i]);
+		else
+			all->each[kept++] = all->each[i];
+	}
+	all->count = kept;
+	if (all->first >= all->count)
+		all->first = 0;
 }
 
 static void
 fire(void *self, uint64_t mono_ms)
 {
 	struct handlers *all = self;
-	bool judged = has_ended(all);
+	bool judged = has_ended(all), leaving = false;
 
 	for (uint32_t i = 0; i < all->count; i++)
-		if (all->each[i].ended)
-			(void)handler_finish(&all->each[i], 0);
+		if (all->each[i]->ended)
+			(void)handler_finish(all->each[i], 0);
 	for (uint32_t i = 0; i < all->count && mono_ms >= all->rest_until_ms; i++)
-		step(&all->each[i], mono_ms);
-	if (mono_ms < all->rest_until_ms || !keep_places(all, false))
+		step(all->each[i], mono_ms);
+	for (uint32_t i = 0; i < all->count; i++)
+		leaving = leaving || all->each[i]->leaving;
+	if (mono_ms < all->rest_until_ms || !keep_places(all, leaving))
 		return;
+	if (leaving) {
+		drop_left(all);
+		look_after_alarms(all);
+	}
 	for (uint32_t i = 0; i < all->count; i++) {
-		struct handler *h = &all->each[(all->first + i) % all->count];
+		struct handler *h = all->each[(all->first + i) % all->count];
 
-		if (h->at.state != HANDLING_READY || !handler_has_room(h))
+		if (h->leaving || h->at.state != HANDLING_READY || !handler_has_room(h))
 			continue;
 		handler_run(h);
 		judged = true;
@@ -207,8 +241,8 @@ wake_ms(void *self)
 	uint64_t wake = UINT64_MAX;
 
 	for (uint32_t i = 0; i < all->count; i++) {
-		const struct handler *h = &all->each[i];
-		uint64_t at = h->ended ? 0 : nothing_new(h) ? UINT64_MAX : handling_wake_ms(&h->at);
+		const struct handler *h = all->each[i];
+		uint64_t at = h->ended ? 0 : nothing_new(h) || (h->leaving && h->child == NULL) ? UINT64_MAX : handling_wake_ms(&h->at);
 
 		if (to_be_kept(h, false))
 			at = 0;
@@ -224,7 +258,7 @@ on_committed(void *self, struct node_change change)
 	struct handlers *all = self;
 
 	for (uint32_t i = 0; change.inbox && i < all->count; i++)
-		handling_news(&all->each[i].at);
+		handling_news(&all->each[i]->at);
 }
 
 /* ---- status ---- */
@@ -254,7 +288,7 @@ report(void *self)
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < all->count; i++)
-		(void)json_array_append_new(list, report_one(&all->each[i]));
+		(void)json_array_append_new(list, report_one(all->each[i]));
 	return list;
 }
 
@@ -288,12 +322,123 @@ open_one(struct handler *h, struct handlers *all, const struct config_handler *c
 	if (err != KW_OK)
 		return kw_refuse(why, err, "the place of handler \"%.100s\" in the inbox cannot be kept: %s", config->name, kw_err_text(err));
 	handling_init(&h->at, config->attempts, config->timeout_ms, h->kept.seq, h->kept.at, h->kept.failures);
-	if (child_check(config->run[0], &said) == KW_OK)
+	if (program_check(config->run[0], &said) == KW_OK)
 		return KW_OK;
 	h->cannot_start = true;
 	(void)snprintf(h->how, sizeof h->how, "%s", said.text);
 	h->how_ms = clock_wall_ms();
 	return KW_OK;
+}
+
+static bool
+same_words(char *const a[], char *const b[])
+{
+	uint32_t i = 0;
+
+	while (a[i] != NULL && b[i] != NULL && strcmp(a[i], b[i]) == 0)
+		i++;
+	return a[i] == NULL && b[i] == NULL;
+}
+
+static bool
+is_same(const struct config_handler *a, const struct config_handler *b)
+{
+	return strcmp(a->topic, b->topic) == 0 && same_words(a->run, b->run) && a->as == b->as && a->cases == b->cases && a->drafts == b->drafts &&
+	       a->attempts == b->attempts && a->timeout_ms == b->timeout_ms;
+}
+
+static struct handler *
+named(const struct handlers *all, const char *name)
+{
+	for (uint32_t i = 0; i < all->count; i++)
+		if (strcmp(all->each[i]->config->name, name) == 0)
+			return all->each[i];
+	return NULL;
+}
+
+/* Its own list keeps what a handler says that is not configured any more and whose program still runs. */
+static void
+leave(struct handler *h, struct config_handler *before)
+{
+	h->own = *before;
+	*before = (struct config_handler){.name = NULL};
+	h->config = &h->own;
+	h->leaving = true;
+}
+
+static void
+follow(struct handler *h, const struct config_handler *now)
+{
+	bool same = is_same(h->config, now);
+	struct kw_why said;
+
+	config_handler_free(&h->own);
+	h->config = now;
+	h->leaving = false;
+	if (same)
+		return;
+	handling_changed(&h->at, now->attempts, now->timeout_ms);
+	if (program_check(now->run[0], &said) == KW_OK)
+		h->cannot_start = false;
+}
+
+enum kw_err
+handlers_reload(struct handlers *all, const struct config_handler *now, uint32_t count, struct config_handler *before, uint32_t before_count, struct kw_why *why)
+{
+	struct handler **each = calloc(all->count + count + 1, sizeof *each);
+	uint32_t made = 0;
+	enum kw_err err = KW_OK;
+
+	if (each == NULL)
+		return kw_refuse(why, KW_ENOMEM, "out of memory for the handlers");
+	for (uint32_t i = 0; i < count && err == KW_OK; i++) {
+		if (named(all, now[i].name) != NULL)
+			continue;
+		if ((each[all->count + made] = calloc(1, sizeof **each)) == NULL)
+			err = kw_refuse(why, KW_ENOMEM, "out of memory for the handlers");
+		else
+			err = open_one(each[all->count + made++], all, &now[i], why);
+	}
+	if (err != KW_OK) {
+		for (uint32_t i = 0; i < made; i++)
+			free_handler(each[all->count + i]);
+		free(each);
+		return err;
+	}
+	for (uint32_t i = 0; i < all->count; i++) {
+		each[i] = all->each[i];
+		if (!each[i]->leaving)
+			each[i]->goes = true;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		struct handler *h = named(all, now[i].name);
+
+		if (h == NULL)
+			continue;
+		follow(h, &now[i]);
+		h->goes = false;
+	}
+	for (uint32_t i = 0; i < all->count; i++)
+		for (uint32_t k = 0; k < before_count && each[i]->goes; k++)
+			if (each[i]->config == &before[k]) {
+				leave(each[i], &before[k]);
+				each[i]->goes = false;
+			}
+	free(all->each);
+	all->each = each;
+	all->count += made;
+	drop_left(all);
+	look_after_alarms(all);
+	return KW_OK;
+}
+
+static void
+free_all_of(struct handlers *all)
+{
+	for (uint32_t i = 0; i < all->count; i++)
+		free_handler(all->each[i]);
+	free(all->each);
+	free(all);
 }
 
 enum kw_err
@@ -304,28 +449,22 @@ handlers_open(struct handlers **out, struct node *n, struct kw_why *why)
 	struct node_timer timer = {wake_ms, fire, all};
 	enum kw_err err = KW_OK;
 
-	if (all == NULL || (config->handler_count > 0 && (all->each = calloc(config->handler_count, sizeof *all->each)) == NULL)) {
-		err = kw_refuse(why, KW_ENOMEM, "out of memory for the handlers");
-		goto free_all;
-	}
+	if (all == NULL)
+		return kw_refuse(why, KW_ENOMEM, "out of memory for the handlers");
 	all->node = n;
 	(void)signal(SIGCHLD, SIG_DFL); /* where whoever started us ignored it, nobody would tell how a program ended */
-	for (uint32_t i = 0; i < config->handler_count; i++, all->count++)
-		if ((err = open_one(&all->each[i], all, &config->handlers[i], why)) != KW_OK)
-			goto free_all;
-	if (all->count > 0 && (node_add_timer(n, &timer) != KW_OK || node_on_committed(n, on_committed, all) != KW_OK))
+	if ((err = handlers_reload(all, config->handlers, config->handler_count, NULL, 0, why)) != KW_OK)
+		goto free_all;
+	if (node_add_timer(n, &timer) != KW_OK || node_on_committed(n, on_committed, all) != KW_OK)
 		err = kw_refuse(why, KW_ELIMIT, "too much hangs in the node's loop already for the handlers");
 	if (err == KW_OK && node_add_report(n, "handlers", report, all) != KW_OK)
 		err = kw_refuse(why, KW_ELIMIT, "too much hangs in the node's status already for the handlers");
 	if (err != KW_OK)
 		goto free_all;
-	look_after_alarms(all);
 	*out = all;
 	return KW_OK;
 free_all:
-	if (all != NULL)
-		free(all->each);
-	free(all);
+	free_all_of(all);
 	return err;
 }
 
@@ -336,10 +475,10 @@ end_all(struct handlers *all)
 	uint64_t until = clock_mono_ms() + STOP_MS;
 
 	for (uint32_t i = 0; i < all->count; i++)
-		if (all->each[i].child != NULL)
-			child_signal(all->each[i].child, SIGTERM);
+		if (all->each[i]->child != NULL)
+			child_signal(all->each[i]->child, SIGTERM);
 	for (uint32_t i = 0; i < all->count; i++) {
-		struct handler *h = &all->each[i];
+		struct handler *h = all->each[i];
 		uint64_t now = clock_mono_ms();
 		char how[64];
 		bool well;
@@ -363,24 +502,6 @@ handlers_close(struct handlers **at)
 		return;
 	end_all(all);
 	(void)keep_places(all, true);
-	free(all->each);
-	free(all);
+	free_all_of(all);
 	*at = NULL;
-}
-
-uint32_t
-handlers_check(const struct partner_config *config, void (*say)(void *self, const char *sentence), void *self)
-{
-	uint32_t bad = 0;
-
-	for (uint32_t i = 0; i < config->handler_count; i++) {
-		struct kw_why why;
-
-		if (child_check(config->handlers[i].run[0], &why) == KW_OK)
-			continue;
-		kw_why_prefix(&why, "handler \"%.100s\"", config->handlers[i].name);
-		say(self, why.text);
-		bad++;
-	}
-	return bad;
 }

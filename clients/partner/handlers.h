@@ -17,10 +17,14 @@ struct handlers;
 
 /* n is borrowed and must outlive it. A handler that has no place yet begins with what comes from now on. */
 KW_MUST_USE enum kw_err handlers_open(struct handlers **out, struct node *n, struct kw_why *why);
+/*
+ * Other handlers from now on; names say which is which. What goes on, or is new, follows now, which must live as long as those of the configuration
+ * do. What is gone begins nothing more; where its program still runs it takes what it needs out of before, the list until now (its entry there is
+ * empty then). No run is ended. On an error nothing changed.
+ */
+KW_MUST_USE enum kw_err handlers_reload(struct handlers *h, const struct config_handler *now, uint32_t count, struct config_handler *before,
+                                        uint32_t before_count, struct kw_why *why);
 /* After the loop ended, before node_close: what runs is asked to end, after five seconds killed, and its place kept. */
 void handlers_close(struct handlers **h);
-
-/* Calls say with one sentence for each handler that could not be started as things are; how many. Needs no node. */
-uint32_t handlers_check(const struct partner_config *config, void (*say)(void *self, const char *sentence), void *self);
 
 #endif

@@ -16,6 +16,9 @@
 struct handler {
 	struct handlers *all;
 	const struct config_handler *config;
+	struct config_handler own;    /* config is this one while it leaves, else it is empty */
+	bool leaving;                 /* not configured any more: what runs ends, nothing else begins */
+	bool goes;                    /* within handlers_reload */
 	char shown[256];              /* its name, for logs */
 	struct handling at;
 	struct desk_place kept;       /* as it is on disk */
@@ -36,7 +39,7 @@ struct handler {
 struct handlers {
 	struct node *node;
 	uint32_t count;
-	struct handler *each;
+	struct handler **each;
 	uint32_t first;               /* whose turn it is to go first */
 	uint64_t given_up_told;       /* notifications set aside that the alarm tells of */
 	uint64_t rest_until_ms;       /* the store had no room: nothing begins before */

@@ -10,6 +10,7 @@
 #include "clients/partner/desk_receipts.h"
 #include "clients/partner/handler_input.h"
 #include "clients/partner/handlers_parts.h"
+#include "clients/partner/node_audit.h"
 #include "proto/seal.h"
 
 struct search { struct handler *h; uint32_t looked; uint64_t last, found; uint64_t wall_ms; };
@@ -45,7 +46,7 @@ look(void *self, const struct inbox_row *row)
 		return false;
 	}
 	kw_id_text(id, row->header.id);
-	log_peer(want_alert && !n.alert ? LOG_INFO : LOG_NOTICE, "handler.skipped", "name=\"%s\" id=%s reason=\"%s\"", h->shown, id, skip);
+	log_peer(want_alert && !n.alert ? LOG_INFO : LOG_NOTICE, "handler.skipped", NULL, "name=\"%s\" id=%s why=\"%s\"", h->shown, id, skip);
 	h->skipped++;
 	return true;
 }
@@ -107,13 +108,11 @@ judge(struct handler *h, bool well, bool fatal)
 static void
 tell_failure(struct handler *h, struct span said)
 {
-	struct buf how = BUF_INIT(8 * KW_WHY_MAX), line = BUF_INIT(8 * CHILD_SAID_MAX);
+	struct buf line = BUF_INIT(CHILD_SAID_MAX + 1);
 
-	text_put_escaped(&how, span_str(h->how), KW_WHY_MAX);
-	text_put_escaped(&line, said, CHILD_SAID_MAX);
-	log_event(LOG_WARNING, "handler.failed", "name=\"%s\" id=%s attempt=%u of=%u how=\"%s\" said=\"%s\"", h->shown, h->id, h->at.failures + 1,
-	          h->at.attempts_max, buf_text(&how) != NULL ? buf_text(&how) : "", buf_text(&line) != NULL ? buf_text(&line) : "");
-	buf_free(&how);
+	buf_put_span(&line, span_of(said.p, said.len < CHILD_SAID_MAX ? said.len : CHILD_SAID_MAX));
+	log_event(LOG_WARNING, "handler.failed", "name=\"%s\" id=%s attempt=%u of=%u why=\"%s\" said=\"%s\"", h->shown, h->id, h->at.failures + 1,
+	          h->at.attempts_max, h->how, buf_text(&line) != NULL ? buf_text(&line) : "");
 	buf_free(&line);
 	h->how_ms = clock_wall_ms();
 	memcpy(h->how_id, h->id, sizeof h->how_id);
@@ -125,6 +124,17 @@ on_ended(void *self)
 	struct handler *h = self;
 
 	h->ended = true;
+}
+
+/* What a program of this machine's configuration gets is disclosed too; the configuration is the reason. */
+static void
+note_given(const struct handler *h, const struct inbox_row *row)
+{
+	char actor[AUDIT_TEXT_MAX];
+	struct audit_record r = {.event = "handler", .actor = actor, .object = h->id, .topic = row->header.topic};
+
+	(void)snprintf(actor, sizeof actor, "handler/%.200s", h->config->name);
+	node_audit_note(h->all->node, &r);
 }
 
 static enum kw_err
@@ -141,6 +151,7 @@ start(struct handler *h, const struct inbox_row *row, struct kw_why *why)
 	memcpy(h->case_id, row->of_case ? row->entry.of_case.id : row->header.id, KW_ID_LEN);
 	if ((err = handler_input_make(&in, row, &about, why)) != KW_OK)
 		goto free_input;
+	note_given(h, row);
 	h->input_len = in.content.len;
 	c = (struct child_start){h->config->run, in.env, &in.content, on_ended, h};
 	err = child_start(&h->child, h->all->node, &c, why);
@@ -225,7 +236,7 @@ moved_case(struct handler *h, int code, struct span said)
 		(void)snprintf(h->how, sizeof h->how, "%s", why.text);
 		return false;
 	}
-	log_event(LOG_NOTICE, "handler.too_late", "name=\"%s\" id=%s move=%s text=\"%s\"", h->shown, h->id, notice_type_name(m.type), why.text);
+	log_event(LOG_NOTICE, "handler.too_late", "name=\"%s\" id=%s move=%s why=\"%s\"", h->shown, h->id, notice_type_name(m.type), why.text);
 	return true;
 }
 
@@ -239,24 +250,25 @@ tell_opened(const struct handler *h)
 
 	(void)snprintf(as, sizeof as, "%.100s", h->shown);
 	if (kw_id_parse(id, h->id) && desk_opened(h->all->node, id, as, &why) != KW_OK)
-		log_event(LOG_WARNING, "handler.not_told", "name=\"%s\" id=%s text=\"%s\"", h->shown, h->id, why.text);
+		log_event(LOG_WARNING, "handler.not_told", "name=\"%s\" id=%s why=\"%s\"", h->shown, h->id, why.text);
 }
 
 bool
 handler_finish(struct handler *h, uint32_t wait_ms)
 {
-	bool well, late = h->at.state == HANDLING_ENDING || h->at.state == HANDLING_KILLED;
+	bool well, late = h->at.state == HANDLING_ENDING || h->at.state == HANDLING_KILLED, never;
 	char how[64];
 
 	if (h->child == NULL || !child_end(&well, how, h->child, wait_ms))
 		return h->child == NULL;
 	if (!well && !late && moved_case(h, child_exit_code(h->child), child_said(h->child)))
 		well = true;
+	never = !well && !late && child_exit_code(h->child) == HANDLER_NEVER;
 	if (!well) {
 		if (late)
 			(void)snprintf(h->how, sizeof h->how, "it took longer than %llu s and was ended", (unsigned long long)(h->at.timeout_ms / 1000));
 		else
-			(void)snprintf(h->how, sizeof h->how, "%s", how);
+			(void)snprintf(h->how, sizeof h->how, "%s%s", how, never ? ": it can never be handled" : "");
 		tell_failure(h, child_said(h->child));
 	}
 	if (well)
@@ -264,7 +276,7 @@ handler_finish(struct handler *h, uint32_t wait_ms)
 	child_free(&h->child);
 	h->ended = false;
 	h->input_len = 0;
-	judge(h, well, false);
+	judge(h, well, never);
 	return true;
 }
 
@@ -275,8 +287,8 @@ handler_has_room(const struct handler *h)
 	uint64_t running = 0, bytes = 0;
 
 	for (uint32_t i = 0; i < all->count; i++) {
-		running += all->each[i].child != NULL;
-		bytes += all->each[i].input_len;
+		running += all->each[i]->child != NULL;
+		bytes += all->each[i]->input_len;
 	}
 	return running == 0 || (running < HANDLERS_RUNNING_MAX && bytes < HANDLERS_INPUT_MAX);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "clients/partner/node.h"
 #include "proto/payload.h"
 
 struct taken { /* what the content says */
@@ -199,6 +200,9 @@ fill(struct desk_publish *p, struct taken *t, const struct intake *in, struct no
 	p->confirm_at_once = in->confirm_at_once;
 	p->take_within_s = in->take_within_s;
 	p->not_before_ms = in->not_before_ms;
+	p->actor = in->actor;
+	p->as = in->as;
+	p->reason = in->reason;
 	p->has_lane = in->lane != NULL;
 	if (p->has_lane && !lane_of(&p->lane, in->lane))
 		return kw_refuse(why, KW_EINVAL, "there is no lane \"%.32s\"; it is flash, urgent or routine", in->lane);
@@ -223,6 +227,8 @@ intake_publish(struct node *n, const struct intake *in, uint8_t id[KW_ID_LEN], s
 		err = desk_publish(n, &p, id, why);
 	if (err == KW_OK && t.topic.release && warnings != NULL)
 		buf_put_str(warnings, kw_translate("it is a draft: its readers get it when those whom the agreement names have approved it; \"kurzweg release list\" tells who has not\n"));
+	if (err == KW_OK && warnings != NULL && node_alarm_text(n, "suspended") != NULL)
+		buf_put_str(warnings, kw_translate("this node is suspended by the broker's operator: it waits here until that is over, \"kurzweg status\" says until when; what is urgent tell people in another way\n"));
 	buf_free(&t.payload);
 	return err;
 }

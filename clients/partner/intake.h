@@ -22,6 +22,7 @@ struct intake { /* all borrowed; texts need not be checked before */
 	bool confirm_at_once;
 	uint64_t not_before_ms;      /* where it must be released: its embargo; 0: as the content says */
 	uint32_t take_within_s;      /* somebody must take it within; 0: as the agreement says */
+	const char *actor, *as, *reason; /* as desk_publish has them */
 };
 
 /*

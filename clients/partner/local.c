@@ -52,7 +52,7 @@ send_answer(struct local *l, const struct peer *to, struct span answer)
 {
 	/* EHOSTUNREACH: it is gone; EAGAIN: it does not read. Either way the answer is dropped. */
 	if (zmq_send(l->socket, to->id, to->len, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
-		log_peer(LOG_INFO, "local.answer_dropped", "reason=\"%s\"", zmq_strerror(errno));
+		log_peer(LOG_INFO, "local.answer_dropped", NULL, "why=\"%s\"", zmq_strerror(errno));
 		return;
 	}
 	(void)zmq_send(l->socket, answer.p, answer.len, ZMQ_DONTWAIT);

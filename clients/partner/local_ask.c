@@ -11,7 +11,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const verbs[] = {"publish", "inbox", "state", "status", "trace", "agreement", "cases", "case", "move", "fate", "recalls", "opened", "receipts", "approve",
-                                   "refuse", "releases"};
+                                   "refuse", "releases", "audit", "subject", "seen", "backup"};
 
 /* ---- values ---- */
 
@@ -242,7 +242,56 @@ take_text(struct ask *a, const json_t *v, const char *key, struct kw_why *why)
 static enum kw_err
 take_as(struct ask *a, const json_t *v, const char *key, struct kw_why *why)
 {
-	return want_text(&a->move.as, v, key, why);
+	enum kw_err err = want_text(&a->move.as, v, key, why);
+
+	a->as = a->move.as;
+	if (err == KW_OK && strlen(a->as) > DESK_MOVE_AS_MAX)
+		return kw_refuse(why, KW_ELIMIT, "the name of who does it has %zu bytes, at most %u are allowed", strlen(a->as), DESK_MOVE_AS_MAX);
+	return err;
+}
+
+static enum kw_err
+take_reason(struct ask *a, const json_t *v, const char *key, struct kw_why *why)
+{
+	enum kw_err err = want_text(&a->reason, v, key, why);
+
+	if (err == KW_OK && strlen(a->reason) > ASK_REASON_MAX)
+		return kw_refuse(why, KW_ELIMIT, "%s has %zu bytes, at most %u are allowed", key, strlen(a->reason), ASK_REASON_MAX);
+	if (err == KW_OK && text_unclean_at(span_str(a->reason), TEXT_LINE) != SIZE_MAX)
+		return kw_refuse(why, KW_EINVAL, "%s has a character that may not be shown, at byte %zu; leave it out", key, text_unclean_at(span_str(a->reason), TEXT_LINE));
+	return err;
+}
+
+static enum kw_err
+take_term(struct ask *a, const json_t *v, const char *key, struct kw_why *why)
+{
+	enum kw_err err = want_text(&a->term, v, key, why);
+
+	if (err == KW_OK && (strlen(a->term) < ASK_TERM_MIN || strlen(a->term) > ASK_TERM_MAX))
+		return kw_refuse(why, KW_ELIMIT, "%s has %zu bytes, must be %u to %u", key, strlen(a->term), ASK_TERM_MIN, ASK_TERM_MAX);
+	if (err == KW_OK && text_unclean_at(span_str(a->term), TEXT_LINE) != SIZE_MAX)
+		return kw_refuse(why, KW_EINVAL, "%s has a character that may not be shown, at byte %zu; leave it out", key, text_unclean_at(span_str(a->term), TEXT_LINE));
+	return err;
+}
+
+static enum kw_err
+take_audit(struct ask *a, const json_t *v, const char *key, struct kw_why *why)
+{
+	enum kw_err err = page_ask_read(&a->audit, json_incref((json_t *)(uintptr_t)v), why);
+
+	if (err == KW_OK && a->audit.has_commits)
+		return kw_refuse(why, KW_EINVAL, "%s: commits_after is for a broker; a node has \"seen\"", key);
+	return err;
+}
+
+static enum kw_err
+take_backup(struct ask *a, const json_t *v, const char *key, struct kw_why *why)
+{
+	enum kw_err err = backup_ask_read(&a->backup, json_incref((json_t *)(uintptr_t)v), why);
+
+	if (err == KW_OK && (a->backup.as != NULL || a->backup.reason != NULL))
+		return kw_refuse(why, KW_EINVAL, "%s: who asks and why stands beside it, under as and reason", key);
+	return err;
 }
 
 static enum kw_err
@@ -317,8 +366,12 @@ static const struct key {
 	{"move", BIT(ASK_MOVE), BIT(ASK_MOVE), take_move},
 	{"whom", BIT(ASK_MOVE), 0, take_whom},
 	{"text", BIT(ASK_MOVE) | BIT(ASK_REFUSE), BIT(ASK_REFUSE), take_text},
-	{"as", BIT(ASK_MOVE) | BIT(ASK_OPENED) | BIT(ASK_APPROVE) | BIT(ASK_REFUSE), 0, take_as},
-	{"after_seq", BIT(ASK_INBOX), 0, take_after},
+	{"as", BIT(ASK_MOVE) | BIT(ASK_OPENED) | BIT(ASK_APPROVE) | BIT(ASK_REFUSE) | BIT(ASK_PUBLISH) | BIT(ASK_INBOX) | BIT(ASK_AUDIT) | BIT(ASK_SUBJECT) | BIT(ASK_BACKUP), 0, take_as},
+	{"reason", BIT(ASK_PUBLISH) | BIT(ASK_INBOX) | BIT(ASK_AUDIT) | BIT(ASK_SUBJECT) | BIT(ASK_BACKUP), 0, take_reason},
+	{"term", BIT(ASK_SUBJECT), BIT(ASK_SUBJECT), take_term},
+	{"audit", BIT(ASK_AUDIT), BIT(ASK_AUDIT), take_audit},
+	{"backup", BIT(ASK_BACKUP), BIT(ASK_BACKUP), take_backup},
+	{"after_seq", BIT(ASK_INBOX) | BIT(ASK_SUBJECT), 0, take_after},
 	{"since_ms", BIT(ASK_INBOX), 0, take_since},
 	{"limit", BIT(ASK_INBOX) | BIT(ASK_CASES) | BIT(ASK_RELEASES), 0, take_limit},
 	{"rejected", BIT(ASK_INBOX), 0, take_rejected},
@@ -409,6 +462,8 @@ ask_read(struct ask *a, struct kw_why *why)
 void
 ask_free(struct ask *a)
 {
+	page_ask_free(&a->audit);
+	backup_ask_free(&a->backup);
 	json_decref(a->doc);
 	free(a->publish.to);
 	memset(a, 0, sizeof *a);

@@ -4,6 +4,8 @@
 
 #include <jansson.h>
 
+#include "audit/page.h"
+#include "backup/steps.h"
 #include "clients/partner/desk_cases.h"
 #include "clients/partner/desk_release.h"
 #include "clients/partner/intake.h"
@@ -11,9 +13,12 @@
 
 #define ASK_MAX (64u * 1024u)      /* bytes of a request without its content */
 #define ASK_WAIT_MAX 60000u
+#define ASK_REASON_MAX 1024u       /* bytes of a reason */
+#define ASK_TERM_MIN 3u
+#define ASK_TERM_MAX 256u
 #define ASK_ROWS_MAX 1000u
 
-enum ask_verb { ASK_PUBLISH, ASK_INBOX, ASK_STATE, ASK_STATUS, ASK_TRACE, ASK_AGREEMENT, ASK_CASES, ASK_CASE, ASK_MOVE, ASK_FATE, ASK_RECALLS, ASK_OPENED, ASK_RECEIPTS, ASK_APPROVE, ASK_REFUSE, ASK_RELEASES };
+enum ask_verb { ASK_PUBLISH, ASK_INBOX, ASK_STATE, ASK_STATUS, ASK_TRACE, ASK_AGREEMENT, ASK_CASES, ASK_CASE, ASK_MOVE, ASK_FATE, ASK_RECALLS, ASK_OPENED, ASK_RECEIPTS, ASK_APPROVE, ASK_REFUSE, ASK_RELEASES, ASK_AUDIT, ASK_SUBJECT, ASK_SEEN, ASK_BACKUP };
 enum ask_stage { STAGE_STORED, STAGE_DELIVERED };
 
 struct ask {
@@ -31,6 +36,10 @@ struct ask {
 	struct desk_move move;      /* move */
 	const char *text_hash;      /* approve */
 	bool all;                   /* cases, releases: closed ones too */
+	const char *as, *reason;    /* who reads, searches or publishes, and why */
+	struct page_ask audit;      /* audit */
+	struct backup_ask backup;   /* backup */
+	const char *term;           /* subject */
 };
 
 /*

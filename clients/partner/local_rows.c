@@ -2,6 +2,8 @@
 #include "clients/partner/local_rows.h"
 
 #include "base/clock.h"
+#include "clients/partner/node_audit.h"
+#include "proto/seal.h"
 
 #define ANSWER_MAX (1024u * 1024u)  /* [N-4] */
 #define LOOK_ROWS 4096u             /* of the inbox at a time */
@@ -10,19 +12,59 @@
 struct putting {
 	struct buf *out;
 	struct rows *rows;
+	struct node *node;
 	const struct ask *ask;
+	struct kw_why *why;
+	enum kw_err err;       /* of a row that may not be shown */
 	uint64_t end_mono_ms;
 	bool cut, failed;
 };
+
+/* Content that goes out is in the trail before: who took it, and why. */
+static enum kw_err
+record(const struct putting *p, const struct inbox_row *row)
+{
+	char id[37];
+	struct audit_record r = {.event = "read", .actor = "local", .object = id, .topic = row->header.topic, .as = p->ask->as, .reason = p->ask->reason};
+
+	if (p->ask->content == CONTENT_NONE || row->payload.len == 0)
+		return KW_OK;
+	kw_id_text(id, row->header.id);
+	return node_audit(p->node, &r, desk_reason(p->node, row->header.topic, NULL, NULL) != KW_OK, p->why);
+}
+
+/* Where a reason is demanded and none was given, one that is asked for is refused; in a list it stands without anything that was sealed. */
+static bool
+hides(struct putting *p, const struct inbox_row *row)
+{
+	if (row->payload.len == 0 || desk_reason(p->node, row->header.topic, p->ask->reason, NULL) == KW_OK)
+		return false;
+	if (p->ask->query.has_id)
+		p->err = desk_reason(p->node, row->header.topic, p->ask->reason, p->why);
+	return true;
+}
 
 static bool
 each_row(void *self, const struct inbox_row *row)
 {
 	struct putting *p = self;
 	struct buf one = BUF_INIT(ROW_JSON_MAX);
+	bool hidden = hides(p, row);
 
 	one.secret = true;
-	row_json_put(&one, row, p->ask->content, p->ask->language);
+	if (p->err == KW_OK && !hidden)
+		p->err = record(p, row);
+	if (p->err != KW_OK)
+		return false;
+	if (hidden) {
+		struct inbox_row bare = *row;
+
+		bare.whole = bare.payload = span_of(NULL, 0);
+		bare.mark = "reason needed";
+		row_json_put(&one, &bare, p->ask->content, p->ask->language);
+	} else {
+		row_json_put(&one, row, p->ask->content, p->ask->language);
+	}
 	p->failed = !buf_ok(&one);
 	p->cut = p->rows->count > 0 && p->out->len + one.len > ANSWER_MAX;
 	if (!p->failed && !p->cut) {
@@ -36,10 +78,19 @@ each_row(void *self, const struct inbox_row *row)
 	return !p->failed && !p->cut;
 }
 
+/* A list shows headlines: that it was shown is told once, with how many. */
+static enum kw_err
+record_list(struct node *n, const struct ask *a, uint32_t count, struct kw_why *why)
+{
+	struct audit_record r = {.event = "listed", .actor = "local", .topic = a->query.filter, .count = count, .as = a->as, .reason = a->reason};
+
+	return node_audit(n, &r, false, why);
+}
+
 enum kw_err
 rows_put(struct buf *out, struct rows *r, struct node *n, const struct ask *a, struct kw_why *why)
 {
-	struct putting p = {.out = out, .rows = r, .ask = a, .end_mono_ms = clock_mono_ms() + LOOK_MS};
+	struct putting p = {.out = out, .rows = r, .node = n, .ask = a, .why = why, .end_mono_ms = clock_mono_ms() + LOOK_MS};
 	uint64_t newest = desk_newest_seq(n), shown = a->wait_ms > 0 ? desk_shown_seq(n) : newest; /* who waits follows */
 	struct inbox_query q = a->query;
 	enum kw_err err;
@@ -60,8 +111,12 @@ rows_put(struct buf *out, struct rows *r, struct node *n, const struct ask *a, s
 	buf_put_str(out, "{\"rows\":[");
 	if ((err = desk_inbox(n, &q, each_row, &p, why)) != KW_OK)
 		return err;
+	if (p.err != KW_OK)
+		return p.err;
 	if (p.failed)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for the inbox");
+	if (r->count > 0 && a->content == CONTENT_NONE && (err = record_list(n, a, r->count, why)) != KW_OK)
+		return err;
 	if (!p.cut)
 		r->after = q.until_seq != 0 ? q.until_seq : newest;
 	r->more = r->after < shown;

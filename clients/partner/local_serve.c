@@ -6,10 +6,15 @@
 #include <string.h>
 
 #include "base/json_memory.h"
+#include "base/text.h"
 #include "clients/partner/desk_receipts.h"
+#include "clients/partner/desk_subject.h"
 #include "clients/partner/local_rows.h"
 #include "clients/partner/node.h"
+#include "clients/partner/node_audit.h"
+#include "clients/partner/node_backup.h"
 #include "proto/seal.h"
+#include "proto/topic.h"
 
 #define WARNINGS_MAX (64u * 1024u)
 #define NAMES_MAX 4096 /* bytes of nodes and their reasons; what does not go into a sentence is cut there */
@@ -44,14 +49,65 @@ put_whole(struct buf *out, json_t *v, struct kw_why *why)
 	return put_json(out, NULL, why);
 }
 
+/* What was asked for and not done: its code, and of what; the sentence is the asker's. */
+static enum kw_err
+refused(struct node *n, const struct ask *a, const char *what, const char *object, const char *topic, enum kw_err err)
+{
+	char detail[96];
+	struct audit_record r = {.event = "refused", .actor = "local", .object = object, .topic = topic, .detail = detail, .as = a->as, .reason = a->reason};
+
+	(void)snprintf(detail, sizeof detail, "%s: %s", what, kw_err_name(err));
+	node_audit_note(n, &r);
+	return err;
+}
+
+/* What a person asked for, in the trail before it is done; a remark of any length and form is told as far as a line takes it. */
+static enum kw_err
+record(struct node *n, const struct ask *a, const char *what, const char *text, struct kw_why *why)
+{
+	char id[37], tidy[ASK_REASON_MAX + 1] = "";
+	struct audit_record r = {.event = what, .actor = "local", .object = id, .to = a->move.to, .as = a->as, .reason = text != NULL ? tidy : a->reason};
+	size_t len = text != NULL ? strlen(text) : 0, at;
+
+	kw_id_text(id, a->id);
+	if (len > ASK_REASON_MAX)
+		len = ASK_REASON_MAX;
+	if (len > 0)
+		memcpy(tidy, text, len);
+	tidy[len] = '\0';
+	while ((at = text_unclean_at(span_str(tidy), TEXT_LINE)) != SIZE_MAX)
+		tidy[at] = '?';
+	return node_audit(n, &r, false, why);
+}
+
+static enum kw_err
+refused_id(struct node *n, const struct ask *a, const char *what, enum kw_err err)
+{
+	char id[37];
+
+	kw_id_text(id, a->id);
+	return refused(n, a, what, id, NULL, err);
+}
+
+static bool
+is_refusal(enum kw_err err)
+{
+	return err == KW_EDENIED || err == KW_ESTATE || err == KW_ECRYPTO;
+}
+
 static enum kw_err
 serve_publish(struct buf *out, struct node *n, struct ask *a, struct kw_why *why)
 {
 	struct buf warnings = BUF_INIT(WARNINGS_MAX);
 	uint8_t id[KW_ID_LEN];
 	char text[37];
-	enum kw_err err = intake_publish(n, &a->publish, id, &warnings, why);
+	enum kw_err err;
 
+	a->publish.as = a->as;
+	a->publish.reason = a->reason;
+	err = intake_publish(n, &a->publish, id, &warnings, why);
+	if (is_refusal(err))
+		(void)refused(n, a, "publish", NULL, topic_check(a->publish.topic, NULL) == KW_OK ? a->publish.topic : NULL, err);
 	if (err == KW_OK) {
 		kw_id_text(text, id);
 		err = put_json(out, json_pack("{s:s, s:s%}", "id", text, "warnings", warnings.len > 0 ? (const char *)warnings.p : "", warnings.len), why);
@@ -66,7 +122,12 @@ serve_inbox(struct buf *out, struct node *n, struct ask *a, bool over, bool *aga
 	size_t before = out->len;
 	struct rows rows;
 	enum kw_err err = rows_put(out, &rows, n, a, why);
+	char id[37];
 
+	if (err == KW_EDENIED && a->query.has_id) {
+		kw_id_text(id, a->query.id);
+		return refused(n, a, "read", id, NULL, err);
+	}
 	if (err != KW_OK || rows.count > 0)
 		return err;
 	a->query.after_seq = rows.after; /* what was looked at is not looked at again */
@@ -195,8 +256,10 @@ static enum kw_err
 serve_case(struct buf *out, struct node *n, const struct ask *a, struct kw_why *why)
 {
 	json_t *one = NULL;
-	enum kw_err err = desk_case(&one, n, a->id, true, a->language, why);
+	enum kw_err err = record(n, a, "case_read", NULL, why);
 
+	if (err == KW_OK)
+		err = desk_case(&one, n, a->id, true, a->language, why);
 	return err == KW_OK ? put_whole(out, one, why) : err;
 }
 
@@ -208,7 +271,11 @@ serve_move(struct buf *out, struct node *n, struct ask *a, struct kw_why *why)
 	enum kw_err err;
 
 	memcpy(a->move.id, a->id, KW_ID_LEN);
+	if ((err = record(n, a, notice_type_name(a->move.type), a->move.text, why)) != KW_OK)
+		return err;
 	err = desk_move(n, &a->move, receipt, why);
+	if (is_refusal(err))
+		return refused_id(n, a, notice_type_name(a->move.type), err);
 	if (err != KW_OK && err != KW_EEXISTS)
 		return err;
 	if (err == KW_OK)
@@ -249,9 +316,37 @@ static enum kw_err
 serve_receipts(struct buf *out, struct node *n, const struct ask *a, struct kw_why *why)
 {
 	json_t *bundle = NULL;
-	enum kw_err err = desk_bundle(&bundle, n, a->id, why);
+	enum kw_err err = record(n, a, "receipts_exported", NULL, why);
 
+	if (err == KW_OK)
+		err = desk_bundle(&bundle, n, a->id, why);
 	return err == KW_OK ? put_whole(out, bundle, why) : err;
+}
+
+/* ---- audit ---- */
+
+static enum kw_err
+serve_audit(struct buf *out, struct node *n, const struct ask *a, struct kw_why *why)
+{
+	return node_audit_page(out, n, &a->audit, a->as, a->reason, why);
+}
+
+static enum kw_err
+serve_subject(struct buf *out, struct node *n, const struct ask *a, struct kw_why *why)
+{
+	json_t *found = NULL;
+	enum kw_err err = desk_subject(&found, n, a->term, a->query.after_seq, a->as, a->reason, why);
+
+	return err == KW_OK ? put_whole(out, found, why) : err;
+}
+
+static enum kw_err
+serve_seen(struct buf *out, struct node *n, struct kw_why *why)
+{
+	json_t *seen = NULL;
+	enum kw_err err = desk_seen(&seen, n, why);
+
+	return err == KW_OK ? put_whole(out, seen, why) : err;
 }
 
 /* ---- release ---- */
@@ -265,7 +360,11 @@ serve_answer(struct buf *out, struct node *n, const struct ask *a, struct kw_why
 	enum kw_err err;
 
 	memcpy(answer.id, a->id, KW_ID_LEN);
+	if ((err = record(n, a, answer.approve ? "approve" : "refuse", answer.reason, why)) != KW_OK)
+		return err;
 	err = desk_answer(n, &answer, receipt, why);
+	if (is_refusal(err))
+		return refused_id(n, a, answer.approve ? "approve" : "refuse", err);
 	if (err != KW_OK && err != KW_EEXISTS)
 		return err;
 	if (err == KW_OK)
@@ -317,6 +416,14 @@ serve(struct buf *out, struct node *n, struct ask *a, bool over, bool *again, st
 		return serve_releases(out, n, a, why);
 	case ASK_RECALLS:
 		return serve_recalls(out, n, a, why);
+	case ASK_AUDIT:
+		return serve_audit(out, n, a, why);
+	case ASK_SUBJECT:
+		return serve_subject(out, n, a, why);
+	case ASK_SEEN:
+		return serve_seen(out, n, why);
+	case ASK_BACKUP:
+		return node_backup_ask(out, n, &a->backup, a->as, a->reason, why);
 	case ASK_FATE:
 		return serve_fate(out, n, a, over, why);
 	}

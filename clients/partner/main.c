@@ -14,16 +14,8 @@
 
 #include "base/json_memory.h"
 #include "base/language.h"
-#include "base/log.h"
 #include "clients/partner/config.h"
-#include "clients/partner/handlers.h"
-#include "clients/partner/local.h"
-#include "clients/partner/node.h"
-#include "clients/partner/spool.h"
-
-#define EXIT_USAGE 2
-#define EXIT_STORE 74 /* the store failed: started again, the daemon goes on from what is on disk */
-#define EXIT_CONFIG 78
+#include "clients/partner/daemon.h"
 
 struct options {
 	const char *config;
@@ -36,7 +28,7 @@ static const struct argp_option argp_options[] = {
 	{"config", 'c', "FILE", 0, "the configuration, /etc/kurzweg/partner.yaml unless given", 0},
 	{"check-config", 'n', NULL, 0, "say whether configuration, key and agreement may stand, and end", 0},
 	{"resume-after-fork", 'r', NULL, 0, "somebody looked at the evidence of two histories and trusts the broker again: publish on", 0},
-	{"verbose", 'v', NULL, 0, "log more", 0},
+	{"verbose", 'v', NULL, 0, "log at least what \"log: info\" in the configuration does", 0},
 	{0},
 };
 
@@ -68,9 +60,9 @@ take_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* Readable when the daemon is to stop; the signals are blocked before any thread starts. */
+/* Blocked before any thread begins, so that none is ever interrupted; read from the descriptor. */
 static int
-stop_signals(void)
+signals_fd(void)
 {
 	sigset_t set;
 
@@ -84,79 +76,6 @@ stop_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int
-fail(const struct kw_why *why, int code)
-{
-	(void)fprintf(stderr, "kurzweg-partner: %s\n", why->text);
-	return code;
-}
-
-static void
-say(void *self, const char *sentence)
-{
-	(void)self;
-	(void)fprintf(stderr, "kurzweg-partner: %s\n", sentence);
-}
-
-/* What only this machine knows is looked at too: the daemon would start, and these would not do their work. */
-static int
-check(const struct partner_config *config, const char *path)
-{
-	struct kw_why why;
-	uint32_t bad = handlers_check(config, say, NULL);
-
-	if (spool_check(config, &why) != KW_OK) {
-		say(NULL, why.text);
-		bad++;
-	}
-	if (node_files_check(config, &why) != KW_OK) {
-		say(NULL, why.text);
-		bad++;
-	}
-	if (bad > 0)
-		return EXIT_CONFIG;
-	(void)printf("%s is fine\n", path);
-	return EXIT_SUCCESS;
-}
-
-static int
-serve(const struct partner_config *config, bool resume)
-{
-	struct node *n = NULL;
-	struct handlers *handlers = NULL;
-	struct local *local = NULL;
-	struct spool *spool = NULL;
-	struct kw_why why = {{0}};
-	int stop = stop_signals();
-	enum kw_err err = node_open(&n, config, &why);
-
-	if (err == KW_OK && resume)
-		err = node_resume(n, &why);
-	if (err == KW_OK)
-		err = local_open(&local, n, &why);
-	if (err == KW_OK)
-		err = handlers_open(&handlers, n, &why);
-	if (err == KW_OK)
-		err = spool_open(&spool, n, &why);
-	if (err != KW_OK) {
-		spool_close(&spool);
-		handlers_close(&handlers);
-		local_close(&local);
-		node_close(&n);
-		return fail(&why, err == KW_EIO || err == KW_ECORRUPT || err == KW_ENOMEM || err == KW_EFULL ? EXIT_STORE : 1);
-	}
-	log_event(LOG_NOTICE, "partner.ready", "node=%s socket=%s state=%s version=%s", node_id(n), config->socket, config->state, KW_VERSION);
-	err = node_run(n, stop, &why);
-	spool_close(&spool);
-	handlers_close(&handlers);
-	log_event(LOG_NOTICE, "partner.stopped", "node=%s", node_id(n));
-	local_close(&local);
-	node_close(&n);
-	if (stop >= 0)
-		(void)close(stop);
-	return err == KW_OK ? EXIT_SUCCESS : fail(&why, EXIT_STORE);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -166,7 +85,8 @@ main(int argc, char **argv)
 	struct rlimit none = {0, 0};
 	struct partner_config config;
 	struct kw_why why = {{0}};
-	int code;
+	const char *path;
+	int code, signals;
 
 	argp_program_version = "kurzweg-partner " KW_VERSION;
 	argp_err_exit_status = EXIT_USAGE;
@@ -175,24 +95,27 @@ main(int argc, char **argv)
 	code = argp_parse(&argp, argc, argv, 0, NULL, &o);
 	if (code != 0) { /* what is wrong with an option it says itself, and ends */
 		(void)fprintf(stderr, "kurzweg-partner: the options cannot be read: %s\n", strerror(code));
-		return EXIT_FAILURE;
+		return EXIT_FAILED;
 	}
 	/* Keys lie in this process: no core file, no debugger of another user's. */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)umask(0077);
 	if (sodium_init() < 0)
-		return EXIT_FAILURE;
+		return EXIT_FAILED;
 	json_memory_watch(malloc);
 	language_start();
-	if (o.verbose)
-		log_set_level(LOG_INFO);
-	if (config_read(&config, o.config != NULL ? o.config : "/etc/kurzweg/partner.yaml", &why) != KW_OK) {
-		code = fail(&why, EXIT_CONFIG);
+	path = o.config != NULL ? o.config : "/etc/kurzweg/partner.yaml";
+	if (config_read(&config, path, &why) != KW_OK) {
+		(void)fprintf(stderr, "kurzweg-partner: %s\n", why.text);
+		code = EXIT_CONFIG;
 	} else if (o.check) {
-		code = check(&config, o.config != NULL ? o.config : "/etc/kurzweg/partner.yaml");
+		code = daemon_check(&config, path);
 	} else {
-		code = serve(&config, o.resume);
+		signals = signals_fd();
+		code = signals >= 0 ? daemon_run(&config, path, signals, &(struct daemon_start){.resume = o.resume, .verbose = o.verbose}) : EXIT_FAILED;
+		if (signals >= 0)
+			(void)close(signals);
 	}
 	config_free(&config);
 	return code;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "clients/partner/node_backup.h"
 #include "clients/partner/node_late.h"
 #include "clients/partner/node_release.h"
 
@@ -135,9 +136,9 @@ node_open(struct node **out, const struct partner_config *config, struct kw_why 
 		goto close_node;
 	if ((err = make_parts(n, why)) != KW_OK)
 		goto close_node;
-	if ((err = node_agreement_start(n, why)) != KW_OK)
+	if ((err = node_restored_look(n, why)) != KW_OK || (err = node_agreement_start(n, why)) != KW_OK)
 		goto close_node;
-	if ((err = load(n, why)) != KW_OK || (err = first_epoch(n, why)) != KW_OK)
+	if ((err = load(n, why)) != KW_OK || (err = first_epoch(n, why)) != KW_OK || (err = node_restored_begin(n, why)) != KW_OK)
 		goto close_node;
 	randombytes_buf(&seed, sizeof seed);
 	link_init(&n->link, agreement_endpoint_count(node_agreement(n)), seed, n->mono_ms);
@@ -170,6 +171,7 @@ node_close(struct node **at)
 	sending_free(&n->sending);
 	agreement_chain_free(&n->chain);
 	node_agreement_drop(n);
+	node_backup_drop(n);
 	pstore_close(&n->store);
 	secret_keys_free(&n->keys);
 	free(n);
@@ -276,7 +278,7 @@ receive(struct node *n)
 		enum kw_err err;
 
 		if (m.malformed || m.control.len == 0) {
-			log_peer(LOG_WARNING, "link.malformed", "endpoint=%s", n->endpoint);
+			log_peer(LOG_WARNING, "link.malformed", NULL, "endpoint=%s why=\"a message has one or two frames, none of them empty\"", n->endpoint);
 			link_failed(&n->link, n->mono_ms);
 			break;
 		}
@@ -349,13 +351,13 @@ scour(struct node *n)
 {
 	struct kw_why why;
 
-	if (!n->swept || n->mono_ms < n->scour_ms)
+	if (!n->swept || n->mono_ms < n->scour_ms || n->backup != NULL) /* a backup holds the store as it was: behind it */
 		return;
 	n->scour_ms = UINT64_MAX;
 	if (pstore_scour(n->store, &why) == KW_OK)
 		n->swept = false;
 	else
-		log_event(LOG_WARNING, "store.scour", "why=\"%s\"", why.text);
+		log_event(LOG_WARNING, "inbox.not_scoured", "why=\"%s\"", why.text);
 }
 
 /* A broker that let this node in and then says nothing at all is not merely absent. */
@@ -395,6 +397,7 @@ turn(struct node *n)
 	}
 	look_for_silence(n);
 	node_link_carry_out(n);
+	node_backup_tick(n);
 	for (uint32_t i = 0; i < n->timer_count; i++)
 		if (n->timers[i].wake_ms(n->timers[i].self) <= n->mono_ms)
 			n->timers[i].fire(n->timers[i].self, n->mono_ms);
@@ -433,8 +436,8 @@ wait_ms(struct node *n, uint32_t most)
 }
 
 struct waiting {
-	zmq_pollitem_t items[3 + NODE_POLLERS_MAX];
-	int handles[3 + NODE_POLLERS_MAX];  /* of the pollers; -1: our own */
+	zmq_pollitem_t items[2 + NODE_POLLERS_MAX];
+	int handles[2 + NODE_POLLERS_MAX];  /* of the pollers; -1: our own */
 	int count;
 };
 
@@ -446,7 +449,7 @@ wait_for(struct waiting *w, void *socket, int fd, short events, int handle)
 }
 
 static enum kw_err
-wait(struct node *n, int stop_fd, uint32_t most, struct kw_why *why)
+wait(struct node *n, uint32_t most, struct kw_why *why)
 {
 	struct waiting w = {.count = 0};
 
@@ -457,30 +460,26 @@ wait(struct node *n, int stop_fd, uint32_t most, struct kw_why *why)
 	for (int i = 0; i < NODE_POLLERS_MAX; i++)
 		if (n->pollers[i].used)
 			wait_for(&w, n->pollers[i].poller.socket, n->pollers[i].poller.fd, n->pollers[i].poller.events, i);
-	if (stop_fd >= 0)
-		wait_for(&w, NULL, stop_fd, ZMQ_POLLIN, -2);
 	if (zmq_poll(w.items, w.count, wait_ms(n, most)) < 0 && errno != EINTR)
 		return kw_refuse(why, KW_EIO, "waiting failed: %s", zmq_strerror(errno));
 	node_now(n);
 	for (int i = 0; i < w.count; i++) {
 		if (w.items[i].revents == 0 || w.handles[i] == -1)
 			continue;
-		if (w.handles[i] == -2)
-			n->running = false;
-		else if (n->pollers[w.handles[i]].used)
+		if (n->pollers[w.handles[i]].used)
 			n->pollers[w.handles[i]].poller.ready(n->pollers[w.handles[i]].poller.self, w.items[i].revents);
 	}
 	return KW_OK;
 }
 
 static enum kw_err
-step(struct node *n, int stop_fd, uint32_t wait_ms_max, struct kw_why *why)
+step(struct node *n, uint32_t wait_ms_max, struct kw_why *why)
 {
 	enum kw_err err = KW_OK;
 
 	turn(n);
 	if (n->running && n->fatal == KW_OK)
-		err = wait(n, stop_fd, wait_ms_max, why);
+		err = wait(n, wait_ms_max, why);
 	if (n->fatal == KW_OK)
 		return err;
 	*why = n->fatal_why;
@@ -499,16 +498,18 @@ node_turn(struct node *n, struct kw_why *why)
 enum kw_err
 node_step(struct node *n, uint32_t wait_ms_max, struct kw_why *why)
 {
-	return step(n, -1, wait_ms_max, why);
+	return step(n, wait_ms_max, why);
 }
 
 enum kw_err
-node_run(struct node *n, int stop_fd, struct kw_why *why)
+node_run(struct node *n, struct kw_why *why)
 {
 	enum kw_err err = KW_OK;
 
-	while (n->running && err == KW_OK)
-		err = step(n, stop_fd, TURN_MS_MAX, why);
+	while (n->running && err == KW_OK) {
+		err = step(n, TURN_MS_MAX, why);
+		log_tick();
+	}
 	return err;
 }
 
@@ -516,6 +517,19 @@ void
 node_stop(struct node *n)
 {
 	n->running = false;
+}
+
+void
+node_resubscribe(struct node *n)
+{
+	if (n->link.state == LINK_HELLO || n->link.state == LINK_READY)
+		link_failed(&n->link, n->mono_ms);
+}
+
+enum kw_err
+node_limit_store(struct node *n, uint32_t pages_max, struct kw_why *why)
+{
+	return pstore_limit(n->store, pages_max, why);
 }
 
 enum kw_err
@@ -613,6 +627,12 @@ const char *
 node_id(const struct node *n)
 {
 	return n->id;
+}
+
+const char *
+node_link_word(const struct node *n)
+{
+	return link_state_name(n->link.state);
 }
 
 uint64_t

@@ -15,9 +15,6 @@
 
 struct node;
 
-/* Whether key and agreement, as their files have them, are such as a node starts with; the store is not looked at. */
-KW_MUST_USE enum kw_err node_files_check(const struct partner_config *config, struct kw_why *why);
-
 /* Reads agreement and key, opens the store, pins or continues the agreement. config is borrowed for the node's life. */
 KW_MUST_USE enum kw_err node_open(struct node **out, const struct partner_config *config, struct kw_why *why);
 void node_close(struct node **n);
@@ -29,11 +26,19 @@ void node_close(struct node **n);
 KW_MUST_USE enum kw_err node_resume(struct node *n, struct kw_why *why);
 
 /*
- * Until node_stop, or an error that only a restart mends (KW_EIO, KW_ECORRUPT of the store, KW_ENOMEM). stop_fd: readable means
- * stop, -1: none.
+ * Until node_stop, or an error that only a restart mends (KW_EIO, KW_ECORRUPT of the store, KW_ENOMEM).
  */
-KW_MUST_USE enum kw_err node_run(struct node *n, int stop_fd, struct kw_why *why);
+KW_MUST_USE enum kw_err node_run(struct node *n, struct kw_why *why);
 void node_stop(struct node *n);
+
+/* ---- what may change while it runs; between two turns of the loop, so from a poller. config itself is changed by whoever owns it ---- */
+/* Whether the agreement's file at path may follow what is known here. Nothing changes. */
+KW_MUST_USE enum kw_err node_agreement_fits(struct node *n, const char *path, struct kw_why *why);
+/* Takes it, if it is the next version: in force when this returns. An error of the store ends the loop, as any other does. */
+KW_MUST_USE enum kw_err node_agreement_take(struct node *n, const char *path, struct kw_why *why);
+/* Says hello anew, with the filters that config has now. */
+void node_resubscribe(struct node *n);
+KW_MUST_USE enum kw_err node_limit_store(struct node *n, uint32_t pages_max, struct kw_why *why);
 /* One turn of that loop, waiting at most so long: for a test that plays the broker in the same thread. */
 KW_MUST_USE enum kw_err node_step(struct node *n, uint32_t wait_ms_max, struct kw_why *why);
 /*
@@ -89,6 +94,7 @@ KW_MUST_USE enum kw_err node_add_report(struct node *n, const char *key, json_t 
 void *node_zmq_context(struct node *n); /* the one of the process */
 const struct partner_config *node_config(const struct node *n);
 const char *node_id(const struct node *n);
+const char *node_link_word(const struct node *n); /* how the connection to the broker stands: "ready", "waiting" … */
 uint64_t node_mono_ms(const struct node *n); /* of this turn of the loop */
 
 #endif

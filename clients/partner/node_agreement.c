@@ -6,7 +6,9 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "clients/partner/node_audit.h"
 #include "clients/partner/node_parts.h"
+#include "clients/partner/own_files.h"
 
 #define ASK_AGAIN_MS 5000u
 #define ASKED_IN_VAIN_MAX 4u /* then it is an alarm: a line that is so slow, or a broker that sends something else each time */
@@ -35,39 +37,22 @@ load_one(void *self, struct span text, struct span sigs, struct kw_why *why)
 	return err;
 }
 
-struct from_file { struct agreement *a; struct buf text, sigs; };
-
 static void
-file_free(struct from_file *f)
-{
-	agreement_free(&f->a);
-	buf_free(&f->text);
-	buf_free(&f->sigs);
-}
-
-static enum kw_err
-file_read(struct from_file *f, const char *path, struct kw_why *why)
-{
-	char sig[4096];
-	enum kw_err err;
-
-	*f = (struct from_file){.text = BUF_INIT(KW_AGREEMENT_MAX), .sigs = BUF_INIT(KW_SIGNATURES_TEXT_MAX)};
-	if (snprintf(sig, sizeof sig, "%s.sig", path) >= (int)sizeof sig)
-		return kw_refuse(why, KW_EINVAL, "agreement: the path has more than 4090 bytes");
-	if ((err = fs_read(&f->text, path, why)) != KW_OK || (err = fs_read(&f->sigs, sig, why)) != KW_OK)
-		return err;
-	if ((err = agreement_parse(&f->a, buf_span(&f->text), NULL, why)) != KW_OK)
-		kw_why_prefix(why, "%s", path);
-	return err;
-}
-
-static void
-tell(const char *event, const struct agreement *a)
+tell_installed(const struct agreement *a)
 {
 	char fingerprint[KEY_FINGERPRINT_MAX];
 
 	agreement_fingerprint(fingerprint, a);
-	log_event(LOG_NOTICE, event, "partnership=%s version=%u fingerprint=\"%s\"", agreement_partnership(a), agreement_version(a), fingerprint);
+	log_event(LOG_NOTICE, "agreement.installed", "partnership=%s version=%u fingerprint=\"%s\"", agreement_partnership(a), agreement_version(a), fingerprint);
+}
+
+static void
+tell_pinned(const struct agreement *a)
+{
+	char fingerprint[KEY_FINGERPRINT_MAX];
+
+	agreement_fingerprint(fingerprint, a);
+	log_event(LOG_NOTICE, "agreement.pinned", "partnership=%s version=%u fingerprint=\"%s\"", agreement_partnership(a), agreement_version(a), fingerprint);
 }
 
 /* On disk before it counts. */
@@ -93,7 +78,7 @@ open_store(struct node *n, const struct agreement *a, struct kw_why *why)
 }
 
 static enum kw_err
-add_first(struct node *n, struct from_file *f, struct kw_why *why)
+add_first(struct node *n, struct own_files *f, struct kw_why *why)
 {
 	enum kw_err err = agreement_chain_add_first(n->chain, &f->a, buf_span(&f->sigs), n->config->fingerprint, why);
 
@@ -103,18 +88,18 @@ add_first(struct node *n, struct from_file *f, struct kw_why *why)
 }
 
 static enum kw_err
-keep_first(struct node *n, struct from_file *f, struct kw_why *why)
+keep_first(struct node *n, struct own_files *f, struct kw_why *why)
 {
 	enum kw_err err = keep(n, agreement_version(node_agreement(n)), buf_span(&f->text), buf_span(&f->sigs), why);
 
 	if (err == KW_OK)
-		tell("agreement.pinned", node_agreement(n));
+		tell_pinned(node_agreement(n));
 	return err;
 }
 
 /* The file's version when it goes on from what is here; what it says otherwise counts for nothing, and is told. */
 static enum kw_err
-go_on(struct node *n, struct from_file *f, struct kw_why *why)
+go_on(struct node *n, struct own_files *f, struct kw_why *why)
 {
 	uint32_t version = agreement_version(f->a);
 	enum kw_err err = agreement_chain_add_next(n->chain, &f->a, buf_span(&f->sigs), why);
@@ -122,7 +107,7 @@ go_on(struct node *n, struct from_file *f, struct kw_why *why)
 	if (err == KW_EEXISTS)
 		return KW_OK;
 	if (err == KW_ENOTFOUND) {
-		log_event(LOG_NOTICE, "agreement.later", "file_version=%u here=%u note=\"the versions between come from the broker\"", version,
+		log_event(LOG_NOTICE, "agreement.later", "file_version=%u here=%u what=\"the versions between come from the broker\"", version,
 		          agreement_version(node_agreement(n)));
 		return KW_OK;
 	}
@@ -131,70 +116,24 @@ go_on(struct node *n, struct from_file *f, struct kw_why *why)
 		return err;
 	}
 	if ((err = keep(n, version, buf_span(&f->text), buf_span(&f->sigs), why)) == KW_OK)
-		tell("agreement.installed", node_agreement(n));
-	return err;
-}
-
-static enum kw_err
-check_own_key(const struct public_key *mine, const char *path, const struct agreement *a, struct kw_why *why)
-{
-	const struct public_key *theirs;
-	uint32_t me = agreement_node(a, mine->name);
-
-	if (public_key_is_operator(mine))
-		return kw_refuse(why, KW_EDENIED, "%s is an operator's key, that of \"%s\", but a node's key is wanted here", path, mine->name);
-	if (mine->mode != agreement_mode(a))
-		return kw_refuse(why, KW_EDENIED, "%s: the key is for %s, but the agreement is %s; the two never mix", path,
-		                 mine->mode == MODE_LIVE ? "live use" : "exercises", agreement_mode(a) == MODE_LIVE ? "live" : "an exercise");
-	if (me == AGREEMENT_NOBODY) /* a node that was taken out still reads what it has */
-		return KW_OK;
-	theirs = agreement_node_key(a, me);
-	if (memcmp(mine->sign_pk, theirs->sign_pk, KW_KEY_LEN) != 0 || memcmp(mine->seal_pk, theirs->seal_pk, KW_KEY_LEN) != 0 ||
-	    memcmp(mine->curve_pk, theirs->curve_pk, KW_KEY_LEN) != 0)
-		return kw_refuse(why, KW_EDENIED, "%s: this is not the key that the agreement, version %u, has for \"%s\"; use that one, or have the agreement changed",
-		                 path, agreement_version(a), mine->name);
-	return KW_OK;
-}
-
-enum kw_err
-node_files_check(const struct partner_config *config, struct kw_why *why)
-{
-	struct agreement_chain *chain = NULL;
-	struct secret_keys *keys = NULL;
-	struct from_file f;
-	char own[KEY_FINGERPRINT_MAX];
-	enum kw_err err = secret_keys_read_daemon(&keys, KEY_NODE, config->key, why);
-
-	if (err != KW_OK)
-		return err;
-	if ((err = file_read(&f, config->agreement, why)) != KW_OK || (err = check_own_key(secret_keys_public(keys), config->key, f.a, why)) != KW_OK)
-		goto free_all;
-	agreement_fingerprint(own, f.a);
-	if ((err = agreement_chain_new(&chain)) != KW_OK)
-		err = kw_refuse(why, err, "out of memory for the agreement");
-	else if ((err = agreement_chain_add_first(chain, &f.a, buf_span(&f.sigs), config->fingerprint != NULL ? config->fingerprint : own, why)) != KW_OK)
-		kw_why_prefix(why, "%s", config->agreement);
-free_all:
-	agreement_chain_free(&chain);
-	file_free(&f);
-	secret_keys_free(&keys);
+		tell_installed(node_agreement(n));
 	return err;
 }
 
 /* The first start: nothing is made before key and agreement hold, so that a start that fails binds the folder to nobody. */
 static enum kw_err
-begin(struct node *n, struct from_file *f, struct kw_why *why)
+begin(struct node *n, struct own_files *f, struct kw_why *why)
 {
 	enum kw_err err;
 
-	if ((err = check_own_key(secret_keys_public(n->keys), n->config->key, f->a, why)) != KW_OK || (err = add_first(n, f, why)) != KW_OK ||
+	if ((err = own_key_check(secret_keys_public(n->keys), n->config->key, f->a, why)) != KW_OK || (err = add_first(n, f, why)) != KW_OK ||
 	    (err = open_store(n, node_agreement(n), why)) != KW_OK)
 		return err;
 	return keep_first(n, f, why);
 }
 
 static enum kw_err
-go_on_from_store(struct node *n, struct from_file *f, struct kw_why *why)
+go_on_from_store(struct node *n, struct own_files *f, struct kw_why *why)
 {
 	struct loading into = {n, f->a};
 	enum kw_err err;
@@ -205,14 +144,14 @@ go_on_from_store(struct node *n, struct from_file *f, struct kw_why *why)
 		err = go_on(n, f, why);
 	else if ((err = add_first(n, f, why)) == KW_OK) /* an earlier start ended between its first two commits */
 		err = keep_first(n, f, why);
-	return err == KW_OK ? check_own_key(secret_keys_public(n->keys), n->config->key, node_agreement(n), why) : err;
+	return err == KW_OK ? own_key_check(secret_keys_public(n->keys), n->config->key, node_agreement(n), why) : err;
 }
 
 enum kw_err
 node_agreement_start(struct node *n, struct kw_why *why)
 {
-	struct from_file f;
-	enum kw_err err = file_read(&f, n->config->agreement, why);
+	struct own_files f;
+	enum kw_err err = own_files_read(&f, n->config->agreement, why);
 
 	if (err != KW_OK)
 		goto free_file;
@@ -226,7 +165,7 @@ node_agreement_start(struct node *n, struct kw_why *why)
 		node_alarm(n, "not_in_agreement", "this node, %s, is not in the agreement, version %u; it can neither publish nor receive", n->id,
 		           agreement_version(node_agreement(n)));
 free_file:
-	file_free(&f);
+	own_files_free(&f);
 	return err;
 }
 
@@ -270,9 +209,19 @@ node_agreement_drop(struct node *n)
 }
 
 static void
+note(struct node *n, const char *event, uint32_t version)
+{
+	char text[16];
+	struct audit_record r = {.event = event, .actor = "broker", .object = text};
+
+	(void)snprintf(text, sizeof text, "%u", version);
+	node_audit_note(n, &r);
+}
+
+static void
 in_force(struct node *n)
 {
-	tell("agreement.installed", node_agreement(n));
+	note(n, "agreement", agreement_version(node_agreement(n)));
 	link_endpoints(&n->link, agreement_endpoint_count(node_agreement(n)));
 	node_alarm_clear(n, "agreement_refused");
 	if (agreement_node(node_agreement(n), n->id) == AGREEMENT_NOBODY)
@@ -287,6 +236,7 @@ refuse(struct node *n, uint32_t version, const struct kw_why *said)
 {
 	struct agreement_rival rival;
 
+	note(n, "agreement_refused", version);
 	node_alarm(n, "agreement_refused", "the broker sent a version %u of the agreement that does not hold: %s", version, said->text);
 	if (n->rival_kept || !agreement_chain_evidence(n->chain, &rival) || node_tx(n, NULL) != KW_OK)
 		return;
@@ -347,6 +297,7 @@ next_version_came(struct node *n, struct span text, struct span sigs, struct kw_
 		n->fatal_why = *why;
 		goto free_agreement;
 	}
+	tell_installed(node_agreement(n));
 	in_force(n);
 	err = node_held_again(n, why);
 	n->version_wanted = n->broker_version > agreement_version(node_agreement(n));
@@ -415,29 +366,101 @@ node_agreement_came(struct node *n, const struct wire_agreement *in, struct kw_w
 	return err;
 }
 
+/* Each age is an alarm of its own, so that the time beside it is when that began. */
+static const char *
+alarm_of(enum agreement_age age)
+{
+	switch (age) {
+	case AGREEMENT_GOOD: return NULL;
+	case AGREEMENT_NOT_YET: return "agreement_not_yet";
+	case AGREEMENT_ENDS_SOON: return "agreement_age";
+	case AGREEMENT_GRACE: return "agreement_grace";
+	case AGREEMENT_OVER: return "agreement_over";
+	}
+	return NULL;
+}
+
 void
 node_agreement_age(struct node *n)
 {
 	const struct agreement *a = node_agreement(n);
+	enum agreement_age now = agreement_age(a, n->wall_ms);
+	const char *code = alarm_of(now);
 	char when[TEXT_TIME_MAX];
 
+	for (int age = AGREEMENT_NOT_YET; age <= AGREEMENT_OVER; age++)
+		if ((enum agreement_age)age != now && alarm_of((enum agreement_age)age) != NULL)
+			node_alarm_clear(n, alarm_of((enum agreement_age)age));
 	text_put_time_local(when, agreement_until_ms(a));
-	switch (agreement_age(a, n->wall_ms)) {
+	switch (now) {
 	case AGREEMENT_GOOD:
-		node_alarm_clear(n, "agreement_age");
 		return;
 	case AGREEMENT_NOT_YET:
-		node_alarm(n, "agreement_age", "the agreement, version %u, is not valid yet; nothing can be published", agreement_version(a));
+		node_alarm(n, code, "the agreement, version %u, is not valid yet; nothing can be published", agreement_version(a));
 		return;
 	case AGREEMENT_ENDS_SOON:
-		node_alarm(n, "agreement_age", "the agreement, version %u, ends at %s; the steering committee must sign a new version", agreement_version(a), when);
+		node_alarm(n, code, "the agreement, version %u, ends at %s; the steering committee must sign a new version", agreement_version(a), when);
 		return;
 	case AGREEMENT_GRACE:
-		node_alarm(n, "agreement_age", "the agreement, version %u, ended at %s; publishing goes on for its grace alone", agreement_version(a), when);
+		node_alarm(n, code, "the agreement, version %u, ended at %s; publishing goes on for its grace alone: the steering committee must sign a new version",
+		           agreement_version(a), when);
 		return;
 	case AGREEMENT_OVER:
-		node_alarm(n, "agreement_age", "the agreement, version %u, and its grace are over; nothing can be published until a new version is signed",
-		           agreement_version(a));
+		node_alarm(n, code, "the agreement, version %u, ended at %s, and its grace is over; nothing can be published until the steering committee signs a new version",
+		           agreement_version(a), when);
 		return;
 	}
+}
+
+enum kw_err
+node_agreement_fits(struct node *n, const char *path, struct kw_why *why)
+{
+	const struct agreement *newest = node_agreement(n), *same;
+	struct own_files f;
+	enum kw_err err = own_files_read(&f, path, why);
+
+	if (err != KW_OK)
+		goto free_file;
+	same = agreement_chain_get(n->chain, agreement_version(f.a));
+	if (same != NULL && memcmp(agreement_hash(same), agreement_hash(f.a), KW_HASH_LEN) != 0)
+		err = kw_refuse(why, KW_EDENIED, "%s is another version %u than the one that is known here: put the right file there", path, agreement_version(f.a));
+	else if (agreement_version(f.a) == agreement_version(newest) + 1 && (err = agreement_verify_next(newest, f.a, buf_span(&f.sigs), why)) != KW_OK)
+		kw_why_prefix(why, "%s", path);
+	if (err == KW_OK && agreement_version(f.a) > agreement_version(newest))
+		err = own_key_check(secret_keys_public(n->keys), n->config->key, f.a, why);
+free_file:
+	own_files_free(&f);
+	return err;
+}
+
+enum kw_err
+node_agreement_take(struct node *n, const char *path, struct kw_why *why)
+{
+	uint32_t before = agreement_version(node_agreement(n));
+	struct own_files f;
+	enum kw_err err;
+
+	/* What was done so far belongs to the old version and must be on disk before the new one counts. */
+	if ((err = node_tx_end(n, why)) != KW_OK)
+		return err;
+	if ((err = own_files_read(&f, path, why)) == KW_OK)
+		err = go_on(n, &f, why);
+	own_files_free(&f);
+	if (err != KW_OK && agreement_version(node_agreement(n)) != before) {
+		/* Here, but not on disk: only a new start has both the same again. */
+		n->fatal = err;
+		n->fatal_why = *why;
+	}
+	if (err != KW_OK || agreement_version(node_agreement(n)) == before)
+		return err;
+	in_force(n);
+	node_agreement_drop(n); /* what of this version was on its way */
+	if ((err = node_held_again(n, why)) == KW_OK)
+		err = node_tx_end(n, why);
+	if (err != KW_OK)
+		node_store_failed(n, err, why);
+	n->version_wanted = n->broker_version > agreement_version(node_agreement(n));
+	for (int i = 0; i < KW_LANES; i++)
+		n->version_wanted = n->version_wanted || n->lanes[i].count > 0;
+	return KW_OK;
 }

@@ -37,8 +37,7 @@ node_alarm(struct node *n, const char *code, const char *fmt, ...)
 {
 	struct alarm *a = find(n, code);
 	bool again = a != NULL;
-	char text[512], line[640] = "";
-	struct buf escaped = BUF_INIT(4096);
+	char text[512];
 	va_list args;
 
 	va_start(args, fmt);
@@ -51,11 +50,7 @@ node_alarm(struct node *n, const char *code, const char *fmt, ...)
 	memcpy(a->text, text, sizeof a->text);
 	if (again)
 		return;
-	text_put_escaped(&escaped, span_str(text), 500);
-	if (buf_text(&escaped) != NULL)
-		(void)snprintf(line, sizeof line, "%s", buf_text(&escaped));
-	buf_free(&escaped);
-	log_peer(LOG_WARNING, "partner.alarm", "code=%s text=\"%s\"", code, line);
+	log_peer(LOG_WARNING, "partner.alarm", NULL, "code=%s why=\"%s\"", code, text);
 }
 
 const char *

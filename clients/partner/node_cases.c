@@ -219,6 +219,14 @@ node_case_heard(struct node *n, const struct header *h, const uint8_t frame_hash
 }
 
 enum kw_err
+node_case_given_up(struct node *n, const struct header *h, struct kw_why *why)
+{
+	enum case_move_kind kind;
+
+	return h->about.set && case_move_of(&kind, h->type) ? refresh(n, h->about.id, why) : KW_OK;
+}
+
+enum kw_err
 node_case_stated(struct node *n, const struct broker_entry *b, struct span bytes, const struct position *at, struct kw_why *why)
 {
 	struct pstore_case_entry e = {.at = *at, .actor = "", .next = "", .statement = bytes};

@@ -37,12 +37,15 @@ put_aside(struct node *n, const struct wire_deliver *d, struct span bytes, const
 		.number = r->has_number ? r->number : 0, .received_ms = n->wall_ms, .rejected = true, .bare = true, .mark = mark, .reason = r->why.text,
 		.content_until_ms = t.content_until, .proof_until_ms = t.proof_until, .at = d->at,
 	};
+	char id[37] = "unknown";
 	uint64_t seq;
 	enum kw_err err;
 
 	if (h == NULL && row.head.len > BROKEN_KEPT)
 		row.head.len = BROKEN_KEPT;
-	log_peer(LOG_WARNING, "inbox.rejected", "step=\"%s\" signature_held=%d", reader_step_name(r->step), r->signature_held);
+	if (h != NULL)
+		kw_id_text(id, h->id);
+	log_peer(LOG_WARNING, "inbox.rejected", r->signature_held && h != NULL ? h->sender : "unknown", "id=%s step=\"%s\" signature_held=%d", id, reader_step_name(r->step), r->signature_held);
 	n->rejected++;
 	n->change.inbox = true;
 	if ((err = pstore_in_add(&seq, n->store, &row, why)) != KW_OK)
@@ -87,7 +90,7 @@ count_number(struct counted *out, struct node *n, struct reading *r, struct kw_w
 		out->mark = "voided";
 		return KW_OK;
 	case NUMBER_AHEAD:
-		log_event(LOG_WARNING, "inbox.gap", "sender=%s lane=%s first=%llu last=%llu", h->sender, lane_name(h->lane),
+		log_peer(LOG_WARNING, "inbox.gap", h->sender, "lane=%s first=%llu last=%llu", lane_name(h->lane),
 		          (unsigned long long)out->step.gap_first, (unsigned long long)out->step.gap_last);
 		break;
 	case NUMBER_NEXT:
@@ -276,8 +279,8 @@ no_reason_for_bare(const struct node *n, const struct header *h, enum wire_mark 
 		return !notice_type_is_receipt(h->type) && h->expires_ms <= n->wall_ms + KW_CLOCK_SKEW_MS ? "" : "expired, and it is not";
 	case MARK_NOT_SUBSCRIBED:
 		return !notice_type_is_receipt(h->type) && h->type != TYPE_VOID && !subscribed(n, h->topic) ? "" : "not subscribed to, and it is";
-	case MARK_PURGED:
-		return h->expires_ms <= n->wall_ms ? "" : "read by all its readers, which this node is one of; if its store is no old copy, that is not so";
+	case MARK_PURGED: /* what is from before a restore, behind which this epoch began, it had once */
+		return h->expires_ms <= n->wall_ms || (n->restored.there && h->created_ms < n->sender_epoch) ? "" : "read by all its readers, which this node is one of; if its store is no old copy, that is not so";
 	case MARK_RECALLED: /* the recall itself comes behind it, and is missed where it does not: node_recalls_look */
 	case MARK_WHOLE:
 	case MARK_ENTRY:
@@ -577,14 +580,17 @@ take_entry(enum outcome *out, struct node *n, struct span bytes, const struct po
 		return KW_OK;
 	}
 	if (err != KW_OK) {
-		log_peer(LOG_WARNING, "inbox.entry", "text=\"%s\"", why->text);
+		log_peer(LOG_WARNING, "inbox.unknown_entry", NULL, "why=\"%s\"", why->text);
 		return KW_OK; /* of a kind to come: nothing is lost by passing it */
 	}
 	a = agreement_chain_get(n->chain, e.version);
 	if (a == node_agreement(n))
 		node_alarm_clear(n, "agreement_behind");
-	if (a == NULL || memcmp(agreement_hash(a), e.agreement_hash, KW_HASH_LEN) == 0)
+	if (a == NULL || memcmp(agreement_hash(a), e.agreement_hash, KW_HASH_LEN) == 0) {
+		if (e.kind == ENTRY_SUSPENSION)
+			return node_suspension_came(n, &e.of_suspension, bytes, why);
 		return e.kind == ENTRY_CASE ? node_case_stated(n, &e, bytes, at, why) : KW_OK;
+	}
 	node_alarm(n, "agreement_refused", "the broker signed that another text of version %u of the agreement is in force than the one that stands here", e.version);
 	return pstore_evidence_add(n->store, "agreement", "the broker's entry names another text", bytes, span_of(agreement_hash(a), KW_HASH_LEN), n->wall_ms, why);
 }

@@ -170,7 +170,7 @@ tell_coordinator(struct node *n, const struct header *about, const uint8_t frame
 	if (err == KW_EFULL || err == KW_EIO || err == KW_ECORRUPT || err == KW_ENOMEM) {
 		*why = said;
 	} else if (err != KW_OK) {
-		log_peer(LOG_WARNING, "outbox.coordinator_not_told", "error=%s", kw_err_name(err));
+		log_peer(LOG_WARNING, "outbox.coordinator_not_told", NULL, "error=%s", kw_err_name(err));
 		err = KW_OK;
 	}
 free_payload:

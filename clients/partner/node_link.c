@@ -50,7 +50,7 @@ say_hello(struct node *n)
 		h->window[i] = windows[i];
 	}
 	if (pstore_out_last_stored(&h->has_last_stored, h->last_stored, n->store, &why) != KW_OK)
-		log_event(LOG_WARNING, "link.hello", "error=store");
+		log_event(LOG_WARNING, "outbox.not_read", "why=\"%s\"", why.text);
 	if (node_send(n, &m, span_of(NULL, 0)) != KW_OK)
 		link_failed(&n->link, n->mono_ms);
 }
@@ -104,7 +104,7 @@ node_link_carry_out(struct node *n)
 			break;
 		case LINK_BEAT:
 			if (node_send(n, &beat, span_of(NULL, 0)) != KW_OK)
-				log_event(LOG_INFO, "link.beat", "error=not_now");
+				log_event(LOG_INFO, "link.beat_not_sent", "endpoint=%s", n->endpoint);
 			break;
 		}
 }
@@ -309,6 +309,7 @@ take_welcome(struct node *n, const struct wire_welcome *w, struct kw_why *why)
 		return err;
 	node_alarm_clear(n, "behind");
 	node_alarm_clear(n, "refused");
+	node_alarm_clear(n, "suspended");
 	node_alarm_clear(n, "silent_broker");
 	compare_versions(n, w->agreement_version);
 	compare_clocks(n, w->now_ms);
@@ -336,10 +337,12 @@ take_refused(struct node *n, const struct wire_refused *r, struct kw_why *why)
 		           r->text);
 		return KW_OK;
 	}
-	log_peer(LOG_WARNING, "link.refused", "code=%s", wire_code_name(r->code));
+	log_peer(LOG_WARNING, "link.refused", NULL, "code=%s", wire_code_name(r->code));
 	if (!link_refused(&n->link, r->code, r->wait_ms, n->mono_ms))
 		return KW_OK;
-	if (r->code == CODE_REPLACED)
+	if (r->code == CODE_SUSPENDED)
+		node_alarm(n, "suspended", "this node is %s; until that is over or lifted what is published here waits, and nothing comes in: call the broker's operator", r->text);
+	else if (r->code == CODE_REPLACED)
 		node_alarm(n, "replaced", "another daemon connected with the key of %s; only one may run, look for the other one", n->id);
 	else
 		node_alarm(n, "refused", "the broker at %s does not serve this node (%s): %s", n->endpoint, wire_code_name(r->code), r->text);
@@ -349,7 +352,7 @@ take_refused(struct node *n, const struct wire_refused *r, struct kw_why *why)
 static void
 malformed(struct node *n, const struct kw_why *said)
 {
-	log_peer(LOG_WARNING, "link.malformed", "endpoint=%s text=\"%s\"", n->endpoint, said->text);
+	log_peer(LOG_WARNING, "link.malformed", NULL, "endpoint=%s why=\"%s\"", n->endpoint, said->text);
 	if (++n->malformed < MALFORMED_MAX)
 		return;
 	node_alarm(n, "gibberish", "what the broker at %s says cannot be read: %s", n->endpoint, said->text);
@@ -378,7 +381,7 @@ sort(struct node *n, const struct wire_msg *m, struct span frame, struct kw_why 
 	case WIRE_BEAT:
 		return ready && m->beat.has_commit ? node_commit_came(n, n->log_epoch, m->beat.commit, why) : KW_OK;
 	default:
-		log_peer(LOG_WARNING, "link.unexpected", "kind=%d", (int)m->kind);
+		log_peer(LOG_WARNING, "link.unexpected", NULL, "kind=%d", (int)m->kind);
 		return KW_OK;
 	}
 }

@@ -228,10 +228,10 @@ node_seal(uint64_t *seq, struct node *n, const struct sealing *in, struct kw_why
 	sending_added(n->sending, in->header->lane);
 	topic = agreement_topic(in->agreement, in->header->topic);
 	if (confirmation_awaited(in->header->type) && confirmations_add(n->confirmations, *seq, in->header->created_ms + topic->deliver_within_ms) != KW_OK)
-		log_event(LOG_WARNING, "outbox.confirmation", "error=memory");
+		log_event(LOG_ERROR, "partner.no_memory", "for=deadline");
 	if (topic->acknowledge_within_ms > 0 && answer_awaited(in->header->type) &&
 	    confirmations_add(n->confirmations, *seq, in->header->created_ms + topic->acknowledge_within_ms) != KW_OK)
-		log_event(LOG_WARNING, "outbox.confirmation", "error=memory");
+		log_event(LOG_ERROR, "partner.no_memory", "for=deadline");
 	return KW_OK;
 }
 
@@ -278,7 +278,7 @@ say_void(struct node *n, const struct old *old, const char *reason, struct kw_wh
 		pstore_mark_undo(n->store);
 		if (err == KW_EFULL || err == KW_EIO || err == KW_ECORRUPT || err == KW_ENOMEM)
 			return err;
-		log_event(LOG_WARNING, "outbox.void", "error=%s", kw_err_name(err));
+		log_event(LOG_WARNING, "outbox.not_voided", "error=%s", kw_err_name(err));
 		return KW_OK;
 	}
 	if ((err = pstore_mark_keep(n->store, why)) != KW_OK)
@@ -300,7 +300,7 @@ close_row(struct node *n, const struct old *old, enum outbox_state state, const 
 	if (n->waiting > 0)
 		n->waiting--;
 	n->change.outbox = true;
-	if ((err = node_release_closed(n, &old->header, replacement, leave, why)) != KW_OK)
+	if ((err = node_release_closed(n, &old->header, replacement, leave, why)) != KW_OK || (err = node_case_given_up(n, &old->header, why)) != KW_OK)
 		return err;
 	return voids ? say_void(n, old, reason, why) : KW_OK;
 }
@@ -444,10 +444,11 @@ node_publish_refused(struct node *n, const struct wire_refused *r, struct kw_why
 	enum sending_fate fate = sending_refused(n->sending, r->id, r->code, r->wait_ms, n->mono_ms);
 	struct out_row row;
 	struct old old;
-	char text[640];
+	char text[640], id[37];
 	enum kw_err err;
 
-	log_peer(LOG_INFO, "outbox.refused", "code=%s", wire_code_name(r->code));
+	kw_id_text(id, r->id);
+	log_peer(LOG_INFO, "outbox.refused", NULL, "id=%s code=%s", id, wire_code_name(r->code));
 	if (fate == SENDING_AGAIN && (r->code == CODE_NO_HELLO || r->code == CODE_BEHIND))
 		(void)link_refused(&n->link, r->code, r->wait_ms, n->mono_ms);
 	if (fate == SENDING_AGAIN && r->code == CODE_STORE_FULL)

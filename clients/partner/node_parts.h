@@ -2,6 +2,8 @@
 #ifndef KW_PARTNER_NODE_PARTS_H
 #define KW_PARTNER_NODE_PARTS_H
 
+#include "audit/trail.h"
+#include "backup/restored.h"
 #include "certs/agreement_chain.h"
 #include "clients/partner/actors.h"
 #include "clients/partner/core/catchup.h"
@@ -59,6 +61,9 @@ struct node {
 	char id[KW_NODE_MAX + 1];
 	struct agreement_chain *chain;
 	struct pstore *store;
+	struct trail *trail;      /* NULL: nothing is recorded */
+	struct node_backup *backup; /* one that is being made; NULL: none */
+	struct restored restored; /* whether the store came back from one before this start */
 	struct net *net;
 	struct sealer *sealer;
 	struct seal_opener *opener;
@@ -168,6 +173,9 @@ void node_held_drop(struct node *n);
 /* [D-10] */
 KW_MUST_USE enum kw_err node_recalls_load(struct node *n, struct kw_why *why); /* what the store says is awaited; the wait begins anew */
 KW_MUST_USE enum kw_err node_recalls_look(struct node *n, struct kw_why *why);
+
+/* node_suspended.c: verified, and of an agreement that is known */
+KW_MUST_USE enum kw_err node_suspension_came(struct node *n, const struct entry_suspension *e, struct span entry, struct kw_why *why);
 
 /* node_out.c */
 void node_pump(struct node *n);

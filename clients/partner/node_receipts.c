@@ -31,7 +31,7 @@ add_due(void *self, const struct in_stored *row)
 	memcpy(due.sender, h.sender, sizeof due.sender);
 	memcpy(due.topic, h.topic, sizeof due.topic);
 	if (receipts_add(n->receipts, &due, n->mono_ms) != KW_OK)
-		log_event(LOG_WARNING, "receipts.load", "error=memory");
+		log_event(LOG_ERROR, "partner.no_memory", "for=receipt");
 }
 
 static void
@@ -41,7 +41,7 @@ add_deadline(void *self, const struct out_row *row)
 
 	if ((row->confirm_by_ms > 0 && (row->late & LATE_CONFIRM) == 0 && confirmations_add(n->confirmations, row->seq, row->confirm_by_ms) != KW_OK) ||
 	    (row->answer_by_ms > 0 && (row->late & LATE_ANSWER) == 0 && confirmations_add(n->confirmations, row->seq, row->answer_by_ms) != KW_OK))
-		log_event(LOG_WARNING, "confirmations.load", "error=memory");
+		log_event(LOG_ERROR, "partner.no_memory", "for=deadline");
 }
 
 enum kw_err
@@ -103,7 +103,7 @@ seal_answer(struct node *n, struct header *h, const struct receipt_payload *p, s
 	in.own = true;
 	err = node_seal(&seq, n, &in, &said);
 	if (err == KW_EDENIED || err == KW_ESTATE || err == KW_ENOTFOUND || err == KW_ELIMIT) {
-		log_peer(LOG_NOTICE, "receipt.not_allowed", "to=%s error=%s", h->to[0], kw_err_name(err));
+		log_peer(LOG_NOTICE, "receipt.not_allowed", h->to[0], "error=%s", kw_err_name(err));
 		err = KW_OK;
 	} else if (err != KW_OK) {
 		*why = said;

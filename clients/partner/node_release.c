@@ -346,7 +346,7 @@ add_approval(struct releasing *g, struct node *n, const uint8_t receipt[KW_ID_LE
 		goto pass;
 	if (release_approval(&word, &d, a, buf_span(&at->head), span_of(at->plain.p + KW_KEY_LEN, at->plain.len - KW_KEY_LEN), at->plain.p, &said) != KW_OK) {
 		if (n->mono_ms >= n->release_warn_ms) {
-			log_event(LOG_WARNING, "release.approval", "why=\"%s\"", said.text);
+			log_event(LOG_WARNING, "release.approval_does_not_count", "why=\"%s\"", said.text);
 			n->release_warned = true;
 		}
 		goto pass;

@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 
+#define PAGES_ANY 1073741823u /* as many as SQLite knows */
 #define CHECKED_PAGES 65536u /* a file of up to 256 MiB is looked through at every start; it takes well under a second */
 
 enum kw_err
@@ -387,31 +388,46 @@ check_whole(struct pstore *s, const char *folder, struct kw_why *why)
 	return err;
 }
 
+enum kw_err
+pstore_limit(struct pstore *s, uint32_t pages_max, struct kw_why *why)
+{
+	char limit[64];
+
+	(void)snprintf(limit, sizeof limit, "PRAGMA max_page_count = %u", pages_max > 0 ? pages_max : PAGES_ANY);
+	return simple(s, limit, why);
+}
+
+/* Asked before anything is set: a file of a newer program stays as it is, its log beside it too. */
+static enum kw_err
+check_version(uint64_t *version, struct pstore *s, const char *folder, struct kw_why *why)
+{
+	enum kw_err err = pragma_number(version, s, "PRAGMA user_version", why);
+
+	if (err != KW_OK || *version <= PSTORE_SCHEMA_VERSION)
+		return err;
+	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	return kw_refuse(why, KW_ESTATE, "%s/partner.db was written by a newer kurzweg-partner (schema %llu, known here: %d), and nothing of it was changed; install that one, or restore a backup from before the upgrade",
+	                 folder, (unsigned long long)*version, PSTORE_SCHEMA_VERSION);
+}
+
 static enum kw_err
 set_up(struct pstore *s, const char *folder, const struct pstore_owner *owner, uint32_t pages_max, struct kw_why *why)
 {
-	char limit[64];
 	uint64_t version, pages;
 	enum kw_err err;
 
+	if ((err = check_version(&version, s, folder, why)) != KW_OK)
+		return err;
 	if ((err = simple(s, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;"
 	                     "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
 	                     "PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864;", why)) != KW_OK)
 		return err;
-	if (pages_max > 0) {
-		(void)snprintf(limit, sizeof limit, "PRAGMA max_page_count = %u", pages_max);
-		if ((err = simple(s, limit, why)) != KW_OK)
-			return err;
-	}
-	if ((err = pragma_number(&version, s, "PRAGMA user_version", why)) != KW_OK)
+	if (pages_max > 0 && (err = pstore_limit(s, pages_max, why)) != KW_OK)
 		return err;
 	if (version == 0 && (err = create(s, owner, why)) != KW_OK)
 		return err;
 	if (version == 0)
 		version = PSTORE_SCHEMA_VERSION;
-	if (version > PSTORE_SCHEMA_VERSION)
-		return kw_refuse(why, KW_ESTATE, "%s was written by a newer kurzweg-partner (schema %llu, known here: %d); install that one", folder,
-		                 (unsigned long long)version, PSTORE_SCHEMA_VERSION);
 	if ((err = pragma_number(&pages, s, "PRAGMA page_count", why)) != KW_OK)
 		return err;
 	if (pages <= CHECKED_PAGES && (err = check_whole(s, folder, why)) != KW_OK)

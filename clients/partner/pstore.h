@@ -36,6 +36,8 @@ bool pstore_is_there(const char *folder); /* whether a store was begun in it */
  */
 KW_MUST_USE enum kw_err pstore_open(struct pstore **out, const char *folder, const struct pstore_owner *owner, uint32_t pages_max,
                                     struct kw_why *why);
+/* Another limit from now on, as pages_max above; 0: none. What is larger already stays. */
+KW_MUST_USE enum kw_err pstore_limit(struct pstore *s, uint32_t pages_max, struct kw_why *why);
 void pstore_close(struct pstore **s);
 
 /* Which key's secret the contents are sealed under, as the caller names it; *has false: that was never set. */
@@ -87,6 +89,9 @@ KW_MUST_USE enum kw_err pstore_commit_get(struct pstore_seen *out, struct pstore
 KW_MUST_USE enum kw_err pstore_commit_add(struct pstore *s, uint32_t log_epoch, const struct commit_seen *c, const uint8_t *record,
                                           struct kw_why *why);
 KW_MUST_USE enum kw_err pstore_commits_forget(struct pstore *s, struct kw_why *why);
+/* All of that log epoch, ascending; record empty: heard of in a header alone. */
+KW_MUST_USE enum kw_err pstore_commits(struct pstore *s, uint32_t log_epoch, void (*each)(void *self, uint64_t number, const uint8_t hash[KW_HASH_LEN], struct span record),
+                                       void *self, struct kw_why *why);
 /* The newest of the broker's own in that log epoch; number 0: none. */
 KW_MUST_USE enum kw_err pstore_commit_newest(struct commit_seen *out, struct pstore *s, uint32_t log_epoch, struct kw_why *why);
 
@@ -96,6 +101,12 @@ KW_MUST_USE enum kw_err pstore_evidence_add(struct pstore *s, const char *kind, 
 struct pstore_evidence { uint64_t seq, at_ms; const char *kind, *text; };
 KW_MUST_USE enum kw_err pstore_evidence(struct pstore *s, uint32_t newest, void (*each)(void *self, const struct pstore_evidence *e), void *self,
                                         struct kw_why *why);
+
+/* ---- nodes that an operator suspended: the newest of each ---- */
+KW_MUST_USE enum kw_err pstore_suspension_set(struct pstore *s, const struct entry_suspension *e, struct span entry, struct kw_why *why);
+struct pstore_suspension { const char *node, *by, *reason; uint64_t from_ms, until_ms; };
+/* Those that hold at now_ms, by name. */
+KW_MUST_USE enum kw_err pstore_suspensions(struct pstore *s, uint64_t now_ms, void (*each)(void *self, const struct pstore_suspension *x), void *self, struct kw_why *why);
 
 /* ---- cursors ---- */
 KW_MUST_USE enum kw_err pstore_cursors(struct lane_cursor out[KW_LANES], struct pstore *s, struct kw_why *why);
@@ -123,6 +134,7 @@ struct out_new {
 	size_t head_len;
 	struct span payload;            /* sealed by L */
 	const uint8_t *cap_hash;        /* 32, or NULL */
+	const uint8_t *moves;           /* id of the case that it moves, or NULL */
 	uint64_t confirm_by_ms;         /* 0: no confirmation awaited */
 	uint64_t answer_by_ms;          /* 0: nobody must answer */
 	uint64_t content_until_ms, proof_until_ms;
@@ -176,6 +188,8 @@ KW_MUST_USE enum kw_err pstore_out_leave(struct pstore *s, uint64_t seq, struct 
 
 /* The id of the last own one that is known to be stored; *has false: none. */
 KW_MUST_USE enum kw_err pstore_out_last_stored(bool *has, uint8_t id[KW_ID_LEN], struct pstore *s, struct kw_why *why);
+/* *waits: a move of this node in that case is not answered yet. */
+KW_MUST_USE enum kw_err pstore_out_moves(bool *waits, struct pstore *s, const uint8_t id[KW_ID_LEN], struct kw_why *why);
 KW_MUST_USE enum kw_err pstore_out_waiting(uint64_t *count, struct pstore *s, struct kw_why *why);
 
 /* The newest one that was forwarded, before before_seq; KW_ENOTFOUND. */
@@ -401,6 +415,19 @@ KW_MUST_USE enum kw_err pstore_sweep(uint32_t *done, struct pstore *s, uint64_t 
  * emptied. An error (KW_EFULL, KW_EIO, KW_ESTATE: another program reads the file) leaves everything right, and is to be tried again.
  */
 KW_MUST_USE enum kw_err pstore_scour(struct pstore *s, struct kw_why *why);
+
+/*
+ * A copy of the file while the node goes on. begin empties SQLite's log into the file, outside a transaction; until end that log grows. KW_ESTATE: another
+ * program has the store open; KW_EFULL, KW_EIO, KW_ENOMEM: nothing changed.
+ */
+struct pstore_copy;
+KW_MUST_USE enum kw_err pstore_copy_begin(struct pstore_copy **out, struct pstore *s, struct kw_why *why);
+uint64_t pstore_copy_bytes(const struct pstore_copy *c);
+/* Appends what stands from place on, at most most bytes; nothing behind the end. */
+KW_MUST_USE enum kw_err pstore_copy_read(struct buf *out, struct pstore_copy *c, uint64_t place, size_t most, struct kw_why *why);
+void pstore_copy_end(struct pstore_copy **c); /* accepts &NULL */
+uint32_t pstore_version(void);                /* of the schema that is known here */
+
 struct pstore_counts {
 	uint64_t out_waiting, out_stored, out_refused, out_expired, out_oldest_ms;
 	uint64_t in_total, in_rejected, in_bare, in_newest;

@@ -38,7 +38,7 @@ enum kw_err
 pstore_out_add(uint64_t *seq, struct pstore *s, const struct out_new *o, const struct out_reader *readers, uint32_t count, struct kw_why *why)
 {
 	sqlite3_stmt *q = pstore_sql(s, "INSERT INTO outbox(seq, id, lane, state, type, own, created_ms, expires_ms, confirm_by_ms, content_until_ms, proof_until_ms,"
-	                                " frame_hash, cap_hash, head_len, wraps, payload, frame, answer_by_ms) VALUES(?17, ?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)", why);
+	                                " frame_hash, cap_hash, head_len, wraps, payload, frame, answer_by_ms, moves) VALUES(?17, ?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?18)", why);
 	enum kw_err err;
 
 	MUST(s->open_transaction);
@@ -64,6 +64,7 @@ pstore_out_add(uint64_t *seq, struct pstore *s, const struct out_new *o, const s
 	pstore_blob(q, 15, o->frame);
 	if (o->answer_by_ms > 0)
 		pstore_u64(q, 16, o->answer_by_ms);
+	pstore_blob(q, 18, span_of(o->moves, o->moves != NULL ? KW_ID_LEN : 0));
 	if ((err = pstore_run(s, q, why)) != KW_OK)
 		return err;
 	*seq = (uint64_t)sqlite3_last_insert_rowid(s->db);
@@ -213,6 +214,23 @@ pstore_out_close(struct pstore *s, uint64_t seq, enum outbox_state state, const 
 	pstore_blob(q, 3, span_of(replacement, replacement != NULL ? KW_ID_LEN : 0));
 	pstore_u64(q, 4, seq);
 	return pstore_run(s, q, why);
+}
+
+enum kw_err
+pstore_out_moves(bool *waits, struct pstore *s, const uint8_t id[KW_ID_LEN], struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT 1 FROM outbox WHERE moves = ? AND state = 0 LIMIT 1", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_blob(q, 1, span_of(id, KW_ID_LEN));
+	err = pstore_row(s, q, why);
+	if (err != KW_OK && err != KW_ENOTFOUND)
+		return err;
+	(void)sqlite3_reset(q);
+	*waits = err == KW_OK;
+	return KW_OK;
 }
 
 enum kw_err

@@ -9,7 +9,7 @@
 #define PSTORE_STATEMENTS 256 /* a test asks everything of one store */
 
 /* The store's version, what a new file begins with, and from version i + 1 to the next: older files come to the same tables and indexes. */
-#define PSTORE_SCHEMA_VERSION 9
+#define PSTORE_SCHEMA_VERSION 11
 extern const char pstore_schema[];
 extern const char *const pstore_schema_steps[PSTORE_SCHEMA_VERSION - 1];
 /* When the next of a row's times is over: its content's as long as that is here, its proof's. One index holds the rows by it; to be written the same everywhere. */

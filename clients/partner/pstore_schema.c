@@ -24,7 +24,7 @@ const char pstore_schema[] =
 	" type INTEGER NOT NULL, own INTEGER NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, confirm_by_ms INTEGER, answer_by_ms INTEGER,"
 	" late INTEGER NOT NULL DEFAULT 0, content_until_ms INTEGER NOT NULL, proof_until_ms INTEGER NOT NULL, frame_hash BLOB NOT NULL, cap_hash BLOB,"
 	" head_len INTEGER NOT NULL, reason TEXT, replacement BLOB, at_epoch INTEGER, at_number INTEGER, commit_no INTEGER, stored_ms INTEGER,"
-	" proof BLOB, wraps BLOB, payload BLOB, frame BLOB NOT NULL);"
+	" proof BLOB, wraps BLOB, payload BLOB, frame BLOB NOT NULL, moves BLOB);"
 	"CREATE INDEX outbox_waiting ON outbox(lane, seq, expires_ms) WHERE state = 0;"
 	"CREATE INDEX outbox_over ON outbox(state) WHERE state >= 2;"
 	"CREATE INDEX outbox_confirm ON outbox(confirm_by_ms) WHERE confirm_by_ms IS NOT NULL;"
@@ -35,6 +35,7 @@ const char pstore_schema[] =
 	"CREATE INDEX outbox_cap ON outbox(cap_hash) WHERE cap_hash IS NOT NULL;"
 	"CREATE INDEX outbox_recall ON outbox(seq) WHERE type = 4;"
 	"CREATE INDEX outbox_forwarded ON outbox(seq) WHERE type = 20;"
+	"CREATE INDEX outbox_moves ON outbox(moves) WHERE moves IS NOT NULL AND state = 0;"
 	"CREATE TABLE out_reader(seq INTEGER, node TEXT, number INTEGER NOT NULL, at_ms INTEGER, receipt BLOB, rejected_ms INTEGER, reason TEXT,"
 	" opened_ms INTEGER, opened_receipt BLOB, PRIMARY KEY(seq, node)) WITHOUT ROWID;"
 	"CREATE TABLE inbox(seq INTEGER PRIMARY KEY, id BLOB, sender TEXT, topic TEXT, type INTEGER, lane INTEGER NOT NULL,"
@@ -75,7 +76,9 @@ const char pstore_schema[] =
 	"CREATE TABLE draft_answer(draft BLOB, node TEXT, approved INTEGER NOT NULL, receipt BLOB NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY(draft, node)) WITHOUT ROWID;"
 	"CREATE TABLE released(draft BLOB PRIMARY KEY, id BLOB NOT NULL, corrects BLOB, proof_until_ms INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX released_corrects ON released(corrects) WHERE corrects IS NOT NULL;"
-	"CREATE INDEX released_proof ON released(proof_until_ms);";
+	"CREATE INDEX released_proof ON released(proof_until_ms);"
+	"CREATE TABLE suspension(node TEXT PRIMARY KEY, lifted INTEGER NOT NULL, from_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL,"
+	" entry BLOB NOT NULL) WITHOUT ROWID;";
 
 /* As they were when files were written by them: never changed, only added to. */
 const char *const pstore_schema_steps[PSTORE_SCHEMA_VERSION - 1] = {
@@ -132,4 +135,6 @@ const char *const pstore_schema_steps[PSTORE_SCHEMA_VERSION - 1] = {
 	"CREATE INDEX outbox_stored ON outbox(stored_ms) WHERE wraps IS NOT NULL AND stored_ms IS NOT NULL;"
 	"CREATE INDEX outbox_place ON outbox(lane, at_epoch, at_number) WHERE at_number IS NOT NULL;"
 	"CREATE INDEX outbox_keep ON outbox(CASE WHEN payload IS NULL OR content_until_ms > proof_until_ms THEN proof_until_ms ELSE content_until_ms END) WHERE state <> 0;",
+	"ALTER TABLE outbox ADD COLUMN moves BLOB; CREATE INDEX outbox_moves ON outbox(moves) WHERE moves IS NOT NULL AND state = 0;",
+	"CREATE TABLE suspension(node TEXT PRIMARY KEY, lifted INTEGER NOT NULL, from_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL, entry BLOB NOT NULL) WITHOUT ROWID;",
 };

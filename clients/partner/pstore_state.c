@@ -188,6 +188,25 @@ pstore_commits_forget(struct pstore *s, struct kw_why *why)
 }
 
 enum kw_err
+pstore_commits(struct pstore *s, uint32_t log_epoch, void (*each)(void *self, uint64_t number, const uint8_t hash[KW_HASH_LEN], struct span record), void *self, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT number, hash, record FROM commits WHERE epoch = ? ORDER BY number", why);
+	uint8_t hash[KW_HASH_LEN];
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, log_epoch);
+	while ((err = pstore_row(s, q, why)) == KW_OK) {
+		if ((err = pstore_col_exact(hash, KW_HASH_LEN, q, 1, why)) != KW_OK)
+			break;
+		each(self, pstore_col_u64(q, 0), hash, span_of(sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2)));
+	}
+	(void)sqlite3_reset(q);
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
+enum kw_err
 pstore_commit_newest(struct commit_seen *out, struct pstore *s, uint32_t log_epoch, struct kw_why *why)
 {
 	sqlite3_stmt *q = pstore_sql(s, "SELECT number, hash FROM commits WHERE epoch = ? AND record IS NOT NULL ORDER BY number DESC LIMIT 1", why);

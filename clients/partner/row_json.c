@@ -155,6 +155,30 @@ put_content(struct buf *out, const struct inbox_row *row, enum row_content form,
 	buf_free(&content);
 }
 
+static void
+add_shape(void *self, bool circle, const char *text)
+{
+	json_t *list = self;
+
+	if (json_array_size(list) < ROW_SHAPES_MAX)
+		(void)json_array_append_new(list, json_pack("{s:s}", circle ? "circle" : "polygon", text));
+}
+
+/* ,"shapes":[…]: what the text above has no words for. */
+static void
+put_shapes(struct buf *out, const struct inbox_row *row, const char *language)
+{
+	json_t *list = json_array();
+	char *dump = NULL;
+
+	if (payload_shapes(row->header.payload_type, row->payload, language, add_shape, list, NULL) == KW_OK && json_array_size(list) > 0)
+		dump = json_dumps(list, JSON_COMPACT);
+	if (dump != NULL)
+		buf_printf(out, ",\"shapes\":%s", dump);
+	free(dump);
+	json_decref(list);
+}
+
 void
 row_json_put(struct buf *out, const struct inbox_row *row, enum row_content content, const char *language)
 {
@@ -176,6 +200,8 @@ row_json_put(struct buf *out, const struct inbox_row *row, enum row_content cont
 	free(dump);
 	if (content != CONTENT_NONE && row->payload.len > 0)
 		put_content(out, row, content, language);
+	if (content == CONTENT_TEXT && row->payload.len > 0)
+		put_shapes(out, row, language);
 	buf_put_str(out, "}");
 	if (json_memory_was_short())
 		out->failed = true;

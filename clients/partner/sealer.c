@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cases/case_agreement.h"
 #include "clients/partner/core/confirmations.h"
 #include "proto/payload.h"
 #include "proto/seal.h"
@@ -183,6 +184,7 @@ keep(uint64_t *seq, struct sealer *s, const struct sealing *in, const struct sea
 		.head_len = head_len, .cap_hash = in->cap_hash, .own = in->own,
 		.content_until_ms = in->header->created_ms + topic->keep_content_ms, .proof_until_ms = in->now_ms + topic->keep_proof_ms,
 	};
+	enum case_move_kind move;
 	enum kw_err err = sealer_close(&payload, s, in->header->id, in->payload);
 
 	if (err != KW_OK) {
@@ -196,6 +198,8 @@ keep(uint64_t *seq, struct sealer *s, const struct sealing *in, const struct sea
 		row.confirm_by_ms = in->header->created_ms + topic->deliver_within_ms;
 	if (topic->acknowledge_within_ms > 0 && answer_awaited(in->header->type))
 		row.answer_by_ms = in->header->created_ms + topic->acknowledge_within_ms;
+	if (in->header->about.set && case_move_of(&move, in->header->type))
+		row.moves = in->header->about.id;
 	row.payload = buf_span(&payload);
 	err = pstore_out_add(seq, in->store, &row, a->kept, a->count, why);
 free_payload:

@@ -146,7 +146,7 @@ wake_ms(void *self)
 {
 	const struct spool *s = self;
 
-	return s->stage == SPOOL_RESTING ? s->due_ms : 0;
+	return s->path == NULL ? UINT64_MAX : s->stage == SPOOL_RESTING ? s->due_ms : 0;
 }
 
 static void
@@ -170,11 +170,20 @@ report(void *self)
 {
 	const struct spool *s = self;
 
+	if (s->path == NULL)
+		return NULL;
 	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "folder", s->path, "trouble", s->trouble, "waiting", (json_int_t)s->waiting, "sent", (json_int_t)s->sent,
 	                 "failed", (json_int_t)s->failed, "purged", (json_int_t)s->purged, "last_failed", s->last_failed);
 }
 
 /* ---- start and end ---- */
+
+static void
+watch(struct spool *s)
+{
+	if (s->path != NULL && spool_watch_open(&s->watch, s->node, woken, s) != KW_OK)
+		log_event(LOG_WARNING, "spool.unwatched", "why=\"no inotify; it is looked at every %u s\"", SPOOL_AGAIN_MS / 1000);
+}
 
 static enum kw_err
 hang_in(struct spool *s, struct kw_why *why)
@@ -183,8 +192,7 @@ hang_in(struct spool *s, struct kw_why *why)
 
 	if (node_add_timer(s->node, &timer) != KW_OK || node_add_report(s->node, "spool", report, s) != KW_OK)
 		return kw_refuse(why, KW_ELIMIT, "too much hangs in the node's loop already for the spool");
-	if (spool_watch_open(&s->watch, s->node, woken, s) != KW_OK)
-		log_event(LOG_WARNING, "spool.unwatched", "reason=\"no inotify; it is looked at every %u s\"", SPOOL_AGAIN_MS / 1000);
+	watch(s);
 	return KW_OK;
 }
 
@@ -195,8 +203,6 @@ spool_open(struct spool **out, struct node *n, struct kw_why *why)
 	enum kw_err err;
 
 	*out = NULL;
-	if (node_config(n)->spool == NULL)
-		return KW_OK;
 	if ((s = calloc(1, sizeof *s)) == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for the spool");
 	s->node = n;
@@ -219,6 +225,30 @@ spool_open(struct spool **out, struct node *n, struct kw_why *why)
 }
 
 void
+spool_move(struct spool *s, const char *path)
+{
+	bool same = path != NULL && s->path != NULL && strcmp(path, s->path) == 0;
+
+	s->path = path;
+	if (same)
+		return;
+	spool_watch_close(&s->watch);
+	walk_close(&s->walk);
+	spool_files_drop(s);
+	spool_places_close(&s->places);
+	s->stage = SPOOL_RESTING;
+	s->left = true;
+	s->later = s->cut = false;
+	s->trouble[0] = s->last_failed[0] = '\0';
+	s->waiting = s->unquiet = 0;
+	s->seen_count = s->seen_before_count = 0;
+	s->due_ms = node_mono_ms(s->node);
+	s->woken_ms = UINT64_MAX;
+	node_alarm_clear(s->node, "spool");
+	watch(s);
+}
+
+void
 spool_close(struct spool **at)
 {
 	struct spool *s = at != NULL ? *at : NULL;
@@ -233,10 +263,4 @@ spool_close(struct spool **at)
 	free(s->seen_before);
 	free(s);
 	*at = NULL;
-}
-
-enum kw_err
-spool_check(const struct partner_config *config, struct kw_why *why)
-{
-	return config->spool != NULL ? spool_places_check(config->spool, why) : KW_OK;
 }

@@ -18,11 +18,10 @@
 struct node;
 struct spool;
 
-/* *out is NULL where the configuration names none. A spool that cannot be used now is an alarm and looked at again. n is borrowed. */
+/* Where the configuration names none it waits for one. A spool that cannot be used now is an alarm and looked at again. n is borrowed. */
 KW_MUST_USE enum kw_err spool_open(struct spool **out, struct node *n, struct kw_why *why);
+/* Another folder from now on, or none (NULL); path is borrowed. What was found and not taken yet in the one before stays there. */
+void spool_move(struct spool *s, const char *path);
 void spool_close(struct spool **s); /* after the loop ended, before node_close */
-
-/* What is wrong with the spool's folder, or could not be made in it; KW_OK: nothing, or no spool. */
-KW_MUST_USE enum kw_err spool_check(const struct partner_config *config, struct kw_why *why);
 
 #endif

@@ -71,7 +71,7 @@ static enum fate
 publish(struct taken *t, struct spool *s, struct span content, struct kw_why *why)
 {
 	char place[WALK_PATH_MAX + 256];
-	struct intake in = {.topic = t->file->path, .form = spool_kind_of(t->file->name) == SPOOL_CAP ? INTAKE_CAP : INTAKE_JSON, .content = content};
+	struct intake in = {.topic = t->file->path, .form = spool_kind_of(t->file->name) == SPOOL_CAP ? INTAKE_CAP : INTAKE_JSON, .content = content, .actor = "spool"};
 	struct buf warnings = BUF_INIT(65536);
 	uint8_t id[KW_ID_LEN];
 	enum kw_err err = intake_publish(s->node, &in, id, &warnings, why);

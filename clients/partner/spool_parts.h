@@ -43,7 +43,7 @@ enum spool_stage {
 
 struct spool {
 	struct node *node;
-	const char *path;
+	const char *path;               /* NULL: there is none */
 	struct spool_places places;
 	struct spool_watch *watch;      /* NULL: it does not work here */
 	enum spool_stage stage, after_taking;

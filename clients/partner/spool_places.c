@@ -42,13 +42,15 @@ code_of(int said)
 static int
 make_folder(int up, const char *name, mode_t mode)
 {
-	int fd;
+	/*
+	 * The daemon's own umask is closed; who may drop files may see what became of them. No mode is set afterwards: that would take back the set-group-ID
+	 * bit which the folder has from the one above it, and setting that bit is what a hardened daemon may not.
+	 */
+	mode_t closed = umask(0);
+	int failed = mkdirat(up, name, mode & 01777);
 
-	if (mkdirat(up, name, 0700) != 0)
-		return -1;
-	if ((fd = openat(up, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) >= 0)
-		(void)fchmod(fd, mode); /* the daemon's own umask is closed; who may drop files may see what became of them */
-	return fd;
+	(void)umask(closed);
+	return failed != 0 ? -1 : openat(up, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 static int
@@ -300,31 +302,63 @@ place_of(const struct spool_places *p, enum spool_end end)
 	return end == SPOOL_SENT ? p->sent : p->failed;
 }
 
+/* One begins as the other: the rest was not written, or cannot be told a second time (warnings). Ids and sentences do not begin alike by chance. */
 static bool
-holds(int folder, const char *name, const char *text)
+is_ours(struct span there, struct span note)
 {
-	struct buf there = BUF_INIT(65536);
-	bool same = read_file(&there, folder, name, NULL) == KW_OK && span_eq(buf_span(&there), span_str(text));
+	size_t len = there.len < note.len ? there.len : note.len;
 
-	buf_free(&there);
-	return same;
+	return span_eq((struct span){there.p, len}, (struct span){note.p, len});
 }
 
-/* -1: errno says why; EEXIST: another note has that name. What a crash left of the same note is taken over. */
+static int
+write_whole(int fd, struct span note, mode_t mode)
+{
+	errno = 0;
+	if (pwrite(fd, note.p, note.len, 0) == (ssize_t)note.len && fchmod(fd, mode & 0666) == 0 && fdatasync(fd) == 0)
+		return 0;
+	errno = errno != 0 ? errno : ENOSPC;
+	return -1;
+}
+
+/* What a crash left of this note, however much of it, becomes the whole note. -1, EEXIST: it is somebody else's, and stays. */
+static int
+complete_note(int folder, const char *name, struct span note, mode_t mode)
+{
+	struct buf there = BUF_INIT(65536);
+	int fd = openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), done = -1, said = EEXIST;
+	struct stat st;
+
+	if (fd < 0)
+		goto out;
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1)
+		goto out;
+	if (read_all(&there, fd, NULL) != KW_OK || !is_ours(buf_span(&there), note))
+		goto out;
+	done = write_whole(fd, there.len < note.len ? note : buf_span(&there), mode);
+	said = errno;
+out:
+	if (fd >= 0)
+		(void)close(fd);
+	buf_free(&there);
+	errno = said;
+	return done;
+}
+
+/* -1: errno says why; EEXIST: another note has that name. */
 static int
 write_note(int folder, const char *name, const char *text, mode_t mode)
 {
-	size_t len = strlen(text);
-	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600), said = 0;
+	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600), said;
 
 	if (fd < 0)
-		return errno == EEXIST && holds(folder, name, text) ? 0 : -1;
-	errno = 0;
-	if (write(fd, text, len) != (ssize_t)len || fchmod(fd, mode & 0666) != 0 || fdatasync(fd) != 0)
-		said = errno != 0 ? errno : ENOSPC;
-	(void)close(fd);
-	if (said == 0)
+		return errno == EEXIST ? complete_note(folder, name, span_str(text), mode) : -1;
+	if (write_whole(fd, span_str(text), mode) == 0) {
+		(void)close(fd);
 		return 0;
+	}
+	said = errno;
+	(void)close(fd);
 	(void)unlinkat(folder, name, 0);
 	errno = said;
 	return -1;

@@ -32,8 +32,8 @@ enum spool_end { SPOOL_SENT, SPOOL_FAILED };
 /* What ends behind the file's name: ".id", ".reason.txt". */
 const char *spool_note_of(enum spool_end end);
 /*
- * From .taking to where it ends, under a name that nothing has there, with note beside it. Called again after a crash between
- * note and move it does not leave two. as: the name it got.
+ * From .taking to where it ends, under a name that nothing has there, with note beside it. Called again after a crash it goes on
+ * with what that left of the note, so that there are not two. as: the name it got.
  */
 KW_MUST_USE enum kw_err spool_settle(const struct spool_places *p, enum spool_end end, const char *folder, const char *name, const char *note,
                                      uint64_t wall_ms, char as[256], struct kw_why *why);

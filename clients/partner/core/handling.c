@@ -80,6 +80,16 @@ handling_news(struct handling *h)
 		h->state = HANDLING_BEHIND;
 }
 
+void
+handling_changed(struct handling *h, uint32_t attempts_max, uint64_t timeout_ms)
+{
+	MUST(attempts_max > 0);
+	h->attempts_max = attempts_max;
+	h->timeout_ms = timeout_ms;
+	if (h->state == HANDLING_READY || h->state == HANDLING_RESTING)
+		h->state = HANDLING_BEHIND;
+}
+
 /* What was being tried lies behind now: it was passed by, or is gone from the inbox. */
 static void
 advance(struct handling *h, uint64_t seq)

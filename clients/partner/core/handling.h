@@ -52,6 +52,8 @@ enum handling_want handling_want(struct handling *h, uint64_t now_ms);
 uint64_t handling_wake_ms(const struct handling *h); /* when something is wanted next by time alone; 0: at once; UINT64_MAX: never */
 
 void handling_news(struct handling *h);                      /* the inbox grew */
+/* What it is run for, or how often, is another now: what is not under way is looked for again. A run that is goes on to its end. */
+void handling_changed(struct handling *h, uint32_t attempts_max, uint64_t timeout_ms);
 void handling_passed(struct handling *h, uint64_t seq);      /* nothing for it up to seq; there may be more */
 void handling_reached(struct handling *h, uint64_t seq);     /* nothing for it up to seq, which is the newest */
 void handling_found(struct handling *h, uint64_t at);        /* the next for it */

@@ -125,6 +125,9 @@ link_refused(struct link *l, enum wire_code code, uint32_t least_ms, uint64_t no
 	case CODE_BEHIND:
 		give_up(l, least_ms > LINK_WAIT_MAX_MS / 6 ? least_ms : LINK_WAIT_MAX_MS / 6, now_ms);
 		return true;
+	case CODE_SUSPENDED: /* an operator may lift it at any time: asked for again soon, and at its end at the latest */
+		give_up(l, least_ms < LINK_WAIT_MAX_MS ? least_ms : LINK_WAIT_MAX_MS, now_ms);
+		return true;
 	case CODE_NO_HELLO:
 	case CODE_STOPPING:
 		give_up(l, least_ms, now_ms);
