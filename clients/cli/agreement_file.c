@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/text.h"
+#include "clients/cli/when.h"
 
 enum kw_err
 agreement_file_read(struct agreement **out, const char *path, struct buf *warnings, struct kw_why *why)
@@ -80,14 +81,14 @@ line(const struct cli *c, bool to_note, const char *left, const char *right)
 void
 agreement_file_summary(const struct cli *c, const struct agreement *a, bool to_note)
 {
-	char text[256], nodes[64], topics[64], until[TEXT_TIME_MAX], fingerprint[KEY_FINGERPRINT_MAX];
+	char text[256], nodes[64], topics[64], until[WHEN_MAX], fingerprint[KEY_FINGERPRINT_MAX];
 	struct agreement_check members;
 
 	count_members(&members, a);
 	line(c, to_note, _("partnership"), agreement_partnership(a));
 	(void)snprintf(text, sizeof text, "%u (%s)", agreement_version(a), agreement_mode(a) == MODE_LIVE ? _("live") : _("exercise"));
 	line(c, to_note, _("version"), text);
-	text_put_time_local(until, agreement_until_ms(a));
+	when_put_date(until, agreement_until_ms(a));
 	line(c, to_note, _("valid until"), until);
 	(void)snprintf(text, sizeof text, _("%u of %u must sign"), members.threshold, members.members);
 	line(c, to_note, _("committee"), text);
@@ -133,10 +134,10 @@ agreement_file_json(const struct agreement *a)
 void
 agreement_file_warn_age(const struct cli *c, const struct agreement *a)
 {
-	char until[TEXT_TIME_MAX], grace[TEXT_TIME_MAX];
+	char until[WHEN_MAX], grace[WHEN_MAX];
 
-	text_put_time_local(until, agreement_until_ms(a));
-	text_put_time_local(grace, agreement_grace_until_ms(a));
+	when_put_date(until, agreement_until_ms(a));
+	when_put_date(grace, agreement_grace_until_ms(a));
 	switch (agreement_age(a, clock_wall_ms())) {
 	case AGREEMENT_GOOD: break;
 	case AGREEMENT_NOT_YET: cli_warn(c, _("the agreement is not valid yet; see \"from\"")); break;

@@ -48,6 +48,30 @@ cli_confirm(const struct cli *c, const char *question)
 	return strchr("yYjJ", answer[0]) != NULL && answer[0] != '\0';
 }
 
+enum kw_err
+cli_ask(char *out, size_t room, const struct cli *c, const char *question, const char *usual, struct kw_why *why)
+{
+	char answer[4096];
+	const char *at = answer;
+	size_t len;
+
+	MUST(c->terminal);
+	(void)fflush(stdout);
+	(void)fprintf(stderr, usual != NULL ? "%s [%s]: " : "%s: ", question, usual);
+	if (fgets(answer, sizeof answer, stdin) == NULL)
+		return kw_refuse(why, KW_EDENIED, "no answer was given, so nothing is made");
+	at += strspn(at, " \t\r\n");
+	for (len = strlen(at); len > 0 && strchr(" \t\r\n", at[len - 1]) != NULL;)
+		len--;
+	if (len == 0 && usual != NULL)
+		at = usual, len = strlen(usual);
+	if (len >= room)
+		return kw_refuse(why, KW_ELIMIT, "the answer has more than %zu bytes", room - 1);
+	memcpy(out, at, len);
+	out[len] = '\0';
+	return KW_OK;
+}
+
 /* One line from fd into out (ROOM bytes), without its end; control-C and the end of input give it up. */
 static enum kw_err
 read_line(char *out, int fd, struct kw_why *why)

@@ -2,6 +2,7 @@
 #include "clients/cli/broker_ask.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "proto/parts.h"
 
 #define IPC "ipc://"
+#define AGAIN_MS 250
 
 struct broker_ask {
 	char endpoint[256];
@@ -226,8 +228,8 @@ read_answer(struct answer *answer, const struct broker_ask *b, struct span bytes
 		return err;
 	if (m.kind == WIRE_REFUSED)
 		err = kw_refuse(why, KW_EDENIED, "the broker refuses (%s): %s", wire_code_name(m.refused.code), m.refused.text);
-	else if (m.kind != WIRE_ADMIN_REPLY || m.admin_reply.request != b->request)
-		err = KW_EAGAIN;
+	else if (m.kind != WIRE_ADMIN_REPLY || (m.admin_reply.request != b->request && (m.admin_reply.request != 0 || m.admin_reply.ok)))
+		err = KW_EAGAIN; /* 0: it could not even read our request */
 	else if (!m.admin_reply.ok)
 		err = kw_refuse(why, KW_EDENIED, "the broker refuses: %.*s", (int)(m.admin_reply.text.len < KW_WHY_MAX ? m.admin_reply.text.len : KW_WHY_MAX),
 		                (const char *)m.admin_reply.text.p);
@@ -293,6 +295,23 @@ ask_once(struct answer *answer, struct broker_ask *b, const struct wire_admin *a
 	return err;
 }
 
+/* It has given to looking what it can in this second. */
+static bool
+is_to_wait(enum kw_err err, const struct kw_why *why)
+{
+	return err == KW_EDENIED && strstr(why->text, "ask again in the next") != NULL;
+}
+
+static enum kw_err
+ask_in_turn(struct answer *answer, struct broker_ask *b, const struct wire_admin *admin, const struct deadline *d, struct kw_why *why)
+{
+	enum kw_err err;
+
+	while (is_to_wait(err = ask_once(answer, b, admin, d, why), why) && clock_mono_ms() + AGAIN_MS < d->end_ms)
+		(void)poll(NULL, 0, AGAIN_MS);
+	return err;
+}
+
 /* A part at a time; the last one's answer tells what became of it. */
 static enum kw_err
 install(struct answer *answer, struct broker_ask *b, struct span text, struct span sigs, const struct deadline *d, struct kw_why *why)
@@ -320,8 +339,18 @@ read_on(struct answer *answer, struct broker_ask *b, const struct deadline *d, s
 	(void)snprintf(number, sizeof number, "%u", answer->version);
 	part.text = span_str(number);
 	for (; err == KW_OK && part.part < part_count(answer->total); part.part++)
-		err = ask_once(answer, b, &part, d, why);
+		err = ask_in_turn(answer, b, &part, d, why);
 	return err;
+}
+
+/* What a broker says to a verb that came later than it. */
+static bool
+is_unknown(enum admin_verb verb, const char *sentence)
+{
+	char unknown[64];
+
+	(void)snprintf(unknown, sizeof unknown, "request %d is unknown", (int)verb);
+	return strstr(sentence, unknown) != NULL || strstr(sentence, "this is not known here") != NULL;
 }
 
 enum kw_err
@@ -333,6 +362,8 @@ broker_ask(struct buf *answer, struct broker_ask *b, enum admin_verb verb, struc
 
 	if (verb == ADMIN_INSTALL)
 		return install(&a, b, text, sigs, &d, why);
-	err = ask_once(&a, b, &(struct wire_admin){.verb = verb, .text = text, .sigs = sigs}, &d, why);
+	err = ask_in_turn(&a, b, &(struct wire_admin){.verb = verb, .text = text, .sigs = sigs}, &d, why);
+	if (err == KW_EDENIED && is_unknown(verb, why->text))
+		return kw_refuse(why, KW_EDENIED, "the broker at %s is older than this program and does not know what is asked; have it upgraded", b->endpoint);
 	return err == KW_OK ? read_on(&a, b, &d, why) : err;
 }

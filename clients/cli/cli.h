@@ -3,7 +3,7 @@
  * that fits terminal or pipe, questions, passphrases.
  *
  * To add a command: a cmd_*.c that defines its struct cli_command, its name in commands.h, a row in main.c, the source in
- * CMakeLists.txt, and the German for its sentences in po/de.po.
+ * CMakeLists.txt, the German for its sentences in po/de.po, and its page in docs/man with a row in kurzweg.1.scd.
  */
 #ifndef KW_CLI_H
 #define KW_CLI_H
@@ -41,6 +41,7 @@ struct cli { /* what a command is told of its surroundings */
 	size_t columns;        /* of that terminal; 0: a pipe or a file, where no line is cut or wrapped */
 	const char *args[CLI_ARGS_MAX]; /* the words that are no options; as many as the command's table allows */
 	size_t arg_count;
+	struct buf *aside;     /* not NULL: why something went wrong is put here, and not on standard error */
 };
 
 /* ---- commands and options ---- */
@@ -87,7 +88,10 @@ struct cli_command {
 
 /* Parses argv behind the command's words into options (CLI_OPTIONS_SIZE bytes) and c's args; false: *code is how to end. */
 bool cli_parse(struct cli *c, const struct cli_command *command, int argc, char **argv, void *options, enum cli_exit *code);
-void cli_help(const struct cli_command *command);
+/* --help, in lines as wide as the terminal is, but never too long to be read; 80 characters into a pipe. */
+void cli_help(const struct cli *c, const struct cli_command *command);
+void cli_help_row(const struct cli *c, const char *left, size_t room, const char *text); /* left gets room characters, or a line of its own */
+void cli_help_prose(const struct cli *c, const char *text); /* broken anew, but for lines that begin with a blank, as examples do */
 
 /* ---- ends ---- */
 
@@ -147,6 +151,12 @@ void cli_table_print(const struct cli *c, struct cli_table *t, bool head);
 
 /* Yes or no on the terminal; no without one. */
 bool cli_confirm(const struct cli *c, const char *question);
+
+/*
+ * A line that somebody types at the terminal, without blanks around it; usual (may be NULL), shown in brackets, where nothing is typed.
+ * KW_EDENIED: the input ended. KW_ELIMIT: more than room - 1 bytes. Ask only where c->terminal.
+ */
+KW_MUST_USE enum kw_err cli_ask(char *out, size_t room, const struct cli *c, const char *question, const char *usual, struct kw_why *why);
 
 /*
  * A passphrase: the first line of file (private, as a key is) or of the descriptor fd, else asked for on the terminal with

@@ -41,11 +41,32 @@ lines_json(const char *text)
 	return list;
 }
 
+static json_t *
+node_ids_json(const struct agreement *a)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; a != NULL && i < agreement_node_count(a); i++)
+		(void)json_array_append_new(list, json_string(agreement_node_id(a, i)));
+	return list;
+}
+
+static json_t *
+filters_json(const struct agreement *a)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; a != NULL && i < agreement_topic_count(a); i++)
+		(void)json_array_append_new(list, json_string(agreement_topic_at(a, i)->filter));
+	return list;
+}
+
 static enum cli_exit
 check_json(const struct cli *c, const struct agreement *a, const char *warnings, const struct kw_why *why)
 {
 	json_t *error = a != NULL ? json_null() : json_string(why->text), *about = a != NULL ? agreement_file_json(a) : json_null();
-	enum cli_exit code = cli_json(c, json_pack("{s:b, s:o, s:o, s:o}", "ok", a != NULL, "error", error, "warnings", lines_json(warnings), "agreement", about));
+	enum cli_exit code = cli_json(c, json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "ok", a != NULL, "error", error, "warnings", lines_json(warnings), "agreement", about, "node_ids",
+	                                        node_ids_json(a), "filters", filters_json(a)));
 
 	return a != NULL ? code : CLI_FAILED;
 }

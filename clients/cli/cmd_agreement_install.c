@@ -9,6 +9,7 @@
 #include "clients/cli/agreement_file.h"
 #include "clients/cli/broker_ask.h"
 #include "clients/cli/commands.h"
+#include "clients/cli/handed.h"
 
 #define WAIT_MS 60000u /* a commit of a large agreement on a slow disk */
 
@@ -47,25 +48,6 @@ same_text(const struct agreement *a, const struct agreement *b)
 	return memcmp(agreement_hash(a), agreement_hash(b), KW_HASH_LEN) == 0;
 }
 
-/* Blanks and case do not matter to people on the phone. */
-static bool
-same_fingerprint(const char *said, const char *is)
-{
-	while (*said != '\0' || *is != '\0') {
-		char a = *said >= 'a' && *said <= 'f' ? (char)(*said - 'a' + 'A') : *said;
-
-		if (a == ' ')
-			said++;
-		else if (*is == ' ')
-			is++;
-		else if (a != *is)
-			return false;
-		else
-			said++, is++;
-	}
-	return true;
-}
-
 /* The fingerprint that was given, or somebody at the terminal who compares it. */
 static enum kw_err
 check_fingerprint(const struct install *i, struct kw_why *why)
@@ -73,7 +55,7 @@ check_fingerprint(const struct install *i, struct kw_why *why)
 	char fingerprint[KEY_FINGERPRINT_MAX];
 
 	agreement_fingerprint(fingerprint, i->next);
-	if (i->o->fingerprint != NULL && same_fingerprint(i->o->fingerprint, fingerprint))
+	if (i->o->fingerprint != NULL && handed_same_fingerprint(i->o->fingerprint, fingerprint))
 		return KW_OK;
 	if (i->o->fingerprint != NULL)
 		return kw_refuse(why, KW_EDENIED, "the fingerprint of %s is %s, not %s; ask the committee which text it signed", i->c->args[0], fingerprint,

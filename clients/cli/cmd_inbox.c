@@ -17,7 +17,7 @@
 #define LIST_USUAL 25u
 
 struct inbox_options {
-	const char *socket, *topic, *since, *as;
+	const char *socket, *topic, *since, *as, *reason;
 	uint64_t limit;
 	bool follow, rejected, receipts, json, cap;
 };
@@ -153,7 +153,7 @@ run_list(const struct cli *c, kurzweg *k, const struct inbox_options *o, const s
 
 /* By its id, or by its number in the list, at most newest; among the rejected ones too. KURZWEG_NOTHING: there is none. */
 static enum kurzweg_result
-find(kurzweg *k, const char *word, uint64_t newest, const char *content, const struct kurzweg_notification **out)
+look_up(kurzweg *k, const char *word, uint64_t newest, const struct inbox_options *o, const char *content, const struct kurzweg_notification **out)
 {
 	uint64_t seq = 0;
 	bool by_number = text_u64(&seq, word, 0, INT64_MAX, "", NULL) == KW_OK;
@@ -169,11 +169,30 @@ find(kurzweg *k, const char *word, uint64_t newest, const char *content, const s
 		q.receipts = true;
 		q.rejected = rejected == 1;
 		q.content = content;
+		q.as = o->as;
+		q.reason = o->reason;
 		r = kurzweg_next(k, &q, 0, out);
 		if (r == KURZWEG_OK && by_number && (*out)->seq != seq)
 			r = KURZWEG_NOTHING;
 	}
 	return r;
+}
+
+/* By its number, its id comes first: the node sends rows ahead, and what it sends with its content counts as read. */
+static enum kurzweg_result
+find(kurzweg *k, const char *word, uint64_t newest, const struct inbox_options *o, const char *content, const struct kurzweg_notification **out)
+{
+	char id[KURZWEG_ID_SIZE];
+	uint64_t seq;
+	enum kurzweg_result r;
+
+	if (text_u64(&seq, word, 0, INT64_MAX, "", NULL) != KW_OK)
+		return look_up(k, word, newest, o, content, out);
+	if ((r = look_up(k, word, newest, o, NULL, out)) != KURZWEG_OK)
+		return r;
+	(void)snprintf(id, sizeof id, "%s", (*out)->id);
+	r = id[0] != '\0' ? look_up(k, id, newest, o, content, out) : KURZWEG_NOTHING;
+	return r == KURZWEG_NOTHING ? look_up(k, word, newest, o, content, out) : r; /* one that was rejected may have no id */
 }
 
 static enum cli_exit
@@ -210,7 +229,7 @@ run_one(const struct cli *c, kurzweg *k, const struct inbox_options *o)
 
 	if (status == NULL)
 		return code;
-	r = find(k, c->args[0], look_number(status, "inbox.newest"), o->json ? "json" : o->cap ? "cap" : "text", &n);
+	r = find(k, c->args[0], look_number(status, "inbox.newest"), o, o->json ? "json" : o->cap ? "cap" : "text", &n);
 	json_decref(status);
 
 	if (r == KURZWEG_NOTHING) {
@@ -279,6 +298,8 @@ run_inbox(struct cli *c, const void *options)
 	q.rejected = o->rejected;
 	q.receipts = o->receipts;
 	q.content = o->json ? "json" : NULL;
+	q.as = o->as;
+	q.reason = o->reason;
 	if ((k = local_open(c, o->socket, &code)) == NULL)
 		return code;
 	if (c->arg_count > 0)
@@ -301,6 +322,7 @@ static const struct cli_option inbox_table[] = {
 	{"cap", 0, CLI_FLAG, offsetof(struct inbox_options, cap), NULL, N_("one alert as CAP 1.2"), 0, 0},
 	{"json", 0, CLI_FLAG, offsetof(struct inbox_options, json), NULL, N_("a JSON object a line, with the whole content"), 0, 0},
 	{"as", 0, CLI_TEXT, offsetof(struct inbox_options, as), N_("NAME"), N_("who reads it: \"Duty officer 3\"; its sender is told that it was opened"), 0, 0},
+	{"reason", 0, CLI_TEXT, offsetof(struct inbox_options, reason), N_("TEXT"), N_("why it is read, where the agreement demands it; kept sealed in this node's audit trail"), 0, 0},
 	CLI_SOCKET(struct inbox_options, socket),
 	CLI_NO_MORE,
 };

@@ -17,7 +17,7 @@
 #define WAIT_SLICE_MS 500u     /* between two looks at how far it is, on a terminal */
 
 struct publish_options {
-	const char *socket, *cap, *json, *type, *about, *update, *cancel, *lane, *expires, *not_before, *wait;
+	const char *socket, *cap, *json, *type, *about, *update, *cancel, *lane, *expires, *not_before, *wait, *as, *reason;
 	struct cli_texts to;
 	uint64_t lifetime_ms, timeout_ms;
 	uint64_t take_within_ms;
@@ -271,6 +271,8 @@ publish(struct publishing *p)
 	n.to_count = o->to.count;
 	n.expires_ms = p->expires_ms;
 	n.not_before_ms = p->not_before_ms;
+	n.as = o->as;
+	n.reason = o->reason;
 	n.take_within_s = (uint32_t)((o->take_within_ms + 999) / 1000);
 	n.confirm_at_once = o->confirm || (o->wait != NULL && strcmp(o->wait, "delivered") == 0);
 	if ((r = kurzweg_publish(p->k, &n, id)) != KURZWEG_OK)
@@ -346,17 +348,21 @@ static const struct cli_option publish_table[] = {
 	{"confirm", 0, CLI_FLAG, offsetof(struct publish_options, confirm), NULL, N_("have the readers' nodes confirm at once, in every lane"), 0, 0},
 	{"wait", 'w', CLI_TEXT, offsetof(struct publish_options, wait), N_("STAGE"), N_("until it is stored (by the broker) or delivered (to every reader)"), 0, 0},
 	{"timeout", 0, CLI_DURATION, offsetof(struct publish_options, timeout_ms), N_("DURATION"), N_("how long that may take, 60s if not given"), 1000, 7ull * 86400000},
+	{"as", 0, CLI_TEXT, offsetof(struct publish_options, as), N_("NAME"), N_("who publishes it: \"Duty officer 3\"; for this node's own audit trail"), 0, 0},
+	{"reason", 0, CLI_TEXT, offsetof(struct publish_options, reason), N_("TEXT"), N_("why it is published, where the agreement demands it; kept sealed in this node's audit trail"), 0, 0},
 	CLI_SOCKET(struct publish_options, socket),
 	CLI_NO_MORE,
 };
 
 const struct cli_command cmd_publish = {
 	"publish", NULL, N_("TOPIC"), 1, 1, N_("publish a notification to the partners who may read TOPIC"),
-	N_("The content comes from a CAP file, a JSON file, or options: --headline begins an alert, --subject and --kind a\n"
-	   "request, --subject and --category a report, --file a document, --text alone a note.\n"
+	N_("The content comes from a CAP file, a JSON file, or options: --headline begins an alert, --subject and --kind a request, "
+	   "--subject and --category a report, --file a document, --text alone a note.\n"
 	   "  kurzweg publish alert/flood/mitte --cap flood.cap.xml --wait delivered\n"
-	   "  kurzweg publish alert/fire/west --headline \"Fire at the school\" --severity severe --area Weststadt --lifetime 2h\n"
-	   "  kurzweg publish request/noise/mitte --kind presence --subject \"Loud music\" --purpose danger-prevention\n"
+	   "  kurzweg publish alert/fire/west --headline \"Fire at the school\" \\\n"
+	   "        --severity severe --area Weststadt --lifetime 2h\n"
+	   "  kurzweg publish request/noise/mitte --kind presence \\\n"
+	   "        --subject \"Loud music\" --purpose danger-prevention\n"
 	   "Prints the id. Sealed and on this machine's disk when it ends with 0, whether the broker is reached or not."),
 	publish_table, run_publish,
 };

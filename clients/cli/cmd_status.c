@@ -1,19 +1,16 @@
 /* cmd_status: how things stand at the node of this machine, or at the broker. */
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "clients/cli/agreement_file.h"
-#include "clients/cli/broker_ask.h"
+#include "clients/cli/broker_look.h"
 #include "clients/cli/commands.h"
 #include "clients/cli/local.h"
 #include "clients/cli/standing.h"
 
 struct status_options {
-	const char *socket, *control, *broker, *key, *agreement;
+	const char *socket;
+	struct broker_way way;
 	uint64_t timeout_ms;
-	bool json;
+	bool json, check;
 };
 
 #define TIMEOUT_MS 10000u
@@ -21,26 +18,19 @@ struct status_options {
 static enum kw_err
 ask_broker(json_t **out, const struct status_options *o, struct kw_why *why)
 {
-	struct buf answer = BUF_INIT(KW_MESSAGE_MAX);
 	struct broker_ask *b = NULL;
-	enum kw_err err;
+	enum kw_err err = broker_way_open(&b, &o->way, why);
 
-	if (o->key != NULL)
-		err = broker_ask_operator(&b, o->broker, o->key, o->agreement != NULL ? o->agreement : AGREEMENT_DEFAULT_PATH, why);
-	else
-		err = broker_ask_control(&b, o->control != NULL ? o->control : BROKER_CONTROL_DEFAULT, why);
 	if (err == KW_OK)
-		err = broker_ask(&answer, b, ADMIN_STATUS, span_of(NULL, 0), span_of(NULL, 0), o->timeout_ms != 0 ? o->timeout_ms : TIMEOUT_MS, why);
+		err = broker_look_status(out, b, o->timeout_ms != 0 ? o->timeout_ms : TIMEOUT_MS, why);
 	broker_ask_free(&b);
-	if (err == KW_OK && (*out = json_loadb((const char *)answer.p, answer.len, 0, NULL)) == NULL)
-		err = kw_refuse(why, KW_EPROTO, "what the broker answered is no JSON");
-	buf_free(&answer);
 	return err;
 }
 
 static enum cli_exit
 broker_status(const struct cli *c, const struct status_options *o)
 {
+	enum cli_exit code = CLI_DONE;
 	json_t *status = NULL;
 	struct kw_why why;
 	enum kw_err err;
@@ -49,9 +39,12 @@ broker_status(const struct cli *c, const struct status_options *o)
 		return cli_fail(c, err, &why);
 	if (o->json)
 		return cli_json(c, status);
-	standing_broker(c, status, clock_wall_ms());
+	if (o->check)
+		code = (enum cli_exit)standing_broker_check(c, status, clock_wall_ms());
+	else
+		standing_broker(c, status, clock_wall_ms());
 	json_decref(status);
-	return CLI_DONE;
+	return code;
 }
 
 static enum cli_exit
@@ -70,44 +63,56 @@ node_status(const struct cli *c, const struct status_options *o)
 		return code;
 	if (o->json)
 		return cli_json(c, status);
-	standing_node(c, status, clock_wall_ms());
+	if (o->check)
+		code = (enum cli_exit)standing_node_check(c, status, clock_wall_ms());
+	else
+		standing_node(c, status, clock_wall_ms());
 	json_decref(status);
-	return CLI_DONE;
+	return o->check ? code : CLI_DONE;
 }
 
-/* Nobody said which: on the broker's machine there is a broker and no node. */
-static bool
-only_a_broker_is_here(const struct status_options *o)
+static enum cli_exit
+show(const struct cli *c, const struct status_options *o)
 {
-	const char *named = getenv("KURZWEG_SOCKET");
+	enum cli_exit code;
 
-	return o->socket == NULL && (named == NULL || named[0] == '\0') && access(&LOCAL_SOCKET_DEFAULT[strlen("ipc://")], F_OK) != 0 &&
-	       access(&BROKER_CONTROL_DEFAULT[strlen("ipc://")], F_OK) == 0;
+	if (o->check && o->json)
+		return cli_usage(c, _("--check is one line for monitoring, --json is for programs; give one"));
+	if (o->way.agreement != NULL && o->way.key == NULL)
+		return cli_usage(c, _("--agreement says which key a broker over the network must hold; give the operator's --key FILE too"));
+	if ((o->way.key != NULL) + (o->way.control != NULL) + (o->socket != NULL) > 1)
+		return cli_usage(c, _("--socket asks the node, --control the broker on this machine, --key one over the network; give one"));
+	if (!broker_way_stands(c, &o->way, &code))
+		return code;
+	if (o->way.key != NULL || o->way.control != NULL || local_only_a_broker_is_here(o->socket))
+		return broker_status(c, o);
+	return node_status(c, o);
 }
 
 static enum cli_exit
 run_status(struct cli *c, const void *options)
 {
 	const struct status_options *o = options;
+	struct buf said = BUF_INIT(1u << 16);
+	enum cli_exit code;
 
-	if (o->broker != NULL && o->key == NULL)
-		return cli_usage(c, _("--key FILE is missing: the operator's key to ask the broker at %s with"), o->broker);
-	if (o->agreement != NULL && o->key == NULL)
-		return cli_usage(c, _("--agreement says which key a broker over the network must hold; give the operator's --key FILE too"));
-	if ((o->key != NULL) + (o->control != NULL) + (o->socket != NULL) > 1)
-		return cli_usage(c, _("--socket asks the node, --control the broker on this machine, --key one over the network; give one"));
-	if (o->key != NULL || o->control != NULL || only_a_broker_is_here(o))
-		return broker_status(c, o);
-	return node_status(c, o);
+	if (!o->check)
+		return show(c, o);
+	c->aside = &said;
+	code = show(c, o);
+	c->aside = NULL;
+	if (said.len > 0)
+		code = (enum cli_exit)standing_check_failed(code, cli_text(&said));
+	buf_free(&said);
+	return code;
 }
 
 static const struct cli_option status_table[] = {
 	CLI_SOCKET(struct status_options, socket),
-	CLI_CONTROL(struct status_options, control),
-	{"broker", 0, CLI_TEXT, offsetof(struct status_options, broker), N_("ENDPOINT"), N_("the broker over the network, tcp://HOST:PORT; the agreement's first if not given"), 0, 0},
-	{"key", 'k', CLI_TEXT, offsetof(struct status_options, key), N_("FILE"), N_("the operator's key for that"), 0, 0},
-	{"agreement", 'a', CLI_TEXT, offsetof(struct status_options, agreement), N_("FILE"), N_("where the broker's key stands, instead of /etc/kurzweg/agreement.yaml"), 0, 0},
+	CLI_BROKER_WAY(struct status_options, way),
+	{"agreement", 'a', CLI_TEXT, offsetof(struct status_options, way.agreement), N_("FILE"), N_("where the broker's key stands, instead of /etc/kurzweg/agreement.yaml"), 0, 0},
 	{"timeout", 0, CLI_DURATION, offsetof(struct status_options, timeout_ms), N_("DURATION"), N_("how long an answer is waited for, 10s if not given"), 1000, 600000},
+	{"check", 0, CLI_FLAG, offsetof(struct status_options, check), NULL, N_("one line for monitoring, and its exit codes"), 0, 0},
 	{"json", 0, CLI_FLAG, offsetof(struct status_options, json), NULL, N_("as JSON"), 0, 0},
 	CLI_NO_MORE,
 };
@@ -115,6 +120,10 @@ static const struct cli_option status_table[] = {
 const struct cli_command cmd_status = {
 	"status", NULL, NULL, 0, 0, N_("say how things stand, what is wrong and what to do about it"),
 	N_("Without options that of the node on this machine. --control is for whoever runs the broker, --key for an operator\n"
-	   "elsewhere. Ends with 0 whatever the state is; --json is for programs that watch it."),
+	   "elsewhere. Ends with 0 whatever the state is; --json is for programs that watch it.\n"
+	   "\n"
+	   "--check is for monitoring (Nagios, Icinga, Checkmk and their like) and ends by their convention, not by this tool's:\n"
+	   "0 OK, 1 WARNING (something is to be looked at), 2 CRITICAL (something does not work, or nobody answers), 3 UNKNOWN (it\n"
+	   "could not be asked: wrong usage, no right to, no key)."),
 	status_table, run_status,
 };

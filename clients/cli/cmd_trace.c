@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "clients/cli/arrival.h"
+#include "clients/cli/broker_trace.h"
 #include "clients/cli/commands.h"
 #include "clients/cli/local.h"
 #include "clients/cli/look.h"
@@ -14,6 +16,8 @@
 
 struct trace_options {
 	const char *socket;
+	struct broker_way way;
+	uint64_t further;
 	bool json;
 };
 
@@ -177,9 +181,31 @@ show_release(const struct cli *c, const json_t *t, uint64_t now_ms)
 }
 
 static enum cli_exit
-run_trace(struct cli *c, const void *options)
+trace_at_broker(const struct cli *c, const struct trace_options *o)
 {
-	const struct trace_options *o = options;
+	struct broker_ask *b = NULL;
+	json_t *trace = NULL;
+	struct kw_why why;
+	enum cli_exit code;
+	enum kw_err err;
+
+	if (!broker_way_stands(c, &o->way, &code))
+		return code;
+	if ((err = broker_way_open(&b, &o->way, &why)) == KW_OK)
+		err = broker_trace(&trace, b, c->args[0], broker_trace_agreement(&o->way), o->further > 0 ? o->further : TRACE_FURTHER, &why);
+	broker_ask_free(&b);
+	if (err != KW_OK)
+		return err == KW_EINVAL ? cli_usage(c, "%s", why.text) : cli_fail(c, err, &why);
+	if (o->json)
+		return cli_json(c, trace);
+	broker_trace_show(c, trace, clock_wall_ms());
+	json_decref(trace);
+	return CLI_DONE;
+}
+
+static enum cli_exit
+trace_at_node(const struct cli *c, const struct trace_options *o)
+{
 	uint64_t now = clock_wall_ms();
 	enum kurzweg_result r;
 	enum cli_exit code;
@@ -198,6 +224,11 @@ run_trace(struct cli *c, const void *options)
 	free(text);
 	if (o->json)
 		return cli_json(c, trace);
+	if (arrival_is(trace)) {
+		arrival_show(c, trace, now);
+		json_decref(trace);
+		return CLI_DONE;
+	}
 	show_verdict(c, trace, now);
 	show_times(c, trace, now);
 	show_release(c, trace, now);
@@ -207,13 +238,28 @@ run_trace(struct cli *c, const void *options)
 	return CLI_DONE;
 }
 
+static enum cli_exit
+run_trace(struct cli *c, const void *options)
+{
+	const struct trace_options *o = options;
+	bool at_broker = o->way.control != NULL || o->way.key != NULL || o->way.broker != NULL;
+
+	if (at_broker && o->socket != NULL)
+		return cli_usage(c, _("--socket asks the node, --control the broker on this machine, --key one over the network; give one"));
+	if (!at_broker && (o->further > 0 || o->way.agreement != NULL))
+		return cli_usage(c, _("--further and --agreement are for the broker; say --control or --key too"));
+	return at_broker ? trace_at_broker(c, o) : trace_at_node(c, o);
+}
+
 static const struct cli_option trace_table[] = {
 	{"json", 0, CLI_FLAG, offsetof(struct trace_options, json), NULL, N_("as JSON"), 0, 0},
 	CLI_SOCKET(struct trace_options, socket),
+	CLI_BROKER_TRACE(struct trace_options, way, further),
 	CLI_NO_MORE,
 };
 
 const struct cli_command cmd_trace = {
-	"trace", NULL, N_("ID"), 1, 1, N_("tell how far a notification of this node has come: stored when, at whom, who is missing"),
-	N_("The broker's signed commit proves that it is stored, each reader's signed receipt that it arrived."), trace_table, run_trace,
+	"trace", NULL, N_("ID"), 1, 1, N_("tell how far a notification has come: stored when, at whom, who is missing"),
+	N_("At the node that sent it: the broker's signed commit proves that it is stored, each reader's signed receipt that it arrived. At one that it came to: what it checked and what became of it.\n"
+	   "With --control or --key at the broker: its place and proof, how far each reader is, and what came about it, never what it says."), trace_table, run_trace,
 };

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "clients/cli/broker_ask.h"
 
 #define START_MS 5000u /* a node that is just starting has its socket by then, on an old and busy machine too */
 
@@ -46,6 +47,15 @@ check_there(const char *endpoint, struct kw_why *why)
 	if (wrong == EACCES)
 		return kw_refuse(why, KW_EDENIED, "you may not open the node's socket at %s; have whoever runs this machine add you to the group that may", endpoint);
 	return KW_OK;
+}
+
+bool
+local_only_a_broker_is_here(const char *socket)
+{
+	const char *named = getenv("KURZWEG_SOCKET");
+
+	return socket == NULL && (named == NULL || named[0] == '\0') && access(&LOCAL_SOCKET_DEFAULT[strlen("ipc://")], F_OK) != 0 &&
+	       access(&BROKER_CONTROL_DEFAULT[strlen("ipc://")], F_OK) == 0;
 }
 
 kurzweg *

@@ -13,6 +13,8 @@
 	{"socket", 0, CLI_TEXT, offsetof(type, member), N_("ENDPOINT"),                                      \
 	 N_("the node's socket; $KURZWEG_SOCKET or ipc:///run/kurzweg/partner.sock if not given"), 0, 0}
 
+/* Nobody said which (socket NULL): on the broker's machine there is a broker and no node. */
+bool local_only_a_broker_is_here(const char *socket);
 /* In the user's language; NULL: *code is how to end, and it was said why. */
 kurzweg *local_open(const struct cli *c, const char *socket, enum cli_exit *code);
 /* Says k's sentence and answers the exit code of r, which is not KURZWEG_OK. */

@@ -13,11 +13,13 @@
 
 #include "base/text.h"
 #include "clients/cli/commands.h"
+#include "clients/cli/standing.h"
 
 static const struct cli_command *const commands[] = {
 	&cmd_publish,
 	&cmd_inbox,
 	&cmd_trace,
+	&cmd_explain,
 	&cmd_case_list,
 	&cmd_case_show,
 	&cmd_case_watch,
@@ -36,10 +38,22 @@ static const struct cli_command *const commands[] = {
 	&cmd_refuse,
 	&cmd_receipt_export,
 	&cmd_receipt_verify,
+	&cmd_audit_verify, /* before the one without a second word */
+	&cmd_audit_export,
+	&cmd_audit_seen,
+	&cmd_audit_subject,
+	&cmd_audit,
 	&cmd_status,
+	&cmd_nodes,
+	&cmd_top,
+	&cmd_doctor,
 	&cmd_key_new,
 	&cmd_key_show,
 	&cmd_key_fingerprint,
+	&cmd_partner_init,
+	&cmd_agreement_draft,
+	&cmd_agreement_template,
+	&cmd_agreement_add_partner,
 	&cmd_agreement_check,
 	&cmd_agreement_diff,
 	&cmd_agreement_sign,
@@ -49,9 +63,14 @@ static const struct cli_command *const commands[] = {
 	&cmd_agreement_who_reads,
 	&cmd_agreement_who_is_responsible,
 	&cmd_agreement_simulate,
+	&cmd_log,
 	&cmd_broker_headers,
+	&cmd_suspend,
+	&cmd_resume,
 	&cmd_broker_new_epoch,
 	&cmd_broker_stop,
+	&cmd_backup,
+	&cmd_restore,
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -116,7 +135,7 @@ columns_of(int fd)
 
 /* Commands whose first word is name (all when NULL), a line each. */
 static void
-list(const char *name)
+list(const struct cli *c, const char *name)
 {
 	for (size_t i = 0; i < COMMANDS; i++) {
 		char words[64];
@@ -125,21 +144,22 @@ list(const char *name)
 			continue;
 		(void)snprintf(words, sizeof words, "%s%s%s", commands[i]->name, commands[i]->sub != NULL ? " " : "",
 		               commands[i]->sub != NULL ? commands[i]->sub : "");
-		(void)printf("  %-24s %s\n", words, _(commands[i]->help));
+		cli_help_row(c, words, 22, _(commands[i]->help));
 	}
 }
 
 static enum cli_exit
-help(const char *name)
+help(const struct cli *c, const char *name)
 {
 	if (name == NULL)
-		(void)printf(_("Usage: kurzweg COMMAND …\nEnd-to-end encrypted notifications between the partners of a security partnership.\n"));
+		cli_help_prose(c, _("Usage: kurzweg COMMAND …\n\nEnd-to-end encrypted notifications between the partners of a security partnership."));
 	else
 		(void)printf(_("Usage: kurzweg %s COMMAND …\n"), name);
 	(void)printf("\n");
-	list(name);
-	(void)printf(_("\n\"kurzweg COMMAND --help\" tells the rest, \"kurzweg --version\" the version.\n"
-	               "Ends with 0 when done, 1 when it failed, 2 for wrong usage, 3 when nobody answered, 4 when it was refused.\n"));
+	list(c, name);
+	(void)printf("\n");
+	cli_help_prose(c, _("\"kurzweg COMMAND --help\" tells the rest, \"kurzweg --version\" the version.\n\n"
+	                    "Ends with 0 when done, 1 when it failed, 2 for wrong usage, 3 when nobody answered, 4 when it was refused."));
 	return CLI_DONE;
 }
 
@@ -162,6 +182,34 @@ unknown(const struct cli *c, const char *name, const char *sub)
 	return cli_usage(c, _("there is no command \"%s%s%s\""), name, sub != NULL ? " " : "", sub != NULL ? sub : "");
 }
 
+/* "status --check" is asked by monitoring, for which what is wrong with the options is a state too. */
+static bool
+is_checked(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--check") == 0)
+			return true;
+	return false;
+}
+
+static enum cli_exit
+run_checked(struct cli *c, int argc, char **argv, void *options)
+{
+	struct buf said = BUF_INIT(1u << 16);
+	enum cli_exit code;
+	bool parsed;
+
+	c->aside = &said;
+	parsed = cli_parse(c, &cmd_status, argc, argv, options, &code);
+	c->aside = NULL;
+	if (parsed)
+		code = cmd_status.run(c, options);
+	else if (said.len > 0)
+		code = (enum cli_exit)standing_check_failed(code, cli_text(&said));
+	buf_free(&said);
+	return code;
+}
+
 static enum cli_exit
 run(struct cli *c, const struct cli_command *command, int argc, char **argv)
 {
@@ -171,6 +219,8 @@ run(struct cli *c, const struct cli_command *command, int argc, char **argv)
 
 	(void)snprintf(words, sizeof words, "%s%s%s", command->name, command->sub != NULL ? " " : "", command->sub != NULL ? command->sub : "");
 	c->command = words;
+	if (command == &cmd_status && is_checked(argc, argv))
+		return run_checked(c, argc, argv, options);
 	if (!cli_parse(c, command, argc, argv, options, &code))
 		return code;
 	return command->run(c, options);
@@ -188,7 +238,7 @@ dispatch(struct cli *c, int argc, char **argv)
 	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
 		return printf("kurzweg %s\n", KW_VERSION) > 0 ? CLI_DONE : CLI_FAILED;
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
-		return help(NULL);
+		return help(c, NULL);
 	if (name[0] == '-')
 		return cli_usage(c, _("there is no option %s"), name);
 	for (size_t i = 0; i < COMMANDS; i++) {
@@ -205,7 +255,7 @@ dispatch(struct cli *c, int argc, char **argv)
 	if (sub == NULL)
 		return cli_usage(c, _("a command behind \"%s\" is wanted; \"kurzweg %s --help\" lists them"), name, name);
 	if (strcmp(sub, "--help") == 0 || strcmp(sub, "-h") == 0)
-		return help(name);
+		return help(c, name);
 	return unknown(c, name, sub);
 }
 

@@ -1,10 +1,12 @@
 /* notice: what a person must not miss stands first, in words as well as in colour. */
 #include "clients/cli/notice.h"
 
+#include <langinfo.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "clients/cli/area_map.h"
 #include "clients/cli/look.h"
 #include "clients/cli/when.h"
 #include "proto/payload_labels.h"
@@ -145,6 +147,7 @@ mark_word(const char *mark)
 		{"purged", N_("no longer kept")},
 		{"equivocation", N_("its sender used one number for two notifications")},
 		{"locked", N_("its content does not open here")},
+		{"reason needed", N_("reason needed")},
 		{"voided", N_("its sender had declared its number void")},
 	};
 
@@ -380,7 +383,9 @@ print_rule(const struct cli *c, const json_t *row, uint64_t now_ms)
 	(void)printf("%s%s", cli_colour(c, lane_colour(row)), head);
 	for (i = used; i < c->columns; i++)
 		(void)printf("─");
-	(void)printf(" %s ──%s\n", when, cli_colour(c, CLI_PLAIN));
+	if (c->columns == 0 || used <= c->columns) /* else there is no room, and the time stands below too */
+		(void)printf(" %s ──", when);
+	(void)printf("%s\n", cli_colour(c, CLI_PLAIN));
 }
 
 static void
@@ -495,6 +500,33 @@ print_content(const struct cli *c, const char *text)
 	}
 }
 
+#define MAP_COLUMNS 32
+#define MAP_LINES 8
+
+/* Only on a terminal: in a file or a pipe the text is what counts. */
+static void
+print_map(const struct cli *c, const json_t *shapes)
+{
+	struct area_map_format f = {.columns = c->columns > MAP_COLUMNS ? MAP_COLUMNS : c->columns - 1, .lines = MAP_LINES,
+	                            .unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0, .indent = ""};
+	const char *label = _("Map:"); /* as payload_to_text has its own */
+	char indent[TEXT_INDENT + 1];
+	struct buf map = BUF_INIT(64u * 1024u);
+
+	if (c->columns == 0 || shapes == NULL)
+		return;
+	if (c->columns >= MAP_COLUMNS + TEXT_INDENT) {
+		(void)snprintf(indent, sizeof indent, "%*s", TEXT_INDENT, "");
+		f.indent = indent;
+	}
+	area_map_put(&map, shapes, &f);
+	if (map.len > 0 && f.indent == indent)
+		(void)printf("\n%s%*s%s", label, (int)(TEXT_INDENT - cli_width(label)), "", cli_text(&map) + TEXT_INDENT);
+	else if (map.len > 0)
+		(void)printf("\n%s", cli_text(&map));
+	buf_free(&map);
+}
+
 /* Which text it is, for who compares it by telephone; from when on; and whose approvals it brings. */
 static void
 print_release(const struct cli *c, const json_t *row, uint64_t now_ms)
@@ -546,5 +578,6 @@ notice_whole(const struct cli *c, const json_t *raw, uint64_t now_ms)
 	if (look_text(row, "content")[0] != '\0')
 		(void)printf("\n");
 	print_content(c, look_text(row, "content"));
+	print_map(c, look_at(row, "shapes"));
 	json_decref(row);
 }

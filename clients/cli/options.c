@@ -8,6 +8,7 @@
 
 #define HELP 1000 /* what getopt_long answers for --help; the table's rows answer FIRST and up */
 #define FIRST 2000
+#define HELP_OPTION_ROOM 28 /* for "-k, --key FILE" */
 
 static size_t
 count(const struct cli_command *command)
@@ -20,14 +21,79 @@ count(const struct cli_command *command)
 	return n;
 }
 
-void
-cli_help(const struct cli_command *command)
+/* ---- --help ---- */
+
+#define HELP_WIDTH 80 /* into a pipe: that of a mail, and of a page on paper */
+#define HELP_WIDEST 110 /* longer lines are no longer read in one go */
+#define HELP_NARROW 60 /* below it what is said of an option stands under it, and not beside it */
+
+static size_t
+help_width(const struct cli *c)
 {
-	(void)printf(_("Usage: kurzweg %s%s%s%s%s%s\n"), command->name, command->sub != NULL ? " " : "", command->sub != NULL ? command->sub : "",
-	             command->args != NULL ? " " : "", command->args != NULL ? _(command->args) : "", count(command) > 0 ? _(" [OPTIONS]") : "");
-	(void)printf("%s\n", _(command->help));
-	if (command->more != NULL)
-		(void)printf("\n%s\n", _(command->more));
+	if (c->columns == 0)
+		return HELP_WIDTH;
+	return c->columns < HELP_WIDEST ? c->columns : HELP_WIDEST;
+}
+
+void
+cli_help_row(const struct cli *c, const char *left, size_t room, const char *text)
+{
+	struct buf lines = BUF_INIT(1u << 16);
+	size_t width = help_width(c), column = width < HELP_NARROW ? 8 : 2 + room + 1, used = 2 + cli_width(left);
+
+	buf_put_str(&lines, "  ");
+	buf_put_str(&lines, left);
+	if (used >= column) {
+		buf_put_u8(&lines, '\n');
+		used = 0;
+	}
+	for (; used < column; used++)
+		buf_put_u8(&lines, ' ');
+	cli_put_wrapped(&lines, text, width, column, column);
+	(void)printf("%s\n", cli_text(&lines));
+	buf_free(&lines);
+}
+
+void
+cli_help_prose(const struct cli *c, const char *text)
+{
+	struct buf lines = BUF_INIT(1u << 16), paragraph = BUF_INIT(1u << 16);
+
+	for (const char *line = text, *next; *line != '\0'; line = next) {
+		size_t n = strcspn(line, "\n");
+		bool flows = n > 0 && line[0] != ' ';
+
+		next = line + n + (line[n] == '\n');
+		if (flows) {
+			buf_put_str(&paragraph, paragraph.len > 0 ? " " : "");
+			buf_put(&paragraph, line, n);
+		}
+		if ((paragraph.len > 0 || paragraph.failed) && (!flows || *next == '\0')) {
+			cli_put_wrapped(&lines, cli_text(&paragraph), help_width(c), 0, 0);
+			buf_put_u8(&lines, '\n');
+			paragraph.len = 0;
+		}
+		if (!flows) {
+			buf_put(&lines, line, n);
+			buf_put_u8(&lines, '\n');
+		}
+	}
+	(void)printf("%s", cli_text(&lines));
+	buf_free(&lines);
+	buf_free(&paragraph);
+}
+
+void
+cli_help(const struct cli *c, const struct cli_command *command)
+{
+	(void)printf(_("Usage: kurzweg %s%s%s%s%s%s\n"), command->name, command->sub != NULL ? " " : "",
+	             command->sub != NULL ? command->sub : "", command->args != NULL ? " " : "", command->args != NULL ? _(command->args) : "",
+	             count(command) > 0 ? _(" [OPTIONS]") : "");
+	cli_help_prose(c, _(command->help));
+	if (command->more != NULL) {
+		(void)printf("\n");
+		cli_help_prose(c, _(command->more));
+	}
 	(void)printf("\n");
 	for (size_t i = 0; i < count(command); i++) {
 		const struct cli_option *o = &command->options[i];
@@ -36,10 +102,12 @@ cli_help(const struct cli_command *command)
 		if (o->letter != 0)
 			(void)snprintf(letter, sizeof letter, "-%c, ", o->letter);
 		(void)snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, o->value != NULL ? " " : "", o->value != NULL ? _(o->value) : "");
-		(void)printf("  %-28s %s\n", left, _(o->help));
+		cli_help_row(c, left, HELP_OPTION_ROOM, _(o->help));
 	}
-	(void)printf("  %-28s %s\n", "-h, --help", _("this text"));
+	cli_help_row(c, "-h, --help", HELP_OPTION_ROOM, _("this text"));
 }
+
+/* ---- parsing ---- */
 
 /* Letters and rows in getopt_long's form. */
 static void
@@ -193,7 +261,7 @@ cli_parse(struct cli *c, const struct cli_command *command, int argc, char **arg
 			return false;
 		}
 		if (answer == 'h' || answer == HELP) {
-			cli_help(command);
+			cli_help(c, command);
 			*code = CLI_DONE;
 			return false;
 		}

@@ -76,6 +76,11 @@ say(const struct cli *c, enum cli_colour colour, const char *head, const char *t
 {
 	struct buf line = BUF_INIT(4 * SENTENCE_MAX);
 
+	if (c->aside != NULL) {
+		buf_put_str(c->aside, c->aside->len > 0 ? " " : "");
+		cli_put_safe(c->aside, text);
+		return;
+	}
 	cli_put_safe(&line, text);
 	(void)fflush(stdout); /* so that both come in their order where they go to one place */
 	(void)fprintf(stderr, "%s%s%s%s\n", c->colour_err ? sequences[colour] : "", head, c->colour_err ? sequences[CLI_PLAIN] : "",
@@ -123,7 +128,8 @@ cli_usage(const struct cli *c, const char *fmt, ...)
 	(void)vsnprintf(text, sizeof text, fmt, args);
 	va_end(args);
 	say(c, CLI_RED, "kurzweg: ", text);
-	(void)fprintf(stderr, _("\"kurzweg%s%s --help\" tells how it is used\n"), c->command != NULL ? " " : "", c->command != NULL ? c->command : "");
+	if (c->aside == NULL)
+		(void)fprintf(stderr, _("\"kurzweg%s%s --help\" tells how it is used\n"), c->command != NULL ? " " : "", c->command != NULL ? c->command : "");
 	return CLI_USAGE;
 }
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void
 standing_fault(struct standing *s, bool grave, const char *fmt, ...)
@@ -23,6 +24,23 @@ standing_fault(struct standing *s, bool grave, const char *fmt, ...)
 		return;
 	s->fault[s->count].grave = grave;
 	s->fault[s->count++].text = text;
+}
+
+void
+standing_drop(struct standing *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		free(s->fault[i].text);
+	s->count = 0;
+}
+
+const char *
+standing_worst(const struct standing *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->fault[i].grave)
+			return s->fault[i].text;
+	return s->count > 0 ? s->fault[0].text : NULL;
 }
 
 static void
@@ -68,20 +86,111 @@ standing_head(struct standing *s, const char *title)
 	if (s->grave + s->minor > s->count)
 		(void)printf(_("and %zu more; --json tells all\n"), s->grave + s->minor - s->count);
 	(void)printf("\n");
-	for (size_t i = 0; i < s->count; i++)
-		free(s->fault[i].text);
-	s->count = 0;
+	standing_drop(s);
 	buf_free(&safe);
 }
 
+/* ---- for monitoring ---- */
+
+/* In one line, and without what ends the text of a plug-in's line. */
+static void
+put_plain(struct buf *out, const char *text)
+{
+	struct buf safe = BUF_INIT(1u << 16);
+
+	cli_put_safe(&safe, text);
+	for (const char *p = cli_text(&safe); *p != '\0'; p++)
+		buf_put_u8(out, (uint8_t)(*p == '|' ? '/' : *p == '\n' || *p == '\t' ? ' ' : *p));
+	buf_free(&safe);
+}
+
+static void
+put_faults(struct buf *out, const struct standing *s, bool grave, size_t *left)
+{
+	for (size_t i = 0; i < s->count && *left > 0; i++) {
+		if (s->fault[i].grave != grave)
+			continue;
+		buf_put_str(out, " ");
+		put_plain(out, s->fault[i].text);
+		--*left;
+	}
+}
+
+enum standing_check
+standing_check_line(struct standing *s, const char *title, const char *figures)
+{
+	static const char *const words[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
+	enum standing_check check = s->grave > 0 ? CHECK_CRITICAL : s->minor > 0 ? CHECK_WARNING : CHECK_OK;
+	size_t most = 4, left = most;
+	struct buf line = BUF_INIT(1u << 18);
+	char verdict[160];
+
+	print_verdict(s, verdict);
+	put_plain(&line, title);
+	buf_put_str(&line, ": ");
+	buf_put_str(&line, verdict);
+	buf_put_str(&line, s->grave + s->minor > 0 ? "." : "");
+	put_faults(&line, s, true, &left);
+	put_faults(&line, s, false, &left);
+	if (s->grave + s->minor > most - left) {
+		(void)snprintf(verdict, sizeof verdict, _(" And %zu more: \"kurzweg status\" tells all."), s->grave + s->minor - (most - left));
+		buf_put_str(&line, verdict);
+	}
+	(void)printf("KURZWEG %s - %s | %s\n", words[check], cli_text(&line), figures);
+	standing_drop(s);
+	buf_free(&line);
+	return check;
+}
+
+enum standing_check
+standing_check_failed(enum cli_exit code, const char *sentence)
+{
+	struct buf line = BUF_INIT(1u << 16);
+	enum standing_check check = code == CLI_SILENT ? CHECK_CRITICAL : CHECK_UNKNOWN;
+
+	put_plain(&line, sentence);
+	(void)printf("KURZWEG %s - %s\n", check == CHECK_CRITICAL ? "CRITICAL" : "UNKNOWN", cli_text(&line));
+	buf_free(&line);
+	return check;
+}
+
+/* ---- numbers ---- */
+
+static void
+say_decimal(char out[32], const struct cli *c, double n, int digits)
+{
+	char *point;
+
+	(void)snprintf(out, 32, "%.*f", digits, n);
+	if (c->german && (point = strchr(out, '.')) != NULL)
+		*point = ',';
+}
+
 void
-standing_bytes(char out[32], uint64_t bytes)
+standing_decimal(char out[32], const struct cli *c, double n)
+{
+	say_decimal(out, c, n, n == 0 || n >= 100 ? 0 : n >= 1 ? 1 : 2);
+}
+
+void
+standing_ms(char out[32], const struct cli *c, uint64_t us)
+{
+	char number[32];
+
+	say_decimal(number, c, (double)us / 1000.0, us >= 10000 ? 0 : us >= 1000 ? 1 : 2);
+	(void)snprintf(out, 32, "%.20s ms", number);
+}
+
+void
+standing_bytes(char out[32], const struct cli *c, uint64_t bytes)
 {
 	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
 	double n = (double)bytes;
+	char number[32];
 	size_t unit = 0;
 
 	for (; n >= 1024 && unit + 1 < sizeof units / sizeof units[0]; unit++)
 		n /= 1024;
-	(void)snprintf(out, 32, unit == 0 || n >= 100 ? "%.0f %s" : "%.1f %s", n, units[unit]);
+	say_decimal(number, c, n, unit == 0 || n >= 100 ? 0 : 1);
+	(void)snprintf(out, 32, "%.20s %s", number, units[unit]);
 }

@@ -23,10 +23,33 @@ void standing_fault(struct standing *s, bool grave, const char *fmt, ...) KW_PRI
 /* Prints title, verdict and faults, the grave ones first, and frees them. */
 void standing_head(struct standing *s, const char *title);
 
-void standing_bytes(char out[32], uint64_t bytes); /* "14.2 MiB" */
+void standing_drop(struct standing *s);               /* frees the faults */
+const char *standing_worst(const struct standing *s); /* the first grave one's sentence, else the first; NULL: none */
+/* The faults that a broker's status tells of. */
+void standing_broker_judge(struct standing *s, const json_t *status);
+
+/* What of the configuration file is not in force; and one line on it. Nothing where an older daemon does not say. */
+void standing_judge_config(struct standing *s, const json_t *status);
+void standing_show_config(const struct standing *s, const json_t *status);
+
+void standing_bytes(char out[32], const struct cli *c, uint64_t bytes); /* "14.2 MiB" */
+void standing_decimal(char out[32], const struct cli *c, double n);     /* "3.2", "0.04", "1200" */
+void standing_ms(char out[32], const struct cli *c, uint64_t us);       /* "3.2 ms" */
 
 /* Prints the whole. status: as the broker or the node answered. */
 void standing_broker(const struct cli *c, const json_t *status, uint64_t now_ms);
 void standing_node(const struct cli *c, const json_t *status, uint64_t now_ms);
+
+/*
+ * For monitoring: one line, "KURZWEG OK - … | figures", and the exit code by the convention of its plug-ins, which is another one than the tool's own:
+ * 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+ */
+enum standing_check { CHECK_OK, CHECK_WARNING, CHECK_CRITICAL, CHECK_UNKNOWN };
+enum standing_check standing_room(uint64_t left, uint64_t all); /* of a node's disk, in bytes */
+enum standing_check standing_broker_check(const struct cli *c, const json_t *status, uint64_t now_ms);
+enum standing_check standing_node_check(const struct cli *c, const json_t *status, uint64_t now_ms);
+enum standing_check standing_check_failed(enum cli_exit code, const char *sentence); /* what could not be asked: CRITICAL where nobody answers */
+/* figures: "connected=3;;;0;4 pending=0"; frees the faults. */
+enum standing_check standing_check_line(struct standing *s, const char *title, const char *figures);
 
 #endif

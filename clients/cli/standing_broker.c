@@ -8,10 +8,28 @@
 #include "clients/cli/when.h"
 
 #define WIDE 100 /* columns of a terminal that has room for addresses */
+#define ROWS_MAX 40           /* nodes in the table; of more, those that something is about */
+#define NAMED_MAX 8           /* nodes with a sentence of their own */
+#define STUCK_MS 600000u      /* connected, and nothing acknowledged for so long */
+#define HOUR_MS 3600000ull
+#define SKEW_MS 60000         /* between two machines that keep their clocks */
 
 static const char *const lanes[] = {"flash", "urgent", "routine"};
 
 /* ---- what is wrong ---- */
+
+/* What an auditor will miss. */
+static void
+judge_audit(struct standing *s, const json_t *o)
+{
+	const char *trouble = look_text(o, "audit.trouble");
+
+	if (trouble[0] != '\0' && look_flag(o, "audit.failing"))
+		standing_fault(s, true, _("What is done here is not recorded: %s. It goes on relaying; until it records again it shows nobody headers or audit. Make room on that disk, "
+		                          "or look at it."), trouble);
+	else if (trouble[0] != '\0')
+		standing_fault(s, false, _("The audit trail: %s."), trouble);
+}
 
 static unsigned
 percent_full(const json_t *o)
@@ -25,8 +43,14 @@ static void
 judge_service(struct standing *s, const json_t *o)
 {
 	const char *state = look_text(o, "state"), *why = look_text(o, "why");
+	uint64_t restored_ms = look_number(o, "restored_from_ms");
+	char restored[WHEN_MAX];
 
-	if (strcmp(state, "behind") == 0)
+	when_put_date(restored, restored_ms);
+	if (strcmp(state, "behind") == 0 && restored_ms != 0)
+		standing_fault(s, true, _("It serves nobody, since its store was restored from a backup of %s, and the nodes have seen more: %s. Restore a newer backup; only where "
+		                          "there is none, say \"kurzweg broker new-epoch\"."), restored, why);
+	else if (strcmp(state, "behind") == 0)
 		standing_fault(s, true, _("It serves nobody, since its store is older than what the nodes have seen: %s. Put a newer store in its place; only where there "
 		                          "is none, say \"kurzweg broker new-epoch\"."), why);
 	else if (strcmp(state, "fork") == 0)
@@ -63,6 +87,85 @@ judge_agreement(struct standing *s, const json_t *o)
 		standing_fault(s, true, _("The agreement and its grace are over, so nobody can publish until the steering committee signs the next version."));
 }
 
+/* What is left of the disk, and until when. */
+static void
+judge_room(struct standing *s, const json_t *o)
+{
+	uint64_t all = look_number(o, "store.disk_bytes"), left = look_number(o, "store.disk_free_bytes"), left_ms = look_number(o, "store.fills.left_ms");
+	const char *what = look_text(o, "store.fills.what");
+	char in[TEXT_TIME_MAX], room[32];
+
+	if (look_flag(o, "store.disk_full") || strcmp(look_text(o, "state"), "store_full") == 0)
+		return;
+	text_put_duration(in, left_ms);
+	standing_bytes(room, s->c, left);
+	if (strcmp(what, "disk") == 0 && left_ms < 24 * HOUR_MS)
+		standing_fault(s, left_ms < 2 * HOUR_MS, _("The disk under the store has %s left, which is enough for %s if it goes on as in the last hour; then nothing new is stored: "
+		                                           "make room on the broker's disk."), room, in);
+	else if (all > 0 && left < all / 10)
+		standing_fault(s, left < all / 50, _("The disk under the store is %u %% full, %s are left: make room on the broker's disk."), (unsigned)(100 - left * 100 / all), room);
+	if (strcmp(what, "quota") == 0 && left_ms < 24 * HOUR_MS)
+		standing_fault(s, left_ms < 2 * HOUR_MS, _("The store comes to 80 %% of its quota in %s if it goes on as in the last hour; then routine notifications are refused. Raise "
+		                                           "store.quota in broker.yaml, or have the nodes that are away come back."), in);
+}
+
+static bool
+is_nearly_full(const json_t *o, const char *queue, unsigned *percent)
+{
+	uint64_t used, limit;
+	char path[64];
+
+	(void)snprintf(path, sizeof path, "queues.%s.used", queue);
+	used = look_number(o, path);
+	(void)snprintf(path, sizeof path, "queues.%s.limit", queue);
+	limit = look_number(o, path);
+	*percent = limit > 0 ? (unsigned)((double)used * 100.0 / (double)limit) : 0;
+	return *percent >= 80;
+}
+
+static void
+judge_queues(struct standing *s, const json_t *o)
+{
+	char longest[32];
+	unsigned percent;
+
+	standing_ms(longest, s->c, look_number(o, "commit.took_us_max"));
+	if (is_nearly_full(o, "publish_bytes", &percent))
+		standing_fault(s, true, _("What waits to be written is at %u %% of its limit; then senders are told to wait. A commit took up to %s in the last minute: look at the disk."), percent,
+		               longest);
+	if (is_nearly_full(o, "connections", &percent))
+		standing_fault(s, false, _("%u %% of the connections are taken; then no further node comes in. Raise connections in broker.yaml."), percent);
+	if (is_nearly_full(o, "cases", &percent))
+		standing_fault(s, false, _("%u %% of the cases that may be open are; then none is opened any more. Have those closed that are done."), percent);
+}
+
+static void
+judge_cases(struct standing *s, const json_t *o)
+{
+	unsigned long long overdue = look_number(o, "cases.overdue"), unanswered = look_number(o, "cases.unanswered");
+
+	if (unanswered > 0)
+		standing_fault(s, true, ngettext("%llu case waits at the coordinator, who has not answered in time; call the coordinator.",
+		                                 "%llu cases wait at the coordinator, who has not answered in time; call the coordinator.", unanswered), unanswered);
+	if (overdue > unanswered)
+		standing_fault(s, false, ngettext("%llu case was taken by nobody in its turn and is with the coordinator.",
+		                                  "%llu cases were taken by nobody in their turns and are with the coordinator.", overdue - unanswered), overdue - unanswered);
+}
+
+static void
+judge_clock(struct standing *s, const json_t *o)
+{
+	uint64_t theirs = look_number(o, "now_ms"), refused = look_number(o, "counters.refused.clock");
+	uint64_t apart = theirs > s->now_ms ? theirs - s->now_ms : s->now_ms - theirs;
+
+	if (theirs > 0 && apart > SKEW_MS)
+		standing_fault(s, apart > KW_CLOCK_SKEW_MS, _("This machine's clock and the broker's are %llu s apart; set the one that is wrong."), (unsigned long long)apart / 1000);
+	if (refused > 0)
+		standing_fault(s, false, ngettext("%llu notification was refused, since its sender's clock is far ahead of the broker's; compare both with a clock that is right.",
+		                                  "%llu notifications were refused, since their senders' clocks are far ahead of the broker's; compare them with a clock that is right.", refused),
+		               (unsigned long long)refused);
+}
+
 static bool
 is_behind(const json_t *node)
 {
@@ -76,10 +179,48 @@ is_behind(const json_t *node)
 	return false;
 }
 
+static uint64_t
+oldest_of(const json_t *node)
+{
+	uint64_t oldest = 0;
+	char path[64];
+
+	for (size_t i = 0; i < KW_LANES; i++) {
+		uint64_t ms;
+
+		(void)snprintf(path, sizeof path, "lanes.%s.oldest_unread_ms", lanes[i]);
+		ms = look_number(node, path);
+		oldest = ms > oldest ? ms : oldest;
+	}
+	return oldest;
+}
+
+static bool is_suspended(const json_t *node) { return look_number(node, "suspended_until_ms") > 0; }
+static bool is_silent(const json_t *node) { return look_flag(node, "in_agreement") && !look_flag(node, "connected") && is_behind(node) && !is_suspended(node); }
+static bool is_stuck(const json_t *node) { return look_flag(node, "connected") && oldest_of(node) >= STUCK_MS; }
+
+static void
+tell_node(struct standing *s, const json_t *node)
+{
+	const char *id = look_text(node, "id");
+	char since[WHEN_MAX];
+
+	if (is_stuck(node)) {
+		text_put_duration(since, oldest_of(node));
+		standing_fault(s, false, _("%s is connected and has acknowledged nothing for %s, although something waits for it; call them to look at their node."), id, since);
+		return;
+	}
+	when_put_short(since, s->now_ms - look_number(node, "away_ms"), s->now_ms);
+	if (look_number(node, "away_ms") > 0)
+		standing_fault(s, false, _("%s is away since %s and something waits for it; call them if it lasts."), id, since);
+	else
+		standing_fault(s, false, _("%s is away and something waits for it; call them if it lasts."), id);
+}
+
 static void
 judge_nodes(struct standing *s, const json_t *o)
 {
-	size_t up = 0, known = 0, i;
+	size_t up = 0, known = 0, told = 0, i;
 	json_t *node;
 
 	json_array_foreach(look_at(o, "nodes"), i, node) {
@@ -87,11 +228,43 @@ judge_nodes(struct standing *s, const json_t *o)
 
 		known += member;
 		up += connected;
-		if (member && !connected && is_behind(node))
-			standing_fault(s, false, _("%s is away and something waits for it; call them if it lasts."), look_text(node, "id"));
+		if (is_silent(node) || is_stuck(node)) {
+			if (told++ < NAMED_MAX)
+				tell_node(s, node);
+		}
 	}
+	if (told > NAMED_MAX)
+		standing_fault(s, false, ngettext("%zu more node is away, or reads nothing, and something waits for it; \"kurzweg nodes\" shows which.",
+		                                  "%zu more nodes are away, or read nothing, and something waits for them; \"kurzweg nodes\" shows which.", told - NAMED_MAX), told - NAMED_MAX);
 	if (known > 0 && up == 0)
 		standing_fault(s, true, _("No node is connected. Do they reach the address, and does the clock of this machine go right?"));
+}
+
+/* What an operator did: to be looked at as long as it lasts, and grave where somebody's matters lie with who does not hear of them. */
+static void
+judge_suspended(struct standing *s, const json_t *o)
+{
+	size_t told = json_array_size(look_at(o, "suspended")), i;
+	uint64_t total = look_number(o, "suspended_total");
+	json_t *one;
+
+	json_array_foreach(look_at(o, "suspended"), i, one) {
+		const char *node = look_text(one, "node");
+		unsigned long long taken = look_number(one, "cases_taken");
+		char until[WHEN_MAX];
+
+		when_put_until(until, look_number(one, "until_ms"), s->now_ms);
+		standing_fault(s, false, _("%s is suspended until %s by the operator %s: %s. \"kurzweg resume %s\" lets it in again; for longer than 72 hours only the steering committee "
+		                           "can keep it out."), node, until, look_text(one, "by"), look_text(one, "reason"), node);
+		if (taken > 0)
+			standing_fault(s, true, ngettext("%s, which is suspended, has taken %llu case: call whoever should take it over, the sender can recall it.",
+			                                 "%s, which is suspended, has taken %llu cases: call whoever should take them over, the senders can recall them.", taken), node, taken);
+		if (look_flag(one, "coordinator"))
+			standing_fault(s, true, _("%s, which is suspended, is the coordinator: what nobody takes is with it and it does not hear of it; watch the open cases."), node);
+	}
+	if (total > told)
+		standing_fault(s, false, ngettext("%llu more node is suspended; \"kurzweg nodes\" shows which.", "%llu more nodes are suspended; \"kurzweg nodes\" shows which.", total - told),
+		               (unsigned long long)(total - told));
 }
 
 /* ---- the figures ---- */
@@ -107,10 +280,21 @@ show_facts(const struct standing *s, const json_t *o)
 		cli_field(s->c, _("agreement"), CLI_PLAIN, line);
 		cli_field(s->c, _("fingerprint"), CLI_PLAIN, look_text(o, "agreement.fingerprint"));
 	}
-	standing_bytes(used, look_number(o, "store.used_bytes"));
-	standing_bytes(quota, look_number(o, "store.quota_bytes"));
+	standing_bytes(used, s->c, look_number(o, "store.used_bytes"));
+	standing_bytes(quota, s->c, look_number(o, "store.quota_bytes"));
 	(void)snprintf(line, sizeof line, _("%llu entries, %s of %s (%u %%)"), (unsigned long long)look_number(o, "store.entries"), used, quota, percent_full(o));
 	cli_field(s->c, _("store"), percent_full(o) >= 80 ? CLI_RED : CLI_PLAIN, line);
+	standing_bytes(used, s->c, look_number(o, "store.disk_free_bytes"));
+	standing_bytes(quota, s->c, look_number(o, "store.disk_bytes"));
+	(void)snprintf(line, sizeof line, _("%s of %s are free"), used, quota);
+	cli_field(s->c, _("disk"), CLI_PLAIN, look_number(o, "store.disk_bytes") > 0 ? line : "");
+	standing_decimal(a, s->c, look_real(o, "commit.per_second"));
+	standing_ms(used, s->c, look_number(o, "commit.took_us_median"));
+	standing_ms(quota, s->c, look_number(o, "commit.took_us_max"));
+	(void)snprintf(line, sizeof line, _("%s a second in the last minute, %s each, the longest %s"), a, used, quota);
+	cli_field(s->c, _("commits"), CLI_PLAIN, line);
+	(void)snprintf(line, sizeof line, _("%llu open, %llu overdue"), (unsigned long long)look_number(o, "cases.open"), (unsigned long long)look_number(o, "cases.overdue"));
+	cli_field(s->c, _("cases"), look_number(o, "cases.overdue") > 0 ? CLI_YELLOW : CLI_PLAIN, line);
 	text_put_duration(up, look_number(o, "uptime_ms"));
 	(void)snprintf(line, sizeof line, _("%s; log epoch %llu, commit %llu"), up, (unsigned long long)look_number(o, "log_epoch"),
 	               (unsigned long long)look_number(o, "commit.number"));
@@ -142,6 +326,7 @@ static void
 show_lanes(const struct standing *s, const json_t *o)
 {
 	struct cli_table *t = cli_table_new(5);
+	char rate[32];
 	json_t *lane;
 	size_t i;
 
@@ -156,7 +341,8 @@ show_lanes(const struct standing *s, const json_t *o)
 		cli_table_cell(t, CLI_PLAIN, "%llu", (unsigned long long)look_number(lane, "length"));
 		cli_table_cell(t, CLI_PLAIN, "%llu", (unsigned long long)look_number(lane, "tail"));
 		cli_table_cell(t, CLI_PLAIN, "%llu", (unsigned long long)look_number(lane, "waiting_for_commit"));
-		cli_table_cell(t, CLI_PLAIN, "%.1f", look_real(lane, "rate") * 60);
+		standing_decimal(rate, s->c, look_real(lane, "rate") * 60);
+		cli_table_cell(t, CLI_PLAIN, "%s", rate);
 	}
 	cli_table_print(s->c, t, true);
 }
@@ -182,6 +368,20 @@ unread_cell(struct cli_table *t, const json_t *node, const char *lane, uint64_t 
 }
 
 static void
+away_cell(struct cli_table *t, const struct standing *s, const json_t *node)
+{
+	char since[WHEN_MAX];
+
+	when_put_short(since, is_suspended(node) ? look_number(node, "suspended_until_ms") : s->now_ms - look_number(node, "away_ms"), s->now_ms);
+	if (is_suspended(node))
+		cli_table_cell(t, CLI_YELLOW, _("suspended until %s"), since);
+	else if (look_number(node, "away_ms") > 0)
+		cli_table_cell(t, CLI_YELLOW, _("away, %s"), since);
+	else
+		cli_table_cell(t, CLI_YELLOW, "%s", _("away"));
+}
+
+static void
 node_row(struct cli_table *t, const struct standing *s, const json_t *node)
 {
 	bool up = look_flag(node, "connected");
@@ -195,7 +395,7 @@ node_row(struct cli_table *t, const struct standing *s, const json_t *node)
 	else if (up)
 		cli_table_cell(t, CLI_GREEN, _("since %s"), text);
 	else
-		cli_table_cell(t, CLI_YELLOW, "%s", _("away"));
+		away_cell(t, s, node);
 	for (size_t i = 0; i < KW_LANES; i++)
 		unread_cell(t, node, lanes[i], &oldest);
 	text_put_duration(text, oldest);
@@ -207,8 +407,10 @@ show_nodes(const struct standing *s, const json_t *o)
 {
 	bool wide = s->c->columns == 0 || s->c->columns >= WIDE;
 	struct cli_table *t = cli_table_new(wide ? 7 : 6);
+	const json_t *list = look_at(o, "nodes");
+	uint64_t left;
 	json_t *node;
-	size_t i;
+	size_t i, rows = 0;
 
 	(void)printf("\n");
 	cli_table_cell(t, CLI_PLAIN, "%s", _("node"));
@@ -218,31 +420,90 @@ show_nodes(const struct standing *s, const json_t *o)
 	cli_table_cell(t, CLI_PLAIN, "%s", _("unread for"));
 	if (wide)
 		cli_table_cell(t, CLI_PLAIN, "%s", _("from"));
-	json_array_foreach(look_at(o, "nodes"), i, node) {
+	json_array_foreach(list, i, node) {
+		if (rows == ROWS_MAX || (json_array_size(list) > ROWS_MAX && !is_silent(node) && !is_stuck(node) && !is_suspended(node)))
+			continue;
+		rows++;
 		node_row(t, s, node);
 		if (wide)
 			cli_table_cell(t, CLI_DIM, "%s", look_text(node, "address"));
 	}
 	cli_table_shrink(t, 0);
 	cli_table_print(s->c, t, true);
-	if (look_number(o, "nodes_left_off") > 0)
-		(void)printf(_("and %llu more\n"), (unsigned long long)look_number(o, "nodes_left_off"));
+	left = json_array_size(list) - rows + look_number(o, "nodes_left_off");
+	if (left > 0)
+		(void)printf(ngettext("and %llu more; \"kurzweg nodes\" shows it\n", "and %llu more; \"kurzweg nodes\" shows them\n", (unsigned long)left), (unsigned long long)left);
+}
+
+void
+standing_broker_judge(struct standing *s, const json_t *status)
+{
+	judge_service(s, status);
+	judge_agreement(s, status);
+	judge_room(s, status);
+	standing_judge_config(s, status);
+	judge_queues(s, status);
+	judge_clock(s, status);
+	judge_audit(s, status);
+	judge_cases(s, status);
+	judge_nodes(s, status);
+	judge_suspended(s, status);
+}
+
+/* Answers title. */
+static const char *
+judge(struct standing *s, const json_t *status, char title[256])
+{
+	standing_broker_judge(s, status);
+	(void)snprintf(title, 256, _("Broker of %s%s"), look_text(status, "partnership"), strcmp(look_text(status, "kind"), "exercise") == 0 ? _(" (EXERCISE)") : "");
+	return title;
 }
 
 void
 standing_broker(const struct cli *c, const json_t *status, uint64_t now_ms)
 {
 	struct standing s = {.c = c, .now_ms = now_ms};
-	const char *kind = look_text(status, "kind");
 	char title[256];
 
-	judge_service(&s, status);
-	judge_agreement(&s, status);
-	judge_nodes(&s, status);
-	(void)snprintf(title, sizeof title, _("Broker of %s%s"), look_text(status, "partnership"), strcmp(kind, "exercise") == 0 ? _(" (EXERCISE)") : "");
-	standing_head(&s, title);
+	standing_head(&s, judge(&s, status, title));
 	show_facts(&s, status);
 	show_refusals(&s, status);
+	standing_show_config(&s, status);
 	show_lanes(&s, status);
 	show_nodes(&s, status);
+}
+
+/* ---- for monitoring ---- */
+
+static void
+count_nodes(const json_t *o, size_t *known, size_t *up, size_t *silent)
+{
+	json_t *node;
+	size_t i;
+
+	*known = *up = *silent = 0;
+	json_array_foreach(look_at(o, "nodes"), i, node) {
+		*known += look_flag(node, "in_agreement");
+		*up += look_flag(node, "connected");
+		*silent += is_silent(node) || is_stuck(node);
+	}
+}
+
+enum standing_check
+standing_broker_check(const struct cli *c, const json_t *o, uint64_t now_ms)
+{
+	struct standing s = {.c = c, .now_ms = now_ms};
+	uint64_t quota = look_number(o, "store.quota_bytes"), until = when_parse_utc(look_text(o, "agreement.until"));
+	size_t known, up, silent;
+	char title[256], figures[1024];
+
+	count_nodes(o, &known, &up, &silent);
+	(void)snprintf(figures, sizeof figures, "connected=%zu;;;0;%zu silent=%zu;0 cases_open=%llu cases_overdue=%llu;0 cases_unanswered=%llu;;0 commits_per_second=%.2f "
+	               "commit_time=%.6fs commit_time_max=%.6fs store=%lluB;%llu;;0;%llu disk_free=%lluB stored=%lluc delivered=%lluc agreement_left=%llus", up, known, silent,
+	               (unsigned long long)look_number(o, "cases.open"), (unsigned long long)look_number(o, "cases.overdue"), (unsigned long long)look_number(o, "cases.unanswered"),
+	               look_real(o, "commit.per_second"), (double)look_number(o, "commit.took_us_median") / 1e6, (double)look_number(o, "commit.took_us_max") / 1e6,
+	               (unsigned long long)look_number(o, "store.used_bytes"), (unsigned long long)(quota - quota / 5), (unsigned long long)quota,
+	               (unsigned long long)look_number(o, "store.disk_free_bytes"), (unsigned long long)look_number(o, "counters.stored"),
+	               (unsigned long long)look_number(o, "counters.delivered"), (unsigned long long)(until > now_ms ? (until - now_ms) / 1000 : 0));
+	return standing_check_line(&s, judge(&s, o, title), figures);
 }

@@ -7,6 +7,8 @@
 #include "clients/cli/standing.h"
 #include "clients/cli/when.h"
 
+#define DAY_MS 86400000ull
+
 /* ---- what is wrong ---- */
 
 static bool
@@ -30,7 +32,7 @@ judge_link(struct standing *s, const json_t *o)
 	if (look_flag(o, "stopped"))
 		standing_fault(s, true, _("Two histories of the broker were met: nothing is published any more. Call the operator and the steering committee, and show them the "
 		                          "evidence below."));
-	if (strcmp(look_text(o, "link.state"), "ready") == 0 || has_alarm(o, "store_full")) /* then the node itself keeps it down */
+	if (strcmp(look_text(o, "link.state"), "ready") == 0 || has_alarm(o, "store_full") || has_alarm(o, "suspended")) /* the alarm says why it is down */
 		return;
 	if (failures > 0)
 		standing_fault(s, true, _("The broker is not reached (%s, %llu attempts): nothing comes in, and what you publish waits in the outbox. Is the network up? Else call "
@@ -65,6 +67,13 @@ remedy(const char *code)
 	return "";
 }
 
+/* What works all the same, and is to be looked at. */
+static bool
+is_minor(const char *code)
+{
+	return strcmp(code, "agreement_age") == 0 || strcmp(code, "restored") == 0 || strcmp(code, "audit_kept") == 0;
+}
+
 static void
 judge_alarms(struct standing *s, const json_t *o)
 {
@@ -76,7 +85,25 @@ judge_alarms(struct standing *s, const json_t *o)
 		char since[WHEN_MAX];
 
 		when_put(since, when_parse_utc(look_text(alarm, "since")), s->now_ms);
-		standing_fault(s, strcmp(code, "agreement_age") != 0 && strcmp(code, "restored") != 0, "%s: %s%s%s", since, text, todo[0] != '\0' ? ". " : "", todo);
+		standing_fault(s, !is_minor(code), "%s: %s%s%s", since, text, todo[0] != '\0' ? ". " : "", todo);
+	}
+}
+
+/* Others that an operator keeps out: nothing of this node's own is wrong. */
+static void
+judge_suspended(struct standing *s, const json_t *o)
+{
+	json_t *other;
+	size_t i;
+
+	json_array_foreach(look_at(o, "suspended"), i, other) {
+		char until[WHEN_MAX];
+
+		if (strcmp(look_text(other, "node"), look_text(o, "node")) == 0)
+			continue;
+		when_put_until(until, when_parse_utc(look_text(other, "until")), s->now_ms);
+		standing_fault(s, false, _("%s is suspended until %s by the operator %s: %s. It sends nothing and gets nothing until then; what is urgent tell its people in another way."),
+		               look_text(other, "node"), until, look_text(other, "by"), look_text(other, "reason"));
 	}
 }
 
@@ -143,6 +170,30 @@ judge_rest(struct standing *s, const json_t *o)
 		               waiting, limit);
 }
 
+enum standing_check
+standing_room(uint64_t left, uint64_t all)
+{
+	return left < all / 50 ? CHECK_CRITICAL : left < all / 10 ? CHECK_WARNING : CHECK_OK;
+}
+
+static void
+judge_room(struct standing *s, const json_t *o)
+{
+	uint64_t all = look_number(o, "disk.bytes"), left = look_number(o, "disk.free_bytes"), left_ms = look_number(o, "disk.full_in_ms");
+	char room[32], in[TEXT_TIME_MAX];
+	enum standing_check judged;
+
+	if (all == 0 || has_alarm(o, "store_full"))
+		return;
+	standing_bytes(room, s->c, left);
+	text_put_duration(in, left_ms);
+	if (left_ms > 0 && left_ms < DAY_MS)
+		standing_fault(s, left_ms < DAY_MS / 12, _("The disk of this node has %s left, which is enough for %s if it goes on as in the last hour; then it takes nothing more: make room "
+		                                           "on this machine's disk."), room, in);
+	else if ((judged = standing_room(left, all)) != CHECK_OK)
+		standing_fault(s, judged == CHECK_CRITICAL, _("The disk of this node is %u %% full, %s are left: make room on this machine's disk."), (unsigned)(100 - left * 100 / all), room);
+}
+
 /* ---- the figures ---- */
 
 static void
@@ -181,8 +232,11 @@ show_facts(const struct standing *s, const json_t *o)
 	               (unsigned long long)look_number(o, "inbox.rows"), (unsigned long long)look_number(o, "inbox.rejected"),
 	               (unsigned long long)look_number(o, "inbox.bare"), (unsigned long long)look_number(o, "inbox.duplicates"));
 	cli_field(s->c, _("inbox"), look_number(o, "inbox.rejected") > 0 ? CLI_YELLOW : CLI_PLAIN, line);
-	standing_bytes(size, look_number(o, "store_bytes"));
+	standing_bytes(size, s->c, look_number(o, "store_bytes"));
 	cli_field(s->c, _("store"), CLI_PLAIN, size);
+	standing_bytes(size, s->c, look_number(o, "disk.free_bytes"));
+	(void)snprintf(line, sizeof line, _("%s are free"), size);
+	cli_field(s->c, _("disk"), CLI_PLAIN, look_number(o, "disk.bytes") > 0 ? line : "");
 }
 
 static void
@@ -227,22 +281,49 @@ show_evidence(const struct standing *s, const json_t *o)
 	}
 }
 
+/* Answers title. */
+static const char *
+judge(struct standing *s, const json_t *status, char title[256])
+{
+	judge_link(s, status);
+	judge_alarms(s, status);
+	judge_suspended(s, status);
+	judge_confirmations(s, status);
+	judge_gaps(s, status);
+	judge_rest(s, status);
+	judge_room(s, status);
+	standing_judge_config(s, status);
+	(void)snprintf(title, 256, _("%s of %s%s"), look_text(status, "node"), look_text(status, "partnership"),
+	               strcmp(look_text(status, "agreement.kind"), "exercise") == 0 ? _(" (EXERCISE)") : "");
+	return title;
+}
+
 void
 standing_node(const struct cli *c, const json_t *status, uint64_t now_ms)
 {
 	struct standing s = {.c = c, .now_ms = now_ms};
 	char title[256];
 
-	judge_link(&s, status);
-	judge_alarms(&s, status);
-	judge_confirmations(&s, status);
-	judge_gaps(&s, status);
-	judge_rest(&s, status);
-	(void)snprintf(title, sizeof title, _("%s of %s%s"), look_text(status, "node"), look_text(status, "partnership"),
-	               strcmp(look_text(status, "agreement.kind"), "exercise") == 0 ? _(" (EXERCISE)") : "");
-	standing_head(&s, title);
+	standing_head(&s, judge(&s, status, title));
 	show_link(&s, status);
 	show_facts(&s, status);
+	standing_show_config(&s, status);
 	show_lanes(&s, status);
 	show_evidence(&s, status);
+}
+
+enum standing_check
+standing_node_check(const struct cli *c, const json_t *o, uint64_t now_ms)
+{
+	struct standing s = {.c = c, .now_ms = now_ms};
+	uint64_t limit = look_number(o, "outbox.limit"), until = when_parse_utc(look_text(o, "agreement.until"));
+	char title[256], figures[1024];
+
+	(void)snprintf(figures, sizeof figures, "link=%d;;1:;0;1 outbox=%llu;;%llu;0;%llu unconfirmed=%zu;;0 gaps=%zu;;0 alarms=%zu set_aside=%llu;0 rejected=%lluc inbox=%lluc "
+	               "store=%lluB disk_free=%lluB agreement_left=%llus", strcmp(look_text(o, "link.state"), "ready") == 0, (unsigned long long)look_number(o, "outbox.waiting"),
+	               (unsigned long long)(limit * 8 / 10), (unsigned long long)limit, json_array_size(look_at(o, "unconfirmed")), json_array_size(look_at(o, "gaps")),
+	               json_array_size(look_at(o, "alarms")), (unsigned long long)look_number(o, "inbox.handlers_set_aside"), (unsigned long long)look_number(o, "inbox.rejected"),
+	               (unsigned long long)look_number(o, "inbox.newest"), (unsigned long long)look_number(o, "store_bytes"), (unsigned long long)look_number(o, "disk.free_bytes"),
+	               (unsigned long long)(until > now_ms ? (until - now_ms) / 1000 : 0));
+	return standing_check_line(&s, judge(&s, o, title), figures);
 }

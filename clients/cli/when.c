@@ -54,7 +54,7 @@ put(char out[WHEN_MAX], uint64_t ms, uint64_t now_ms, bool with_seconds)
 	else if (days == -1)
 		(void)snprintf(out, WHEN_MAX, _("yesterday %s"), clock);
 	else
-		(void)snprintf(out, WHEN_MAX, "%04d-%02d-%02d %s", then.tm_year + 1900, then.tm_mon + 1, then.tm_mday, clock);
+		(void)snprintf(out, WHEN_MAX, _("%04d-%02d-%02d %s"), then.tm_year + 1900, then.tm_mon + 1, then.tm_mday, clock);
 }
 
 void
@@ -67,6 +67,17 @@ void
 when_put_short(char out[WHEN_MAX], uint64_t ms, uint64_t now_ms)
 {
 	put(out, ms, now_ms, false);
+}
+
+void
+when_put_date(char out[WHEN_MAX], uint64_t ms)
+{
+	struct tm then;
+	char clock[16];
+
+	local(&then, ms);
+	(void)strftime(clock, sizeof clock, "%H:%M:%S", &then);
+	(void)snprintf(out, WHEN_MAX, _("%04d-%02d-%02d %s"), then.tm_year + 1900, then.tm_mon + 1, then.tm_mday, clock);
 }
 
 void
