@@ -88,8 +88,10 @@ struct kurzweg_publication {
 	bool confirm_at_once;     /* ask the readers' nodes to confirm delivery at once, in every lane */
 	uint32_t take_within_s;   /* somebody must take it within so many seconds, else it goes on to the next; 0: as the agreement says */
 	uint64_t not_before_ms;   /* where it must be released first: the embargo, Unix milliseconds; 0: as the content says, or none */
+	const char *as;           /* the person or role who publishes, for the node's own audit trail; or NULL */
+	const char *reason;       /* why; must be given where the agreement demands it; it stays in that trail, sealed. Or NULL */
 };
-#define KURZWEG_PUBLICATION_INIT {sizeof(struct kurzweg_publication), NULL, KURZWEG_JSON, NULL, 0, NULL, NULL, NULL, NULL, 0, 0, false, 0, 0}
+#define KURZWEG_PUBLICATION_INIT {sizeof(struct kurzweg_publication), NULL, KURZWEG_JSON, NULL, 0, NULL, NULL, NULL, NULL, 0, 0, false, 0, 0, NULL, NULL}
 
 /*
  * KURZWEG_OK: sealed and on the node's disk; it will be sent until the broker has stored it, also after a restart. Borrows
@@ -119,8 +121,10 @@ struct kurzweg_query {
 	bool rejected;            /* those that were refused by the checks instead */
 	bool receipts;            /* receipts and voids too */
 	const char *content;      /* NULL: none; "json", "cap" (alerts; others give JSON), "text" (labelled lines for people) */
+	const char *as;           /* who reads, for the node's own audit trail; or NULL */
+	const char *reason;       /* why; without it nothing sealed is shown where the agreement demands a reason (mark "reason needed"). Or NULL */
 };
-#define KURZWEG_QUERY_INIT {sizeof(struct kurzweg_query), 0, 0, NULL, NULL, false, false, NULL}
+#define KURZWEG_QUERY_INIT {sizeof(struct kurzweg_query), 0, 0, NULL, NULL, false, false, NULL, NULL, NULL}
 
 struct kurzweg_notification { /* texts are never NULL; "" where there is nothing */
 	uint64_t seq;             /* in the order of arrival at this node */
@@ -226,6 +230,28 @@ KURZWEG_API KURZWEG_MUST_USE enum kurzweg_result kurzweg_releases(kurzweg *k, bo
 KURZWEG_API KURZWEG_MUST_USE enum kurzweg_result kurzweg_opened(kurzweg *k, const char *id, const char *as);
 /* A bundle of all proofs of a notification's way, which "kurzweg receipt verify" checks with public keys alone. No content is in it. */
 KURZWEG_API KURZWEG_MUST_USE enum kurzweg_result kurzweg_receipts(kurzweg *k, const char *id, char **json);
+
+/* ---- audit: what was done with notifications on this machine, by whom and why; docs/audit.md ---- */
+
+/*
+ * A page of the node's audit trail. query: {"place":N,"since_ms","until_ms","actor","event","object","heads":B,"opened":B}, every key optional; NULL:
+ * from the beginning. as, reason: who reads it and why, or NULL: that it is read is recorded first. *json has the signed lines as they stand under
+ * "lines", "place" for the next page and "more"; "opened" (where asked for): what stands sealed in them, by their numbers.
+ */
+KURZWEG_API KURZWEG_MUST_USE enum kurzweg_result kurzweg_audit(kurzweg *k, const char *query, const char *as, const char *reason, char **json);
+/*
+ * Where in this node's inbox somebody or something is spoken of: {"term","hits":[…],"after":N,"more":B,"gone":N}, behind after_seq, a bounded part a
+ * call. No text of a notification is in it. KURZWEG_REFUSED: term has fewer than 3 bytes or more than 256.
+ */
+KURZWEG_API KURZWEG_MUST_USE enum kurzweg_result kurzweg_subject(kurzweg *k, const char *term, uint64_t after_seq, const char *as, const char *reason, char **json);
+/* What this node has seen of the broker's signed commits, and its agreements: for who checks the broker's audit. */
+KURZWEG_API KURZWEG_MUST_USE enum kurzweg_result kurzweg_seen(kurzweg *k, char **json);
+
+/*
+ * A step of a backup of the node's store and audit trail, as "kurzweg backup" makes it (docs/protocol.md [N-19]): {"step":"begin"}, then {"step":"next",
+ * "backup":"…","file":N,"place":N} piece by piece, {"step":"end","backup":"…"}. as, reason: who makes it and why, or NULL; that it is made is recorded first.
+ */
+KURZWEG_API KURZWEG_MUST_USE enum kurzweg_result kurzweg_backup(kurzweg *k, const char *step, const char *as, const char *reason, char **json);
 
 KURZWEG_API const char *kurzweg_version(void); /* of the library: "0.1.0" */
 
