@@ -135,20 +135,35 @@ class Demo:
         self.step += 1
         print("\n" + bold(f"{self.step}. {t(english, german)}"), flush=True)
 
+    @contextlib.contextmanager
+    def child(self, argv, **more):
+        """A program that has ended when this is over, also where a signal ends the demo, even in the middle of the program's start."""
+        self.starting = True
+        process = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, **more)
+        self.starting = False
+        try:
+            if self.told_to_end:
+                sys.exit(128 + self.told_to_end)
+            yield process
+            process.wait(DEADLINE)
+        finally:
+            process.kill()  # nothing, where it has ended
+            process.wait()
+
     def kurzweg(self, *args, at="", code=0):
         """Runs kurzweg in the demo's folder, at one of the nodes; answers what it wrote to standard output."""
-        done = subprocess.run([str(BIN / "kurzweg"), *map(str, args)], cwd=self.folder, env=self.environment(at), stdin=subprocess.DEVNULL,
-                              capture_output=True, encoding="utf-8", errors="replace", timeout=DEADLINE)
-        self.must_end(args, code, done.returncode, done.stderr)
-        return done.stdout
+        with self.child([BIN / "kurzweg", *args], cwd=self.folder, env=self.environment(at), stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+                        errors="replace") as process:
+            out, err = process.communicate(timeout=DEADLINE)
+        self.must_end(args, code, process.returncode, err)
+        return out
 
     def show(self, *args, at="", code=0):
         """The same before the reader's eyes, with what a person at a terminal would see; answers all of it."""
         print("\n" + bold(f"{at or '~'} $ ") + "kurzweg " + shlex.join(map(str, args)), flush=True)
         ours, theirs = pty.openpty()  # a terminal of its own, so that the output has its form for people
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, WIDTH - 2, 0, 0))
-        with subprocess.Popen([str(BIN / "kurzweg"), *map(str, args)], cwd=self.folder, env=self.environment(at), stdin=subprocess.DEVNULL, stdout=theirs,
-                              stderr=theirs) as process:
+        with self.child([BIN / "kurzweg", *args], cwd=self.folder, env=self.environment(at), stdout=theirs, stderr=theirs) as process:
             os.close(theirs)
             shown = b""
             with contextlib.suppress(OSError):  # the other end is closed
@@ -179,7 +194,7 @@ class Demo:
         return [json.loads(line) for line in self.kurzweg("inbox", "--json", at=at).splitlines()]
 
     def wait_for_inbox(self, at, count):
-        return wait_until(lambda: len(rows := self.inbox(at)) >= count and rows, t(f"{count} notifications at {at}", f"{count} Mitteilungen bei {at}"))
+        return wait_until(lambda: len(rows := self.inbox(at)) >= count and rows, t(f"{count} notifications at {at}", f"{count} Meldungen bei {at}"))
 
     def socket(self, node):
         return f"ipc://{self.folder}/{file_name(node)}.sock"
@@ -302,7 +317,10 @@ class Demo:
     def alert(self):
         self.heading("The Neckar rises", "Der Neckar steigt")
         files = sorted((SOURCE / "examples").glob("*.cap.xml")) + [SOURCE / "examples" / name for name in ("noise-request.json", "flood-statement.json", "press-statement.json")]
-        subprocess.run([sys.executable, "-B", str(SOURCE / "examples" / "fresh"), "--to", str(self.folder / "alerts"), *map(str, files)], check=True)
+        with self.child([sys.executable, "-B", SOURCE / "examples" / "fresh", "--to", self.folder / "alerts", *files]) as process:
+            pass
+        if process.returncode != 0:
+            raise Failed(t("the examples' times cannot be moved to now", "die Zeiten der Beispiele lassen sich nicht auf jetzt verschieben"))
         tell("The public order office publishes a statement for the press desks. That is not urgent, so the agreement gives it the lane routine.",
              "Das Ordnungsamt sendet eine Erklärung für die Pressestellen. Die eilt nicht, darum gibt ihr die Vereinbarung die Spur routine.")
         self.show("publish", "statement/flood/mitte", "--json", "alerts/flood-statement.json", "--wait", "stored", at=ORDER)
@@ -338,7 +356,7 @@ class Demo:
         text = " ".join(re.findall(r"<(?:headline|description|instruction|areaDesc|contact)>(.*?)</", plain, re.S) + re.findall(r'"body": "(.*?)"', plain))
         agreement = (self.folder / "agreement.yaml").read_text()
         words = sorted(w for w in set(re.findall(r"[^\W\d_]{7,}", text)) if w not in agreement)
-        stored = b"".join(p.read_bytes() for p in sorted((self.folder / "broker").iterdir()) + [self.folder / f"{BROKER}.log"])
+        stored = b"".join(p.read_bytes() for p in sorted((self.folder / "broker").rglob("*")) + [self.folder / f"{BROKER}.log"] if p.is_file())
         in_plain = [w for w in words if w.encode() in plain.encode()]
         in_store = [w for w in words if w.encode() in stored]
         if len(words) < 50 or in_plain != words:
@@ -396,7 +414,7 @@ class Demo:
              "In Musterstadt ist es {clock} (damit immer Nacht ist, gilt in der Vereinbarung die Zeitzone {zone}). Das Jugendhaus bittet um Hilfe. Zuständig wäre das "
              "Ordnungsamt, aber das hat um zehn geschlossen: Nach der Vereinbarung ist zuerst die Polizei dran.", clock=clock, zone=self.zone)
         case = self.show("publish", "request/noise/mitte", "--json", "alerts/noise-request.json", "--wait", "stored", at=YOUTH).split()[0]
-        self.stands(POLICE, case, t("the case at police/control-room", "der Vorgang bei police/control-room"), state="offered", owner=POLICE)
+        self.stands(POLICE, case, t("the case at police/control-room", "der Fall bei police/control-room"), state="offered", owner=POLICE)
         self.show("case", "list", at=POLICE)
         tell("From here on it has exactly one owner, by the order of the broker's log. The control room takes it; the public order office, a second later, hears who "
              "was first.",
@@ -462,7 +480,7 @@ class Demo:
         self.show("trace", flood, at=POLICE)
 
     def run(self):
-        print(bold("Kurzweg") + t(": alerts, a matter that somebody must take on, and a joint statement", ": Warnungen, ein Vorgang, um den sich jemand kümmern muss, und eine gemeinsame Erklärung"))
+        print(bold("Kurzweg") + t(": alerts, a matter that somebody must take on, and a joint statement", ": Warnungen, ein Fall, um den sich jemand kümmern muss, und eine gemeinsame Erklärung"))
         tell("Everything here is real: keys, broker, nodes, alerts. It happens on this machine alone, in {folder}.",
              "Alles hier ist echt: Schlüssel, Broker, Knoten, Warnungen. Es geschieht nur auf diesem Rechner, in {folder}.", folder=self.folder)
         self.agree(self.make_keys())
