@@ -2,7 +2,7 @@
  * bench_peer: what a broker over CURVE could reach at most, as a measure on the same machine at the same time. A ROUTER that hands each
  * frame to all readers and answers the publisher with a count. No rights, no log, no order to keep, no memory of anything.
  *
- *   bench_peer relay            nothing is kept
+ *   bench_peer relay [THREADS]  nothing is kept; so many I/O threads of libzmq's (1)
  *   bench_peer synced FILE      the least that can be called durable: what has come is appended to a file made beforehand and synced in one
  *                               go; only then is it handed on and answered
  *
@@ -64,7 +64,7 @@ set_int(void *socket, int option, int value)
 }
 
 static void
-begin(struct peer *p)
+begin(struct peer *p, int io_threads)
 {
 	uint8_t pk[KW_KEY_LEN], sk[KW_KEY_LEN];
 	char endpoint[128], hex[2 * KW_KEY_LEN + 1];
@@ -72,7 +72,7 @@ begin(struct peer *p)
 	int64_t largest = KW_MESSAGE_MAX;
 
 	(void)crypto_box_keypair(pk, sk);
-	must((p->zmq = zmq_ctx_new()) != NULL && zmq_ctx_set(p->zmq, ZMQ_MAX_SOCKETS, 32768) == 0, "context");
+	must((p->zmq = zmq_ctx_new()) != NULL && zmq_ctx_set(p->zmq, ZMQ_MAX_SOCKETS, 32768) == 0 && zmq_ctx_set(p->zmq, ZMQ_IO_THREADS, io_threads) == 0, "context");
 	must((p->socket = zmq_socket(p->zmq, ZMQ_ROUTER)) != NULL, "socket");
 	must(set_int(p->socket, ZMQ_RCVHWM, 0) && set_int(p->socket, ZMQ_SNDHWM, 0) && set_int(p->socket, ZMQ_LINGER, 0) && set_int(p->socket, ZMQ_ROUTER_MANDATORY, 1) &&
 	     set_int(p->socket, ZMQ_BACKLOG, 512) && set_int(p->socket, ZMQ_CURVE_SERVER, 1) &&
@@ -221,16 +221,23 @@ main(int argc, char **argv)
 {
 	struct peer p = {.fd = -1};
 	bool synced = argc == 3 && strcmp(argv[1], "synced") == 0;
+	bool relay = (argc == 2 || argc == 3) && strcmp(argv[1], "relay") == 0;
+	uint64_t io_threads = 1;
+	struct kw_why why;
 
-	if (!synced && (argc != 2 || strcmp(argv[1], "relay") != 0)) {
-		(void)fprintf(stderr, "usage: bench_peer relay | bench_peer synced FILE\n");
+	if (!synced && !relay) {
+		(void)fprintf(stderr, "usage: bench_peer relay [THREADS] | bench_peer synced FILE\n");
+		return 2;
+	}
+	if (relay && argc == 3 && text_u64(&io_threads, argv[2], 1, 16, "THREADS", &why) != KW_OK) {
+		(void)fprintf(stderr, "bench_peer: %s\n", why.text);
 		return 2;
 	}
 	if (sodium_init() < 0)
 		return 1;
 	if (synced)
 		make_file(&p, argv[2]);
-	begin(&p);
+	begin(&p, (int)io_threads);
 	for (;;) {
 		zmq_pollitem_t items[] = {{p.socket, 0, ZMQ_POLLIN, 0}, {NULL, STDIN_FILENO, ZMQ_POLLIN, 0}};
 

@@ -6,6 +6,7 @@
 #include "load_runs.h"
 
 #define OPEN_NS 120000000000ull
+#define ALONE_S 10u
 #define AT_ONCE 100u /* handshakes under way; more would only queue */
 
 /* All of them welcomed; afterwards nothing moves, so the last look tells. */
@@ -47,7 +48,7 @@ run_idle(struct load *l, const struct wishes *w)
 	struct load_node **nodes = load_memory(w->readers, sizeof(struct load_node *));
 
 	for (uint32_t t = 0; t < w->target_count; t++) {
-		double alone = quiet_percent(l, &w->targets[t], w->seconds), seconds;
+		double alone = quiet_percent(l, &w->targets[t], w->seconds < ALONE_S ? w->seconds : ALONE_S), seconds;
 		struct usage before = load_usage(w->targets[t].pid), after;
 		uint64_t from = load_ns();
 

@@ -210,17 +210,18 @@ class Node(Daemon):
 
 
 class Peer:
-    """bench_peer, relay or synced; ends with its standard input."""
+    """bench_peer, relay or synced; ends with its standard input. io_threads: of libzmq's, in relay; it is called "relay-4" then."""
 
-    def __init__(self, bench, kind):
-        self.bench, self.name = bench, kind
+    def __init__(self, bench, kind, io_threads=None):
+        self.bench, self.kind, self.io_threads = bench, kind, io_threads or 1
+        self.name = kind if io_threads is None else f"{kind}-{io_threads}"
         self.begin_again()
 
     def begin_again(self):
         """Elsewhere, and under another key, as its answer says."""
-        file = [self.bench.folder / "synced.log"] if self.name == SYNCED else []
+        more = [self.bench.folder / "synced.log"] if self.kind == SYNCED else [str(self.io_threads)]
         with interrupts.later():
-            self.process = subprocess.Popen([kurzweg_test.BIN / "bench_peer", self.name, *file], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self.process = subprocess.Popen([kurzweg_test.BIN / "bench_peer", self.kind, *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             self.bench.running.append(self)
         self.endpoint, self.key = self.process.stdout.readline().split()
         return f"{self.endpoint} {self.key}"

@@ -9,7 +9,7 @@
 static void
 entries(struct span in, const uint8_t secret[64])
 {
-	uint8_t out[ENTRY_CASE_MAX];
+	uint8_t out[ENTRY_MAX];
 	struct broker_entry e;
 	struct kw_why why = {""};
 	size_t len = ENTRY_LEN;
@@ -20,6 +20,8 @@ entries(struct span in, const uint8_t secret[64])
 	}
 	if (e.kind == ENTRY_CASE)
 		len = entry_case_encode(out, &e, secret);
+	else if (e.kind == ENTRY_SUSPENSION)
+		len = entry_suspension_encode(out, &e, secret);
 	else
 		entry_encode(out, &e, secret);
 	HOLDS(len == in.len && memcmp(out, in.p, len - KW_SIG_LEN) == 0, "an entry reads two ways");

@@ -94,7 +94,7 @@ of_link(struct cursor *in)
 		case 4: link_heard(&l, now); break;
 		case 5: link_sent(&l, now); break;
 		case 6: link_welcomed(&l, now); break;
-		case 7: (void)link_refused(&l, (enum wire_code)pick(in, CODE_LANE + 2), cursor_u8(in) * 100u, now); break;
+		case 7: (void)link_refused(&l, (enum wire_code)pick(in, CODE_LAST + 2), cursor_u8(in) * 100u, now); break;
 		default: link_endpoints(&l, 1 + pick(in, 4));
 		}
 		orders(&l, &x, now);

@@ -134,7 +134,7 @@ entries(void)
 {
 	struct broker_entry e = {.kind = ENTRY_AGREEMENT, .time_ms = 1790000000000, .version = 2};
 	struct commit c = {.number = 7, .time_ms = 1790000000000, .count = 3};
-	uint8_t out[ENTRY_CASE_MAX], record[WIRE_COMMIT_LEN];
+	uint8_t out[ENTRY_MAX], record[WIRE_COMMIT_LEN];
 	static const struct { enum case_cause cause; enum case_state state; uint64_t until_ms; const char *next; } how[] = {
 		{CAUSE_OPENED, CASE_OFFERED, UNTIL, ""}, {CAUSE_TIMEOUT, CASE_ESCALATED, UNTIL, ""}, {CAUSE_ALARM, CASE_ESCALATED, UNTIL, ""}, {CAUSE_MOVED, CASE_TAKEN, 0, ""},
 		{CAUSE_MOVED, CASE_TAKEN, UNTIL, "police/control-room"}, {CAUSE_MOVED, CASE_DONE, 0, ""}, {CAUSE_MOVED, CASE_RECALLED, 0, ""}, {CAUSE_LAPSED, CASE_LAPSED, 0, ""},
@@ -148,6 +148,13 @@ entries(void)
 		                                .alarms = 1, .until_ms = how[i].until_ms, .owner = "city/public-order"};
 		(void)snprintf(e.of_case.next, sizeof e.of_case.next, "%s", how[i].next);
 		print(span_of(out, entry_case_encode(out, &e, secret)));
+	}
+	e.kind = ENTRY_SUSPENSION;
+	for (int act = SUSPENSION_BEGUN; act <= SUSPENSION_LIFTED; act++) {
+		e.of_suspension = (struct entry_suspension){.act = (enum suspension_act)act, .from_ms = UNTIL, .until_ms = UNTIL + 60000, .node = "police/control-room",
+		                                            .by = "night-desk", .reason = ""};
+		(void)snprintf(e.of_suspension.reason, sizeof e.of_suspension.reason, "%s", act == SUSPENSION_BEGUN ? "stolen" : "");
+		print(span_of(out, entry_suspension_encode(out, &e, secret)));
 	}
 	commit_encode(record, &c, secret);
 	print(span_of(record, sizeof record));

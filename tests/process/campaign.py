@@ -116,6 +116,7 @@ class Campaign:
         self.rows = {node: [] for node in NODES}  # of each inbox, as far as read
         self.over, self.threads, self.failure = threading.Event(), [], None
         self.faults = collections.Counter()
+        self.left = 0  # cycles, with the one under way
         self.record = record.Record(self.versions[0])
         self.ready = {"broker": [], "node": []}  # seconds from each start that was not killed again
 
@@ -204,7 +205,8 @@ class Campaign:
             daemon.start()
             self.faults["broker" if post is None else post.node] += 1
             self.record.fault("killed " + ("the broker" if post is None else post.node))
-            if self.random.random() >= 0.25:
+            calm = self.random.random() >= 0.25
+            if calm and (self.left > 1 or self.faults["while starting"]):  # a campaign of a few cycles has one of these too
                 self.await_ready(daemon, said, begun, "broker" if post is None else "node")
                 break
             time.sleep(self.random.random() * 0.4)
@@ -332,6 +334,7 @@ class Campaign:
         self.begin()
         self.progress(list(self.posts.values()), STORED_A_CYCLE)
         for i in range(cycles):
+            self.left = cycles - i
             if i * (VERSIONS + 1) // cycles > self.version - 1:
                 self.install()
             self.cycle()

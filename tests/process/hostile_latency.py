@@ -148,12 +148,19 @@ class Attacker:
         self.process = subprocess.Popen([sys.executable, "-B", pathlib.Path(__file__).with_name("hostile_attacks.py"), json.dumps(told)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=kurzweg_test.environment())
         self.done = False
-        assert os.read(self.process.stdout.fileno(), len(b"there\n")), f"{kind.name}: the attacker ended"
+        assert self.line() == b"there\n", f"{kind.name}: the attacker ended"
+
+    def line(self):
+        """A whole one, or what was said before the end: a pipe may give it in pieces. Not a byte more, since select() looks at the pipe."""
+        said = b""
+        while not said.endswith(b"\n") and (more := os.read(self.process.stdout.fileno(), 1)):
+            said += more
+        return said
 
     def enough(self):
         """It has done what it must at least; an attacker that ended has not."""
         if not self.done and select.select([self.process.stdout], [], [], 0)[0]:
-            said = os.read(self.process.stdout.fileno(), 64)
+            said = self.line()
             self.done = said == b"enough\n"
             assert self.done, f"the attacker ended: {said}"
         return self.done

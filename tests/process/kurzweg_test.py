@@ -34,6 +34,7 @@ def environment(**more):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("KURZWEG_", "LC_", "LANG"))}
     env.pop("CREDENTIALS_DIRECTORY", None)
     env.pop("NOTIFY_SOCKET", None)
+    env.pop("JOURNAL_STREAM", None)
     env["LC_ALL"] = "C.UTF-8"
     env.update({k: str(v) for k, v in more.items()})
     return env
@@ -139,11 +140,14 @@ class Terminal:
         if self.pid == 0:
             os.read(ready, 1)  # until the size is set
             os.chdir(cwd)
-            os.execve(BIN / "kurzweg", ["kurzweg", *map(str, args)], environment(TERM="xterm", **env))
+            self.execute(args, environment(**{"TERM": "xterm", **env}))
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         os.write(go, b"g")
         os.close(ready)
         os.close(go)
+
+    def execute(self, args, env):
+        os.execve(BIN / "kurzweg", ["kurzweg", *map(str, args)], env)
 
     def read(self, seconds=0.0):
         """Takes what is there; False when it has ended."""
@@ -375,6 +379,24 @@ class Partnership:
 
     def fingerprint_of(self, path):
         return self.test.kurzweg("agreement", "fingerprint", path).stdout.strip()
+
+
+class Shared(TestCase):
+    """Every test begins with a copy of the same keys (self.p), on a port of its own; and with the way to its broker's control socket."""
+
+    PARTNERSHIP = {}  # what Partnership is made with, beside the defaults
+
+    @classmethod
+    def setUpClass(cls):
+        keys = TestCase()
+        keys.setUp()
+        cls.addClassCleanup(keys.doCleanups)
+        cls.shared = Partnership(keys, **cls.PARTNERSHIP)
+
+    def setUp(self):
+        super().setUp()
+        self.p = self.shared.copy(self, f"tcp://127.0.0.1:{free_ports()[0]}")
+        self.control = ("--control", f"ipc://{self.folder}/broker.sock")
 
 
 def main():

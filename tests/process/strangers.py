@@ -128,7 +128,7 @@ def fields(message):
 
 
 CODES = ("", "malformed", "denied", "audience", "expired", "conflict", "clock", "release", "too_large", "slow_down", "store_full", "behind", "no_hello",
-         "agreement_unknown", "stopping", "agreement_old", "replaced", "not_found", "lane")
+         "agreement_unknown", "stopping", "agreement_old", "replaced", "not_found", "lane", "suspended")
 
 
 def refusal(control):

@@ -4,6 +4,7 @@ Where --check-config can know it, it says the same.
 """
 
 import os
+import re
 import socket
 import subprocess
 
@@ -42,15 +43,14 @@ class Starts(NodesCase):
         self.assertEqual(len(said.splitlines()), 1, said)
         self.assertTrue(said.startswith(f"{program}: ") or " error broker.failed " in said, said)
         for part in says:
-            self.assertIn(part, said)
+            self.assertIn(part, said.replace('\\"', '"'))  # in a line of the log a sentence stands in quotes
 
     # ---- what others have already ----
 
     def test_a_taken_port(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-            self.no_start("kurzweg-broker", self.broker_config.replace(self.p.endpoint, address), [address, "is taken by another program; choose another port or stop that program"],
-                          check=False)
+            self.no_start("kurzweg-broker", self.broker_config.replace(self.p.endpoint, address), [address, "is taken by another program; choose another port or stop that program", "ss -ltnp"])
 
     def test_one_store_serves_one_broker_and_one_state_one_node(self):
         broker, node = self.p.broker(), self.p.node(POLICE)
@@ -173,6 +173,118 @@ class Starts(NodesCase):
                 with self.subTest(program=program, replace=replace):
                     self.assertIn(find, config)
                     self.no_start(program, config.replace(find, replace, 1), [f"{self.folder}/", says], start=False)
+
+    # of every key: a line with a wrong value, and what the sentence says of it: the key, the value, what is allowed or what to write
+    WRONG = {
+        "kurzweg-broker": {
+            "agreement": ("agreement: [a]", '"agreement" of broker.yaml is a list, as [a, b], must be one value'),
+            "key": ("key: {file: x}", '"key" of broker.yaml is keys with values, as {key: value}, must be one value'),
+            "listen": ("listen: [ipc:///x]", 'listen has "ipc:///x", must be addresses such as tcp://*:7411'),
+            "control": ("control: tcp://*:1", 'control is "tcp://*:1", must be an absolute path behind ipc://, such as ipc:///run/kurzweg/broker.sock'),
+            "store": ("store: /var/lib/x", '"store" of broker.yaml is "/var/lib/x", must be keys with values, as {key: value}'),
+            "store.path": ("store: {path: [a]}", '"path" of store is a list, as [a, b], must be one value'),
+            "store.quota": ("store: {path: /x, quota: much}", 'store.quota is "much", must be a number and a unit, as in 512, 64KiB, 10MiB, 2GiB or 1TiB, from 16777216 to'),
+            "store.force_filesystem": ("store: {path: /x, force_filesystem: yes}", 'store.force_filesystem is "yes", must be one of: false, true'),
+            "audit": ("audit: 1", '"audit" of broker.yaml is "1", must be keys with values, as {key: value}'),
+            "audit.keep_years": ("audit: {keep_years: 31}", "keep_years is 31, must be from 0 to 30"),
+            "connections": ("connections: many", 'connections is "many", must be a whole number from 16 to 65536'),
+            "log": ("log: loud", 'log is "loud", must be one of: error, warning, notice, info, debug'),
+        },
+        "kurzweg-partner": {
+            "agreement": ("agreement: a.yaml", 'agreement is "a.yaml"; write the whole path, beginning with /'),
+            "fingerprint": ('fingerprint: ["AB"]', '"fingerprint" of partner.yaml is a list, as [a, b], must be one value'),
+            "key": ("key: n.key", 'key is "n.key"; write the whole path, beginning with /'),
+            "key_before": ("key_before: ipc:///x", 'key_before is "ipc:///x"; write the whole path, beginning with /'),
+            "subscribe": ("subscribe: alert", '"subscribe" of partner.yaml is "alert", must be a list, as [a, b]'),
+            "socket": ("socket: tcp://*:1", 'socket is "tcp://*:1"; it must begin with ipc:/// and name a file of this machine'),
+            "state": ("state: here", 'state is "here"; write the whole path, beginning with /'),
+            "spool": ("spool: here", 'spool is "here"; write the whole path, beginning with /'),
+            "handlers": ("handlers: /bin/true", '"handlers" of partner.yaml is "/bin/true", must be a list, as [a, b]'),
+            "handlers.topic": ('handlers: [{topic: "a#", run: [/x]}]', 'topic: the filter "a#": # must be the whole last level'),
+            "handlers.run": ('handlers: [{topic: "#", run: [mail]}]', 'run begins with "mail"; write the program\'s whole path, beginning with /'),
+            "handlers.name": ('handlers: [{topic: "#", run: [/x], name: [a]}]', '"name" of a handler is a list, as [a, b], must be one value'),
+            "handlers.as": ('handlers: [{topic: "#", run: [/x], as: jsn}]', 'as is "jsn", must be one of: json, cap,'),
+            "handlers.cases": ('handlers: [{topic: "#", run: [/x], cases: some}]', 'cases is "some", must be one of: none, turns, all'),
+            "handlers.drafts": ('handlers: [{topic: "#", run: [/x], drafts: 1}]', 'drafts is "1", must be one of: no, yes'),
+            "handlers.attempts": ('handlers: [{topic: "#", run: [/x], attempts: 0}]', "attempts is 0, must be from 1 to 1000"),
+            "handlers.timeout": ('handlers: [{topic: "#", run: [/x], timeout: 2d}]', "timeout is 2d, outside of what is allowed here (90s, 10m, 2h, 14d, 2w or 2y, from 1s to 1h)"),
+            "keep": ("keep: 14d", '"keep" of partner.yaml is "14d", must be keys with values, as {key: value}'),
+            "keep.content": ("keep: {content: 14}", 'keep.content is "14", must be a number and a unit, as in 90s, 10m, 2h, 14d, 2w or 2y, from 1h to 3650d'),
+            "audit": ("audit: 1", '"audit" of partner.yaml is "1", must be keys with values, as {key: value}'),
+            "audit.keep_years": ("audit: {keep_years: -1}", 'keep_years is "-1", must be a whole number from 0 to 30'),
+            "limits": ("limits: [1]", '"limits" of partner.yaml is a list, as [a, b], must be keys with values, as {key: value}'),
+            "limits.outbox": ("limits: {outbox: 0}", "limits.outbox is 0, must be from 1 to 100000000"),
+            "limits.store": ("limits: {store: 1GB}", 'limits.store is "1GB", must be a number and a unit, as in 512, 64KiB, 10MiB, 2GiB or 1TiB, from 1048576 to'),
+            "log": ("log: notise", 'log is "notise", must be one of: error, warning, notice, info, debug; did you mean "notice"?'),
+        },
+    }
+
+    def test_a_wrong_value_of_every_key_is_told_with_file_line_key_value_and_what_is_allowed(self):
+        for program, config in ("kurzweg-broker", self.broker_config), ("kurzweg-partner", self.node_config):
+            known = {}
+            for inside, line in {"": "strange: 1", "store": "store: {path: /x, strange: 1}", "audit": "audit: {strange: 1}", "keep": "keep: {strange: 1}",
+                                 "limits": "limits: {strange: 1}", "handlers": "handlers: [{strange: 1}]"}.items():
+                said = self.runs(program, "--config", self.write("tried.yaml", self.with_line(config, line)[0]), "--check-config").stderr
+                found = re.search(r'unknown key "strange" in .*known here: ([\w, ]+)', said)
+                known.update({f"{inside}.{key}".lstrip("."): said for key in found.group(1).split(", ")} if found else {})
+            self.assertEqual(set(known), set(self.WRONG[program]))
+            for key, (line, says) in self.WRONG[program].items():
+                with self.subTest(program=program, key=key):
+                    text, number = self.with_line(config, line)
+                    self.no_start(program, text, [f"{self.folder}/tried.yaml: line {number}: {says}"], start=False)
+
+    @staticmethod
+    def with_line(config, line):
+        """The configuration with that line for its key, and the line's number."""
+        lines = [there for there in config.splitlines() if not there.startswith(line.partition(":")[0] + ":")] + [line]
+        return "\n".join(lines) + "\n", len(lines)
+
+    # ---- what only the machine knows ----
+
+    def test_places_that_cannot_be_used_are_found_without_a_start(self):
+        self.write("file", "no folder")
+        for program, config, key, path in (("kurzweg-broker", self.broker_config, "store.path", f"{self.folder}/broker"),
+                                           ("kurzweg-partner", self.node_config, "state", f"{self.folder}/police-control-room")):
+            def at(where):
+                return "".join(line.replace(f"{path}}}", f"{where}}}") if "store:" in line else f"state: {where}\n" if line.startswith("state:") else line
+                               for line in config.splitlines(True))
+
+            self.no_start(program, at(f"{self.folder}/file"), [f"{key}: {self.folder}/file is no folder"], start=False)
+            self.no_start(program, at(f"{self.folder}/none/of/this"),
+                          [f"{key}: the folder {self.folder}/none/of/this is missing, and so is {self.folder}/none/of, where it would be made; make it with: install -d -m 0700 -o "], start=False)
+        for program, config, key, socket in (("kurzweg-broker", self.broker_config, "control", f"{self.folder}/broker.sock"),
+                                             ("kurzweg-partner", self.node_config, "socket", self.p.socket(POLICE).removeprefix("ipc://"))):
+            self.no_start(program, config.replace(socket, f"{self.folder}/file"), [f"{key}: {self.folder}/file is no socket and is left as it is; move it away, or use another socket"], start=False)
+            self.no_start(program, config.replace(socket, f"{self.folder}/file/x.sock"), [f"{key}: {self.folder}/file is no folder"], start=False)
+        self.no_start("kurzweg-broker", self.broker_config.replace(self.p.endpoint, "tcp://192.0.2.77:7411"), ["listen: tcp://192.0.2.77:7411 is no address of this machine"])
+        self.no_start("kurzweg-broker", self.broker_config.replace(self.p.endpoint, "tcp://*:http"), ['listen: "tcp://*:http" is no address to listen on; write tcp://*:7411'])
+
+    def test_places_of_others_are_found_by_whoever_runs_it(self):
+        self.folder.chmod(0o755)
+        shut = self.folder / "shut"
+        shut.mkdir(mode=0o555)
+        as_nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+        for program, config, key in ("kurzweg-broker", self.broker_config, "store.path"), ("kurzweg-partner", self.node_config, "state"):
+            config = re.sub(r"(store: \{path: |state: ).*?(\}?)\n", rf"\1{shut}/x\2\n", config)
+            path = self.write("tried.yaml", re.sub(r"(socket|control): .*\n", rf"\1: ipc://{shut}/y.sock\n", config))
+            done = subprocess.run([BIN / program, "--config", path, "--check-config"], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment(), timeout=60, **as_nobody)
+            self.assertEqual(done.returncode, CONFIG, done.stderr)
+            self.assertIn(f"{key}: the folder {shut}/x is missing and cannot be made: Permission denied; make it as root with: install -d -m 0700 -o ", done.stderr)
+            self.assertIn(f"no socket can be made in {shut}: Permission denied", done.stderr)
+
+    def test_all_that_is_wrong_is_told_at_once(self):
+        self.p.key("haus").unlink()
+        path = self.write("tried.yaml", self.broker_config.replace(f"{self.folder}/broker}}", f"{self.folder}/a/b}}").replace("agreement.yaml", "none.yaml"))
+        done = self.runs("kurzweg-broker", "--config", path, "--check-config")
+        self.assertEqual((done.returncode, [line.split()[1] for line in done.stderr.splitlines()]), (CONFIG, [str(self.p.key("haus")), f"{self.folder}/none.yaml", "store.path:"]), done.stderr)
+
+    def test_a_broker_that_runs_may_be_checked_again(self):
+        broker = self.p.broker()
+        done = self.runs("kurzweg-broker", "--config", self.write("tried.yaml", self.broker_config), "--check-config")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        other = self.broker_config.replace("broker.sock", "other.sock")  # another broker, which would want the same address
+        self.no_start("kurzweg-broker", other, [f"listen: {self.p.endpoint} is taken by another program"], start=False)
+        self.assertTrue(broker.alive())
 
     def test_what_may_stand_is_said_so(self):
         for program, config in ("kurzweg-broker", self.broker_config), ("kurzweg-partner", self.node_config):

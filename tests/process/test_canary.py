@@ -313,9 +313,14 @@ class Canaries(kurzweg_test.TestCase):
     def at(self, node):
         return ("--socket", self.p.socket(node))
 
+    def asks(self):
+        """All that an operator can look at."""
+        return [("status",), ("status", "--json"), ("nodes",), ("nodes", "--json"), ("nodes", CITY), ("top", "--once"), ("broker", "headers"), *([what, identity, *how] for what in ("trace", "explain") for identity in self.ids for how in ((), ("--json",)))]
+
     def look(self, when, had_by):
         """Nothing of it where nothing may be; but the topic's name wherever it has to be, at the nodes had_by and at the broker: so the search sees these places."""
-        operator = "".join(self.kurzweg(*ask, "--control", f"ipc://{self.folder}/broker.sock").stdout for ask in (("status",), ("status", "--json"), ("broker", "headers")))
+        operator = "".join(self.kurzweg(*ask, "--control", f"ipc://{self.folder}/broker.sock").stdout for ask in self.asks())
+        operator += self.kurzweg("status", "--check", "--control", f"ipc://{self.folder}/broker.sock", code=None).stdout
         places = {"the broker's disk": folder(self.folder / "broker"), "the log of the broker": self.broker.log.read_bytes(), "the wire": self.wire.bytes(),
                   "what the operator is shown": operator.encode(), "the broker's memory": memory_of(self.broker.pid)}
         for node in POLICE, CITY:
@@ -351,7 +356,7 @@ class Canaries(kurzweg_test.TestCase):
         cap, request = self.write("canary.xml", self.canary.alert()), self.write("canary.json", self.canary.request())
         self.least = 4 * 3000
         self.nodes[CITY].stop()
-        ids = [self.publish(f"alert/{self.topic}", "--cap", cap), self.publish(f"request/{self.topic}", "--json", request)]
+        ids = self.ids = [self.publish(f"alert/{self.topic}", "--cap", cap), self.publish(f"request/{self.topic}", "--json", request)]
         self.look("stored, not yet delivered", [POLICE])
         self.nodes[CITY].start().wait_for("partner.ready", times=2)
         rows = wait_until(lambda: len(got := self.kurzweg("inbox", "--json", *self.at(CITY)).stdout.splitlines()) == 2 and got, what="both at the reader")

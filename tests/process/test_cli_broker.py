@@ -3,22 +3,13 @@
 import shutil
 
 import kurzweg_test
-from kurzweg_test import FAILED, REFUSED, SILENT, USAGE, Partnership, free_ports, wait_until
+from kurzweg_test import FAILED, REFUSED, SILENT, USAGE, free_ports, wait_until
 
 
-class Broker(kurzweg_test.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        keys = kurzweg_test.TestCase()
-        keys.setUp()
-        cls.addClassCleanup(keys.doCleanups)
-        cls.shared = Partnership(keys)
-
+class Broker(kurzweg_test.Shared):
     def setUp(self):
         super().setUp()
-        self.p = self.shared.copy(self, f"tcp://127.0.0.1:{free_ports()[0]}")
         self.first = self.p.agreement()
-        self.control = ("--control", f"ipc://{self.folder}/broker.sock")
 
     def status(self):
         return self.kurzweg_json("status", *self.control)

@@ -212,8 +212,8 @@ class Headers(Case):
         self.assertEqual([r["id"] for r in self.headers("--topic", "note/#")], [note])
         self.assertEqual(self.headers("--to", "1h"), [])
         self.assertEqual(len(self.headers("--from", "1h")), 2)
-        self.broker.wait_for("headers.read by=night-desk")
-        self.broker.wait_for("headers.read by=control")
+        self.broker.wait_for("headers.read peer=night-desk")
+        self.broker.wait_for("headers.read peer=control")
 
     def test_only_operators_read_them(self):
         """[O-1]"""

@@ -119,6 +119,20 @@ class Inbox(kurzweg_test.TestCase):
             self.assertLessEqual(len(line), 80, line)
         self.assertEqual(self.kurzweg_json("inbox", "1", *self.at(CITY))["content"]["identifier"], "musterstadt-2026-hochwasser-017")
 
+    def test_where_an_alert_holds_is_drawn_on_a_terminal_alone(self):
+        self.flood()
+        shown = plain(self.on_terminal("inbox", "1", *self.at(CITY))).replace("\r\n", "\n")
+        self.assertRegex(shown, r"\nMap: {14}[⠀-⣿]*[⠁-⣿][⠀-⣿]*\n {18}[⠀-⣿]*[⠁-⣿][⠀-⣿]*\n")
+        self.assertRegex(shown, r"\n {18}├─+┤ 500 m  geo:49\.41\d{3},8\.69\d{3}\n")
+        for columns in 20, 40:
+            narrow = self.terminal("inbox", "1", *self.at(CITY), columns=columns)
+            self.assertEqual(narrow.end(), 0)
+            for line in plain(narrow.text()).splitlines():
+                self.assertTrue(len(line) <= columns or "geo:" in line, line)
+        self.assertNotIn("geo:", self.kurzweg("inbox", "1", *self.at(CITY)).stdout)
+        self.publish(YOUTH, "note/x", "--text", "a")
+        self.assertNotIn("geo:", plain(self.on_terminal("inbox", "2", *self.at(CITY))))
+
     def test_one_comes_back_as_the_cap_that_went_in(self):
         self.flood()
         cap = self.kurzweg("inbox", "1", "--cap", *self.at(CITY)).stdout

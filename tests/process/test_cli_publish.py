@@ -99,7 +99,7 @@ class Published(Publishing):
         self.assertIn("(Mitteilung)", german)
         for node in CITY, CRIME, YOUTH:
             self.assertRegex(shown, rf"(?m)^{node} +yes +\d\d:\d\d:\d\d +{ID}$")
-        self.refuses("trace", identity, *self.at(CITY), code=REFUSED, says="was not sent by this node")
+        self.assertIn("It came and all checks held", self.kurzweg("trace", identity, *self.at(CITY)).stdout)
 
     def test_json_from_standard_input_to_one_node_alone(self):
         note = (EXAMPLES / "handover-note.json").read_text()

@@ -176,7 +176,7 @@ class Disk(kurzweg_test.TestCase):
         self.assertGreater(self.kurzweg("inbox", "--json", "--socket", city).stdout.count("Kanarienvogel"), 15)
 
         def written():
-            return b"".join(path.read_bytes() for path in sorted((self.folder / "broker").iterdir()) + [broker.log])
+            return b"".join(path.read_bytes() for path in sorted((self.folder / "broker").rglob("*")) + [broker.log] if path.is_file())
 
         for moment in ("running", "stopped"):
             with self.subTest(moment=moment):

@@ -14,8 +14,8 @@ from kurzweg_test import BIN, SOURCE, environment, free_ports
 BUILD = pathlib.Path(os.environ.get("KW_BUILD_DIR", BIN.parent))
 FOREIGN = {  # how the table in docs/architecture.md calls what CMake calls otherwise
     "libyaml": "PkgConfig::YAML", "protobuf-c": "PkgConfig::PROTOBUF_C", "libsodium": "PkgConfig::SODIUM", "libzstd": "PkgConfig::ZSTD",
-    "jansson": "PkgConfig::JANSSON", "libxml2": "PkgConfig::XML", "LMDB": "PkgConfig::LMDB", "SQLite": "PkgConfig::SQLITE",
-    "ZeroMQ": "PkgConfig::ZMQ", "libxxhash": "PkgConfig::XXHASH", "threads": "Threads::Threads",
+    "jansson": "PkgConfig::JANSSON", "ncurses": "PkgConfig::NCURSES", "libxml2": "PkgConfig::XML", "LMDB": "PkgConfig::LMDB", "SQLite": "PkgConfig::SQLITE",
+    "ZeroMQ": "PkgConfig::ZMQ", "libmicrohttpd": "PkgConfig::MICROHTTPD", "libxxhash": "PkgConfig::XXHASH", "libcsv": "CSV::CSV", "libm": "m", "threads": "Threads::Threads",
 }
 PURE = {"topic": "proto", "frame": "proto", "cases": "cases", "broker_core": "broker", "partner_core": "clients/partner"}  # and the folder of its archive
 PURE_BASE = {"err.c.o", "span.c.o", "text.c.o"}  # what pure libraries may use of base; never clock, files, log
@@ -24,9 +24,9 @@ PURE_LIBC = set("""abort bsearch calloc free gmtime_r malloc memchr memcmp memcp
 SHARED = {  # the libraries in which what is foreign lies
     "PkgConfig::YAML": "libyaml-0.so", "PkgConfig::PROTOBUF_C": "libprotobuf-c.so", "PkgConfig::SODIUM": "libsodium.so", "PkgConfig::ZSTD": "libzstd.so",
     "PkgConfig::JANSSON": "libjansson.so", "PkgConfig::XML": "libxml2.so", "PkgConfig::LMDB": "liblmdb.so", "PkgConfig::SQLITE": "libsqlite3.so",
-    "PkgConfig::ZMQ": "libzmq.so", "PkgConfig::XXHASH": "libxxhash.so",
+    "CSV::CSV": "libcsv.so", "PkgConfig::ZMQ": "libzmq.so", "PkgConfig::MICROHTTPD": "libmicrohttpd.so", "PkgConfig::XXHASH": "libxxhash.so",
 }
-PROGRAMS = {"kurzweg", "kurzweg-broker", "kurzweg-partner"}
+PROGRAMS = {"kurzweg", "kurzweg-broker", "kurzweg-exporter", "kurzweg-partner"}
 QUESTIONS = {"cases", "broker_core"}  # they ask the agreement (agreement_…), which whoever links them brings along
 COMPILER = re.compile(r"_GLOBAL_OFFSET_TABLE_|__(asan|ubsan|tsan|gcov|llvm|stack_chk|sanitizer)_\w+|__\w+_chk")
 
@@ -312,6 +312,106 @@ class Samples(kurzweg_test.TestCase):
                 self.assertEqual(given, set(keys[""]))
                 done = self.check(program, text)
                 self.assertEqual(done.returncode, 0, text + done.stderr)
+
+
+LOGS = {"log_event": 2, "log_sys": 2, "log_peer": 3, "log_stranger": 3}  # which argument has the fields; counted from 0
+EVENTS = {  # folder of the source, heading in docs/events.md; the longest that fits
+    "base": "Both daemons", "config": "Both daemons", "audit": "Both daemons", "broker": "Broker", "clients": "Node", "clients/exporter": "Exporter",
+}
+
+
+def arguments(text, at):
+    """Those of the call whose '(' stands at text[at], as they are written."""
+    found, depth, word, i = [], 0, "", at
+    while True:
+        if text[i] == '"':
+            end = i + 1
+            while text[end] != '"':
+                end += 2 if text[end] == "\\" else 1
+            word, i = word + text[i:end + 1], end + 1
+            continue
+        depth += (text[i] in "([{") - (text[i] in ")]}")
+        if depth == 0 or (depth == 1 and text[i] == ","):
+            found.append(word[1:].strip() if not found else word.strip())
+            if depth == 0:
+                return found
+            word = ""
+        else:
+            word += text[i]
+        i += 1
+
+
+class Events(unittest.TestCase):
+    """docs/events.md against every call that writes a line of the log."""
+
+    def calls(self):
+        """[(file, code, levels, fields in their order, format)]; what is no literal fails."""
+        found = []
+        for folder in ("audit", "base", "broker", "cases", "certs", "clients", "config", "proto"):
+            for path in sorted((SOURCE / folder).glob("**/*.c")):
+                text = path.read_text()
+                for m in re.finditer(r"\b(log_event|log_sys|log_peer|log_stranger)\(", text):
+                    if text[text.rfind("\n", 0, m.start()) + 1:m.start()].strip() == "":  # its definition begins a line; a call never does so in column 0
+                        if text[m.start() - 1] == "\n":
+                            continue
+                    args = arguments(text, m.end() - 1)
+                    where = f"{path.relative_to(SOURCE)}: {m.group()}{', '.join(args)})"
+                    self.assertRegex(args[1], r'^"[a-z]+\.[a-z_]+"$', f"the code is to be a literal: {where}")
+                    fmt = args[LOGS[m.group(1)]]
+                    self.assertRegex(fmt, r'^"(?:[^"\\]|\\.)*"$', f"the fields are to be one literal: {where}")
+                    fmt = fmt[1:-1].replace('\\"', '"')
+                    self.assertEqual(re.findall(r"%(?!(?:l{0,2}|z)[ux]|l{0,2}[di]|[sc])", fmt), [], f"a conversion that base/log.h does not name: {where}")
+                    levels = {"error"} if m.group(1) == "log_sys" else {level.lower() for level in re.findall(r"\bLOG_([A-Z]+)\b", args[0])}
+                    self.assertTrue(levels, f"the level is to be a literal: {where}")
+                    fields = re.findall(r"(\w+)=", re.sub(r'"[^"]*"', "", fmt))
+                    if m.group(1) in ("log_peer", "log_stranger") and args[2] != "NULL":
+                        fields.insert(0, "peer")
+                    found.append((path.relative_to(SOURCE), args[1].strip('"'), levels, fields + (["errno"] if m.group(1) == "log_sys" else []), fmt))
+                if path.parent.name == "base":
+                    found += [(path.relative_to(SOURCE), code, {level.lower()}, None, "")
+                              for level, code in re.findall(r'\bLOG_([A-Z]+), (?:clock_wall_ms\(\), )?"([a-z]+\.[a-z_]+)"', text)]
+        self.assertGreater(len(found), 80)
+        return found
+
+    def rows(self):
+        """{code: (heading, level, fields, meaning, what to do)}."""
+        page, found, heading = (SOURCE / "docs" / "events.md").read_text(), {}, ""
+        for line in page.splitlines():
+            heading = line[3:].strip() if line.startswith("## ") else heading
+            cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+            if heading in EVENTS.values() and re.match(r"\| `[a-z]+\.[a-z_]+` \|", line):
+                self.assertEqual(len(cells), 5, line)
+                self.assertNotIn(cells[0].strip("`"), found, "told twice")
+                found[cells[0].strip("`")] = (heading, set(cells[1].split(", ")), re.findall(r"`(\w+)`", cells[2]), cells[3], cells[4])
+        return found
+
+    def test_every_code_has_its_line_and_every_line_its_code(self):
+        told, made = self.rows(), {}
+        for path, code, levels, fields, _ in self.calls():
+            where, at_levels, at_fields = made.setdefault(code, (set(), set(), set()))
+            where.add(EVENTS[max((folder for folder in EVENTS if path.is_relative_to(folder)), key=len)])
+            at_levels |= levels
+            at_fields.update(fields or [])
+        self.assertEqual(sorted(made.keys() - told.keys()), [], "codes without a line in docs/events.md")
+        self.assertEqual(sorted(told.keys() - made.keys()), [], "lines of docs/events.md without a code")
+        for code, (where, levels, fields) in made.items():
+            with self.subTest(code=code):
+                self.assertEqual({"Both daemons"} if where == {"Broker", "Node"} else where, {told[code][0]})
+                self.assertEqual(levels, told[code][1])
+                if where != {"Both daemons"}:
+                    self.assertEqual(fields, set(told[code][2]))
+                self.assertTrue(told[code][3] and told[code][4], "says what it means, and what to do")
+
+    def test_whom_a_line_is_about_comes_first(self):
+        """kurzweg log --peer looks at the first field alone, since what a peer wrote may stand in any other."""
+        for path, code, _, fields, _ in self.calls():
+            if fields is not None:
+                self.assertFalse({"peer", "by"} & set(fields[1:]), f"{path}: {code}")
+
+    def test_what_has_blanks_stands_in_quotes(self):
+        for path, code, _, _, fmt in self.calls():
+            for name, quoted in re.findall(r'(\w+)=("?)%s', fmt):
+                self.assertEqual(quoted == '"', name in {"why", "what", "said", "text", "path", "fingerprint", "file", "name", "step", "in_force", "before", "now"}, f"{path}: {code}: {name}")
 
 
 class Pages(unittest.TestCase):

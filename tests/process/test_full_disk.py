@@ -8,7 +8,7 @@ import subprocess
 
 import kurzweg_test
 from desk import CITY, POLICE
-from kurzweg_test import DONE, FAILED, SILENT, Partnership, free_ports, plain, wait_until
+from kurzweg_test import DONE, FAILED, SILENT, plain, wait_until
 
 TOPICS = """\
   - {filter: "alert/#", schema: alert, publish: [police, city], receive: [police, city], lane: flash}
@@ -17,17 +17,11 @@ TOPICS = """\
 SIZE = 200_000  # bytes of a document that does not compress
 
 
-class FullDisk(kurzweg_test.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.all = kurzweg_test.TestCase()
-        cls.all.setUp()
-        cls.addClassCleanup(cls.all.doCleanups)
-        cls.shared = Partnership(cls.all, nodes={POLICE: "police", CITY: "city"}, topics=TOPICS)
+class FullDisk(kurzweg_test.Shared):
+    PARTNERSHIP = {"nodes": {POLICE: "police", CITY: "city"}, "topics": TOPICS}
 
     def setUp(self):
         super().setUp()
-        self.p = self.shared.copy(self, f"tcp://127.0.0.1:{free_ports()[0]}")
         self.p.agreement()
         self.count = 0
 

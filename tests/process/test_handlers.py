@@ -1,4 +1,4 @@
-"""Handlers at real nodes: the two of deploy/handlers do what they say, also when node, handler or sendmail fall over."""
+"""Handlers at real nodes: those that write and mail do what they say, also when node, handler or sendmail fall over."""
 
 import email
 import email.policy
@@ -118,7 +118,7 @@ cat >mail.tmp && mv mail.tmp mail.$n
         text, cap = mail.iter_parts()
         self.assertRegex(text.get_content(), r"(?m)^Area: +Neckarvorstadt und Mitte, Uferstraße 1 bis 118$")
         self.assertRegex(text.get_content(), r"(?m)^From: +police/control-room$")
-        self.assertNotIn("had this mail before", text.get_content())
+        self.assertNotIn("had this before", text.get_content())
         self.assertEqual((cap.get_content_type(), cap.get_filename()), ("application/xml", "notification.cap.xml"))
         self.assertIn("<headline>Hochwasser am Neckar", cap.get_content().decode())
         self.assertEqual(mail.defects + text.defects + cap.defects, [])
@@ -130,7 +130,7 @@ cat >mail.tmp && mv mail.tmp mail.$n
         mail = self.mail(2)
         self.assertEqual(mail["message-id"], f"<{first}@kurzweg.invalid>")
         text, whole = mail.iter_parts()
-        self.assertIn("You may have had this mail before.", text.get_content())
+        self.assertIn("You may have had this before.", text.get_content())
         self.assertEqual(json.loads(whole.get_content())["id"], first)
         self.assertEqual(self.mail(3)["message-id"], f"<{second}@kurzweg.invalid>")
         handler = self.desks[CITY].status()["handlers"][0]
@@ -152,8 +152,10 @@ cat >mail.tmp && mv mail.tmp mail.$n
         self.assertLessEqual(max(len(line) for line in head), 76)
 
     def test_addresses_that_are_options_or_hold_a_line_are_refused(self):
-        for wrong in "-Xinject", "a@example.org\nBcc: b@example.org", "a b", "":
+        for wrong in "a@example.org\nBcc: b@example.org", "a b", "", "a@b.example, c@d.example", "Desk <a@b.example>":
             self.assertIn("an address is", self.run_mail("--sendmail", self.sendmail(), wrong, code=2))
+        for option in "-Xinject", "-t":
+            self.run_mail("--sendmail", self.sendmail(), option, code=2)
         self.assertIn("usage: mail", self.run_mail(code=2))
         self.assertEqual(list(self.folder.glob("args.*")), [])
 

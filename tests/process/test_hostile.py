@@ -204,7 +204,7 @@ class Hostile(unittest.TestCase):
 
         def told():  # of what peers cause ten lines a second are written: it knocks until it is among them
             self.node(key).send(strangers.hello(self.hash))
-            return f"gate.unknown_key key={key.public.hex()[:16]}" in self.broker.text()
+            return f"gate.unknown_key peer=127.0.0.1 key={key.public.hex()[:16]}" in self.broker.text()
 
         wait_until(told, what="a line about the unknown key")
         self.assertIsNone(node.receive(0.2))

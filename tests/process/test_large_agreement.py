@@ -1,13 +1,18 @@
 """An agreement of 4,096 nodes, the largest there may be: broker and nodes come to it and go on from it, it is published under and followed by the next."""
 
+import pathlib
 import shutil
+import socket
 
 import crowd
 import kurzweg_test
+import strangers
 from kurzweg_test import Partnership, free_ports, wait_until
 
 NODES_MAX = 4096
 AGREEMENT_MAX = 2 * 1024 * 1024
+ADMIN_AGREEMENT = 6
+ASKED = 3000  # parts; the broker gives a connection up when 3,584 messages wait for it
 SENDER, READER = "police/control-room", "city/public-order"
 TOPICS = '  - {filter: "alert/#", schema: alert, purpose: danger-prevention, publish: [police], receive: ["*"], lane: flash}\n' \
          '  - {filter: "note/#", schema: note, publish: [police], receive: [police, city, school]}\n' \
@@ -92,6 +97,55 @@ class LargeAgreement(kurzweg_test.TestCase):
         self.publish(NODES_MAX - 2)
         for node in (SENDER, READER):
             self.assertEqual([a["code"] for a in self.status(node)["alarms"]], [])
+
+    def messages(self):
+        return self.kurzweg_json("status", "--control", f"ipc://{self.folder}/broker.sock")["counters"]["messages"]
+
+    def test_parts_that_a_node_asks_for_and_never_reads_cost_the_broker_next_to_nothing(self):
+        first = self.p.agreement()
+        broker = self.p.broker(ASAN_OPTIONS="quarantine_size_mb=1")
+        self.install(self.next(2, first, self.all))
+
+        def anonymous():
+            status = pathlib.Path(f"/proc/{broker.pid}/status").read_text()
+            return int(status.split("RssAnon:")[1].split()[0]) * 1024
+
+        deaf = strangers.Raw(int(self.p.endpoint.rpartition(":")[2]), strangers.Key(self.p.key("haus")).public, strangers.Key(self.p.key(READER)))
+        self.addCleanup(deaf.close)
+        deaf.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.s.sendall(deaf.message(strangers.hello(bytes.fromhex(self.p.hash_of(first).split(":")[-1]))))
+        before, asked = anonymous(), self.messages()
+        for n in range(ASKED):
+            deaf.s.sendall(deaf.message(strangers.agreement_get(2, n % 20)))
+        wait_until(lambda: self.messages() >= asked + ASKED, what="all of them heard")
+        self.assertLess(anonymous() - before, 48 * 1024 * 1024)
+
+        # the others are served meanwhile, and it is heard that parts came whole: a node of good standing goes on by them
+        daemon = self.p.node(SENDER)
+        daemon.wait_for("link.up")
+        wait_until(lambda: self.status(SENDER)["agreement"]["version"] == 2, what="version 2 at a node")
+
+    def test_answers_that_an_operator_asks_for_and_never_reads_cost_the_broker_next_to_nothing(self):
+        first = self.p.agreement()
+        broker = self.p.broker(ASAN_OPTIONS="quarantine_size_mb=1")
+        self.install(self.next(2, first, self.all))
+
+        def anonymous():
+            status = pathlib.Path(f"/proc/{broker.pid}/status").read_text()
+            return int(status.split("RssAnon:")[1].split()[0]) * 1024
+
+        deaf = strangers.Raw(int(self.p.endpoint.rpartition(":")[2]), strangers.Key(self.p.key("haus")).public, strangers.Key(self.p.key("night-desk")))
+        self.addCleanup(deaf.close)
+        deaf.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        before, asked = anonymous(), self.messages()
+        for n in range(ASKED):
+            deaf.s.sendall(deaf.message(strangers.admin(ADMIN_AGREEMENT, n + 1, b"2", n % 20)))
+        wait_until(lambda: self.messages() >= asked + ASKED, what="all of them heard")
+        self.assertLess(anonymous() - before, 48 * 1024 * 1024)
+        self.assertIn("gate.not_reading", broker.text())
+
+        # another operator's tool is answered meanwhile, and what the first one had tried is told
+        self.assertEqual(self.kurzweg_json("status", "--control", f"ipc://{self.folder}/broker.sock")["agreement"]["version"], 2)
 
     def test_a_byte_over_the_limit_is_refused_everywhere(self):
         path = self.p.agreement()

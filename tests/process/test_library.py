@@ -30,8 +30,9 @@ class Library(kurzweg_test.TestCase):
     def setUpClass(cls):
         cls.prefix = pathlib.Path(kurzweg_test.tempfile.mkdtemp(prefix="kurzweg-prefix-"))
         cls.addClassCleanup(shutil.rmtree, cls.prefix, ignore_errors=True)
-        done = run("cmake", "--install", BUILD, "--component", "development", "--prefix", cls.prefix)
-        assert done.returncode == 0, done.stdout + done.stderr
+        for component in ("libkurzweg0", "libkurzweg-dev"):
+            done = run("cmake", "--install", BUILD, "--component", component, "--prefix", cls.prefix)
+            assert done.returncode == 0, done.stdout + done.stderr
         cls.pc = next(cls.prefix.rglob("kurzweg.pc")).parent
         cls.programs = {name: cls.compiled(SOURCE / "examples" / "c" / f"{name}.c") for name in ("publish", "follow")}
 

@@ -3,10 +3,11 @@
 import json
 import pathlib
 import random
+import subprocess
 
 import kurzweg_test
 from desk import CITY, POLICE, NodesCase, fresh, numbered
-from kurzweg_test import wait_until
+from kurzweg_test import SOURCE, environment, wait_until
 
 SEED = 7
 
@@ -33,15 +34,22 @@ class Spool(NodesCase):
             path.write_text(text)
         return path
 
+    def put_away(self, end, place):
+        try:
+            wait_until((self.spool / end / place).exists, what=f"{end}/{place}")
+        except AssertionError as missing:
+            lie = sorted(str(p.relative_to(self.spool)) for p in self.spool.rglob("*") if p.is_file())
+            raise AssertionError(f"{missing}; in the spool lie {lie}") from None
+
     def sent(self, place):
         """Its notification's id, once it was put away."""
-        wait_until((self.spool / "sent" / place).exists, what=f"sent/{place}")
+        self.put_away("sent", place)
         self.assertFalse((self.spool / place).exists())
         return (self.spool / "sent" / f"{place}.id").read_text().split()[0]
 
     def refused(self, place):
         """The reason, once it was put away."""
-        wait_until((self.spool / "failed" / place).exists, what=f"failed/{place}")
+        self.put_away("failed", place)
         self.assertFalse((self.spool / place).exists())
         return (self.spool / "failed" / f"{place}.reason.txt").read_text()
 
@@ -164,6 +172,49 @@ class Spool(NodesCase):
         self.drop("alert/a.cap.xml", self.flood)
         self.sent("alert/a.cap.xml")
         wait_until(lambda: "spool" not in self.desks[POLICE].alarms(), what="the end of the alarm")
+
+    # ---- examples/drop: how a system that is there already does it ----
+
+    def run_drop(self, topic, file, *options, code=0):
+        done = subprocess.run([SOURCE / "examples" / "drop", "--spool", self.spool, *map(str, options), topic, file], capture_output=True, text=True, env=environment(), timeout=200)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done
+
+    def test_another_system_hears_the_id_of_what_it_dropped(self):
+        self.p.broker()
+        self.sender()
+        self.start(CITY)
+        file = self.write("neckar.cap.xml", self.flood)
+        first, second = (self.run_drop("alert/flood/mitte", file).stdout.split()[0] for _ in range(2))
+        self.assertNotEqual(first, second)
+        self.assertEqual(self.desks[CITY].row(second)["topic"], "alert/flood/mitte")
+        self.assertEqual(self.desks[POLICE].ask("trace", id=first)["id"], first)
+        self.assertEqual([p.name for p in self.spool.iterdir() if p.name.startswith(".drop")], [])
+
+    def test_another_system_hears_why_its_file_was_refused(self):
+        self.p.broker()
+        self.sender()
+        done = self.run_drop("report", self.write("b.json", json.dumps({**json.loads(fresh("break-in-report.json")), "shoeSize": 46})), code=4)
+        self.assertIn("shoeSize", done.stderr)
+        self.assertEqual((done.stdout, done.stderr.count("\n")), ("", 1))
+
+    def test_another_system_hears_that_nobody_took_it_and_it_goes_on_by_itself(self):
+        self.p.broker()
+        file = self.write("neckar.cap.xml", self.flood)
+        self.assertIn("lies there still", self.run_drop("alert/flood", file, "--within", 0, code=3).stderr)
+        self.start(CITY)
+        self.sender()
+        wait_until(lambda: self.desks[CITY].inbox(), what="the alert, when the node is there")
+
+    def test_another_systems_mistakes_are_said_and_nothing_is_written(self):
+        file = self.write("neckar.cap.xml", self.flood)
+        for topic in ("", "/", "alert/", "/alert", "alert//x", "../alert", "alert/../..", ".hidden", "alert/+", "#", "sent/alert", "failed", "a\nb"):
+            with self.subTest(topic=topic):
+                self.assertIn("usage: drop", self.run_drop(topic, file, code=2).stderr)
+        self.assertIn("neither in .cap.xml nor in .json", self.run_drop("alert", self.write("x.pdf", "%PDF"), code=2).stderr)
+        self.assertIn("a number of seconds", self.run_drop("alert", file, "--within", "soon", code=2).stderr)
+        self.run_drop("alert", self.folder / "none.json", code=1)
+        self.assertEqual(list(self.spool.iterdir()), [])
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ struct entry { /* of a case, and how the case stands behind it */
 	enum case_state state;
 	uint32_t owner, next;
 	uint32_t also;                 /* bits: of a statement that a move overtook: who would take part by it */
-	uint64_t true_ms, until_ms;
+	uint64_t true_ms, until_ms, said_ms;
 	uint32_t starts;               /* of the broker up to then */
 };
 
@@ -193,7 +193,7 @@ entry_add(struct case_books *c, struct matter *m, uint64_t number, const uint8_t
 
 	m->entries = room_for(m->entries, m->count, sizeof *m->entries);
 	e = &m->entries[m->count++];
-	*e = (struct entry){.number = number, .state = m->now.state, .owner = m->now.owner, .next = m->now.next, .true_ms = clocks_true(), .until_ms = m->now.until_ms,
+	*e = (struct entry){.number = number, .state = m->now.state, .owner = m->now.owner, .next = m->now.next, .true_ms = clocks_true(), .until_ms = m->now.until_ms, .said_ms = m->now.said_ms,
 	                    .starts = c->sim->counts.broker_starts};
 	memcpy(e->id, id, KW_ID_LEN);
 	if (e->owner >= WHO_NODES)
@@ -334,16 +334,22 @@ not_early(struct case_books *c, const struct matter *m, const struct case_statem
 {
 	const struct entry *said = NULL;
 
-	for (uint32_t i = m->count; i-- > 0 && said == NULL;)
-		if (m->entries[i].statement && m->entries[i].verdict == CASE_V_OK)
-			said = &m->entries[i];
-	if (c->retelling || said == NULL || stood->until_ms <= stood->said_ms || said->starts != c->sim->counts.broker_starts)
+	for (uint32_t i = m->count; i-- > 0;) {
+		const struct entry *e = &m->entries[i];
+
+		if (!e->statement || e->verdict != CASE_V_OK)
+			continue;
+		if (said != NULL && (e->until_ms != said->until_ms || e->owner != said->owner || e->state != said->state))
+			break;
+		said = e; /* what is stated while a turn runs begins none */
+	}
+	if (c->retelling || said == NULL || said->until_ms <= said->said_ms || said->starts != c->sim->counts.broker_starts)
 		return;
 	if (s->cause != CAUSE_TIMEOUT && s->cause != CAUSE_ALARM && s->cause != CAUSE_HANDOVER_LAPSED)
 		return;
-	if (clocks_true() - said->true_ms + (house_is_narrow(c->sim->house) ? SAID_EARLY_NARROW_MS : SAID_EARLY_MS) < stood->until_ms - stood->said_ms)
+	if (clocks_true() - said->true_ms + (house_is_narrow(c->sim->house) ? SAID_EARLY_NARROW_MS : SAID_EARLY_MS) < said->until_ms - said->said_ms)
 		sim_broken(c->sim, "the turn of %s in the case %s was to last %llu ms and is over after %llu", who_name(stood->owner), short_id(m->id),
-		           (unsigned long long)(stood->until_ms - stood->said_ms), (unsigned long long)(clocks_true() - said->true_ms));
+		           (unsigned long long)(said->until_ms - said->said_ms), (unsigned long long)(clocks_true() - said->true_ms));
 }
 
 /* The parties of before and of now hear of a case that goes on under another agreement. */

@@ -341,7 +341,7 @@ house_start(struct house *h)
 	}
 	MUST(core_start(h->core, agreement_chain_newest(h->chain), relay_now()) == KW_OK);
 	MUST(zap_start(&h->zap, NULL, &why) == KW_OK && commit_thread_start(&h->commits, vault_store(h->disk)) == KW_OK);
-	parts = (struct relay_parts){h->core, NULL, h->zap, vault_store(h->disk), h->commits, h->chain, papers_keys(WHO_BROKER)};
+	parts = (struct relay_parts){h->core, NULL, h->zap, vault_store(h->disk), h->commits, h->chain, papers_keys(WHO_BROKER), NULL};
 	MUST(relay_new(&h->relay, &parts) == KW_OK);
 	if (case_entries_replay(relay_parts_of(h->relay), &why) != KW_OK) {
 		sim_broken(h->sim, "the broker does not read its own log again: %s", why.text);

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "clocks.h"
@@ -75,13 +76,28 @@ log_sys(enum kw_err err, const char *event, const char *fmt, ...)
 }
 
 void
-log_peer(enum log_level level, const char *event, const char *fmt, ...)
+log_peer(enum log_level level, const char *event, const char *peer, const char *fmt, ...)
 {
+	char all[1024];
 	va_list args;
 
 	if (!on)
 		return;
+	(void)snprintf(all, sizeof all, "%s%s%s", peer != NULL ? "peer=" : "", peer != NULL ? peer : "", peer != NULL ? " " : "");
 	va_start(args, fmt);
-	line(level, event, fmt, args);
+	(void)vsnprintf(all + strlen(all), sizeof all - strlen(all), fmt, args);
 	va_end(args);
+	log_event(level, event, "%s", all);
 }
+
+void
+log_stranger(enum log_level level, const char *event, const char *address, const char *fmt, ...)
+{
+	(void)level, (void)event, (void)address, (void)fmt; /* nobody is turned away here */
+}
+
+long log_wait_ms(void) { return -1; }
+void log_tick(void) {}
+void log_set_sink(log_sink sink, void *self) { (void)sink, (void)self; }
+const char *log_level_name(enum log_level level) { (void)level; return ""; }
+bool log_level_of(enum log_level *out, const char *name) { (void)out, (void)name; return false; }

@@ -8,7 +8,7 @@
 
 struct journal { struct store_batch batch; uint8_t *bytes; }; /* ops with all that they point to, in one piece */
 
-struct node_kept { node_no no; char id[KW_NODE_MAX + 1]; bool has_last; uint8_t last[KW_ID_LEN]; uint32_t filters; char (*filter)[KW_TOPIC_MAX + 1]; bool subscribed; };
+struct node_kept { node_no no; char id[KW_NODE_MAX + 1]; bool has_last; uint8_t last[KW_ID_LEN]; uint32_t filters; char (*filter)[KW_TOPIC_MAX + 1]; bool subscribed; uint8_t suspended[STORE_SUSPENSION_MAX]; size_t suspended_len; };
 struct set_kept { set_no no; uint32_t count; node_no *nodes; };
 struct agreement_kept { uint32_t version; uint64_t before[KW_LANES]; struct buf text, sigs; };
 struct case_kept { uint8_t id[KW_ID_LEN]; struct buf bytes; };
@@ -66,6 +66,7 @@ op_size(const struct store_op *op)
 	case OP_AGREEMENT: return op->agreement.text.len + op->agreement.sigs.len;
 	case OP_EVIDENCE: return op->evidence.bytes.len;
 	case OP_CASE: return op->one_case.bytes.len;
+	case OP_SUSPENSION: return op->suspension.bytes.len;
 	case OP_CURSOR:
 	case OP_LOG_EPOCH:
 	case OP_PURGE:
@@ -134,6 +135,9 @@ op_copy(struct store_op *op, uint8_t **at)
 		break;
 	case OP_CASE:
 		op->one_case.bytes = copied_span(at, op->one_case.bytes);
+		break;
+	case OP_SUSPENSION:
+		op->suspension.bytes = copied_span(at, op->suspension.bytes);
 		break;
 	case OP_CURSOR:
 	case OP_LOG_EPOCH:
@@ -239,6 +243,16 @@ keep_bytes(struct buf *b, struct span s)
 }
 
 static void
+keep_suspension(struct vault *d, const struct store_op *op)
+{
+	for (uint32_t i = 0; i < d->node_count; i++)
+		if (d->nodes[i].no.v == op->suspension.node.v) {
+			memcpy(d->nodes[i].suspended, op->suspension.bytes.p, op->suspension.bytes.len);
+			d->nodes[i].suspended_len = op->suspension.bytes.len;
+		}
+}
+
+static void
 keep_case(struct vault *d, const struct store_op *op)
 {
 	uint32_t i = 0;
@@ -293,6 +307,7 @@ keep_op(struct vault *d, const struct store_op *op)
 		break;
 	case OP_SWEEP: keep_swept(d, op); break;
 	case OP_CASE: keep_case(d, op); break;
+	case OP_SUSPENSION: keep_suspension(d, op); break;
 	case OP_FOLDED: memcpy(d->folded, op->folded.upto, sizeof d->folded); break;
 	case OP_EVIDENCE:
 	case OP_PURGE:
@@ -601,5 +616,8 @@ vault_tell(struct vault *d, const struct store_load *load, struct kw_why *why)
 	load->folded(load->self, d->folded);
 	for (uint32_t i = 0; err == KW_OK && i < d->case_count; i++)
 		err = load->one_case(load->self, d->cases[i].id, buf_span(&d->cases[i].bytes), why);
+	for (uint32_t i = 0; err == KW_OK && i < d->node_count; i++)
+		if (d->nodes[i].suspended_len > 0)
+			err = load->suspension(load->self, d->nodes[i].no, span_of(d->nodes[i].suspended, d->nodes[i].suspended_len), why);
 	return err;
 }

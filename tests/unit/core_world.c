@@ -400,6 +400,10 @@ do_batch(struct world *w, struct store_batch *b)
 			break;
 		case OP_CASE: keep_case(w, op); break;
 		case OP_FOLDED: memcpy(w->folded, op->folded.upto, sizeof w->folded); break;
+		case OP_SUSPENSION:
+			memcpy(w->suspended[op->suspension.node.v].bytes, op->suspension.bytes.p, op->suspension.bytes.len);
+			w->suspended[op->suspension.node.v].len = op->suspension.bytes.len;
+			break;
 		}
 	}
 	b->has_commit = index > 0;
@@ -586,6 +590,9 @@ world_restart(struct world *w)
 	for (uint32_t i = 0; i < w->kept_count; i++)
 		if (w->kept[i].len > 0)
 			assert_int_equal(core_load_case(w->core, w->kept[i].id, span_of(w->kept[i].bytes, w->kept[i].len), NULL), KW_OK);
+	for (uint32_t i = 0; i < w->nodes; i++)
+		if (w->suspended[i].len > 0)
+			assert_int_equal(core_load_suspension(w->core, (node_no){i}, span_of(w->suspended[i].bytes, w->suspended[i].len), NULL), KW_OK);
 	assert_int_equal(core_start(w->core, &w->agreement, w->now), KW_OK);
 	replay(w);
 }

@@ -71,6 +71,7 @@ struct world {
 	uint32_t sets;
 	struct { uint8_t id[KW_ID_LEN]; uint8_t bytes[1024]; size_t len; } kept[512];
 	uint32_t kept_count, case_writes;
+	struct { uint8_t bytes[STORE_SUSPENSION_MAX]; size_t len; } suspended[WORLD_NODES];
 	uint64_t folded[KW_LANES];
 	uint32_t replayed;
 };

@@ -21,6 +21,7 @@ decided_example(struct buf *b, uint32_t first, bool commit)
 		{.kind = OP_CASE, .one_case = {id, span_str("case")}},
 		{.kind = OP_FOLDED, .folded = {{1, 2, 3}}},
 		{.kind = OP_RECALL, .recall = {LANE_URGENT, 9}},
+		{.kind = OP_SUSPENSION, .suspension = {{5}, span_str("suspended")}},
 	};
 	const uint32_t count = sizeof ops / sizeof ops[0];
 	size_t begun = b->len;

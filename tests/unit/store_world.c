@@ -139,6 +139,19 @@ on_case(void *self, const uint8_t id[KW_ID_LEN], struct span bytes, struct kw_wh
 	return KW_OK;
 }
 
+static enum kw_err
+on_suspension(void *self, node_no node, struct span bytes, struct kw_why *why)
+{
+	struct heard *h = self;
+
+	(void)why;
+	assert_true(h->suspensions < sizeof h->suspension / sizeof h->suspension[0]);
+	h->suspension[h->suspensions].node = node.v;
+	h->suspension[h->suspensions].len = bytes.len;
+	h->suspension[h->suspensions++].first = bytes.p[0];
+	return KW_OK;
+}
+
 /* ---- the store ---- */
 
 enum kw_err
@@ -147,7 +160,7 @@ world_open(struct world *w)
 	enum kw_err refuse = w->heard.refuse_agreement;
 	struct store_load load = {.self = &w->heard, .state = on_state, .epoch = on_epoch, .agreement = on_agreement, .node = on_node, .set = on_set,
 	                          .cursor = on_cursor, .last_stored = on_last, .subscribe = on_subscribe, .swept = on_swept,
-	                          .folded = on_folded, .one_case = on_case};
+	                          .folded = on_folded, .one_case = on_case, .suspension = on_suspension};
 	struct store_lmdb_config config = {.path = w->path, .partnership = w->partnership, .quota_bytes = w->quota,
 	                                   .force_filesystem = w->force_filesystem, .journal_bytes = w->journal_bytes, .apply_after_ms = w->apply_after_ms,
 	                                   .signer = world_signer()};

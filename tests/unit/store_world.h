@@ -34,6 +34,8 @@ struct heard { /* what open told */
 	char filter[64][KW_TOPIC_MAX + 1];
 	uint64_t swept[KW_LANES][64];
 	uint64_t folded[KW_LANES];
+	uint32_t suspensions;
+	struct { uint32_t node; size_t len; uint8_t first; } suspension[8];
 	uint32_t cases;
 	uint8_t case_id[64][KW_ID_LEN];
 	size_t case_len[64];

@@ -13,6 +13,7 @@
 #include "agreement_fixture.h"
 #include "base/text.h"
 #include "certs/agreement_parts.h"
+#include "certs/agreement_why.h"
 #include "proto/seal.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -98,7 +99,7 @@ static const struct refusal {
 	{"grace: 30d", "grace: thirty", "line 3: grace is \"thirty\""},
 	{"grace: 30d", "grade: 30d", "line 3: unknown key \"grade\" in valid, did you mean \"grace\"?"},
 	{"kind: live\n", "kind: life\n", "line 4: kind is \"life\", must be one of: live, exercise; did you mean \"live\"?"},
-	{"kind: live\n", "kind: [live]\n", "line 4: \"kind\" of the agreement must be one value"},
+	{"kind: live\n", "kind: [live]\n", "line 4: \"kind\" of the agreement is a list, as [a, b], must be one value"},
 	/* committee */
 	{"threshold: 2", "threshold: 1", "line 6: threshold is 1, half of the 3 members or less; more than half must sign, write 2 at least"},
 	{"threshold: 2", "threshold: 4", "line 6: threshold is 4, but the committee has only 3 members"},
@@ -168,7 +169,7 @@ static const struct refusal {
 	{"receive: [police], lane", "receive: [polise], lane", "line 28: \"polise\" in \"receive\" of topic +/report is no partner's id and no kind of partners, did you mean \"police\"?"},
 	{"receive: [police], lane", "receive: [police, police], lane", "line 28: \"police\" stands twice in \"receive\""},
 	{"receive: [police], lane", "receive: [], lane", "line 28: \"receive\" of topic +/report is empty"},
-	{"receive: [police], lane", "receive: police, lane", "line 28: \"receive\" of topic +/report must be a list"},
+	{"receive: [police], lane", "receive: police, lane", "line 28: \"receive\" of topic +/report is \"police\", must be a list"},
 	{"receive: [police], lane", "receive: [justice], lane", "line 28: nobody reads topic +/report"},
 	{"receive: [police], lane", "receive: [youth-house], purpose: danger-prevention, lane", "line 28: only youth-house/office reads topic +/report and only it publishes"},
 	{"receive: [police], lane", "receive: [civil], lane", "line 28: topic +/report names civil partners as readers but no purpose"},
@@ -1413,6 +1414,59 @@ no_damage_of_the_text_crashes(void **state)
 	buf_free(&text);
 }
 
+/* A line's number is told by the text around it, so that the fixture may grow. */
+static void
+stands_in(const struct agreement *a, uint32_t line, const char *wanted)
+{
+	struct span text = agreement_line_text(a, line);
+
+	assert_non_null(memmem(text.p, text.len, wanted, strlen(wanted)));
+}
+
+static void
+every_answer_has_its_line(void **state)
+{
+	static const char *const topics[] = {"alert/flood/west", "alert/fire", "request/noise/west", "statement/mayor", "north/report", "weather"};
+	struct agreement *a = fixture_agreement(fixture_text, NULL, NULL);
+	uint64_t noon_ms = agreement_from_ms(a) + 11 * 3600000ull;
+	struct agreement_why w;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++)
+		for (uint32_t node = 0; node < agreement_node_count(a); node++) {
+			agreement_why(&w, a, topics[i], node, noon_ms);
+			assert_int_equal(w.reads, agreement_may_read(a, topics[i], node));
+			assert_int_equal(w.takes, agreement_may_take(a, topics[i], node));
+			assert_int_equal(w.approves, agreement_must_approve(a, topics[i], node));
+			assert_ptr_equal(w.topic, agreement_topic(a, topics[i]));
+			assert_true(w.topic == NULL || (w.topic->line > 0 && w.receive_line > 0 && w.publish_line > 0 && w.partner_line > 0));
+		}
+	agreement_why(&w, a, "alert/flood/west", agreement_node(a, "shelter/desk"), noon_ms);
+	assert_true(w.barred && w.civil && !w.reads);
+	assert_string_equal(w.purpose, "danger-prevention");
+	stands_in(a, w.topic->line, "alert/flood/#");
+	stands_in(a, w.purposes_line, "purposes: [care]");
+	stands_in(a, w.lane_line, "lane: urgent");
+	agreement_why(&w, a, "alert/fire", agreement_node(a, "shelter/desk"), noon_ms);
+	assert_false(w.barred); /* not meant at all */
+	stands_in(a, w.lane_line, "lane: flash"); /* on a line of its own, behind the filter's */
+	assert_int_equal(w.lane_line, w.topic->line + 1);
+	agreement_why(&w, a, "request/noise/west", agreement_node(a, "city/public-order"), noon_ms);
+	assert_int_equal(w.entry_count, 1);
+	assert_true(w.entries[0].hours && w.entries[0].area && w.entries[0].first && !w.entries[0].deputy);
+	stands_in(a, w.entries[0].line, "who: city/public-order");
+	stands_in(a, w.receive_line, "police, city");
+	agreement_why(&w, a, "request/noise/west", agreement_node(a, "city/public-order"), noon_ms + 12 * 3600000ull);
+	assert_true(!w.entries[0].hours && !w.entries[0].first);
+	agreement_why(&w, a, "statement/mayor", agreement_node(a, "city/crime-prevention"), noon_ms);
+	assert_true(w.approves && w.coordinator);
+	stands_in(a, w.approve_line, "approve: [police, city]");
+	stands_in(a, w.coordinator_line, "coordinator: city/crime-prevention");
+	assert_int_equal(agreement_line_text(a, 0).len, 0);
+	assert_int_equal(agreement_line_text(a, 100000).len, 0);
+	agreement_free(&a);
+}
+
 int
 main(void)
 {
@@ -1453,6 +1507,7 @@ main(void)
 		cmocka_unit_test(notes_go_between_those_concerned_to_exactly_the_named),
 		cmocka_unit_test(a_matter_goes_onward_only_where_and_to_whom_the_agreement_allows),
 		cmocka_unit_test(a_node_taken_out_of_the_agreement_is_nobody_at_once),
+		cmocka_unit_test(every_answer_has_its_line),
 		cmocka_unit_test(no_damage_of_the_text_crashes),
 	};
 

@@ -488,6 +488,8 @@ static const struct change changes[] = {
 	{"    responsible:\n", "    on_change: keep\n    responsible:\n", "", "", 0},
 	{"lane: flash,", "lane: flash, acknowledge: {by: [police, youth-house], within: 30m},", "~ alert/#: must be acknowledged by police, youth-house, within 30 min\n",
 	 "~ alert/#: muss zur Kenntnis genommen werden von police, youth-house, binnen 30 min\n", 1},
+	{"lane: flash,", "lane: flash, reason: required,", "~ alert/#: whoever publishes or reads must say why: yes\n", "~ alert/#: wer veröffentlicht oder liest, muss sagen, warum: ja\n", 1},
+	{"lane: flash,", "lane: flash, reason: optional,", "", "", 0},
 	{"lane: flash,", "lane: flash, onward: [youth-house],", "+ youth-house/office may now get onward what is on alert/#\n", "+ youth-house/office darf jetzt weitergeleitet bekommen: alert/#\n", 1},
 	{"topics:\n", "topics:\n  - {filter: \"new/#\", schema: note, publish: [police], receive: [city], responsible: [{who: city/public-order, take_within: 1h}]}\n",
 	 "~ new/#: responsible are now city/public-order (1 h 00 min)\n", "+ city/public-order ist jetzt zuständig für: new/#\n", 0},

@@ -84,6 +84,7 @@ what_may_be_left_out_has_a_value(void **state)
 	assert_int_equal(read_text(&c, "agreement: a\nkey: k\nlisten: [\"tcp://*:1\"]\nstore: {path: p}\n", &why), KW_OK);
 	assert_string_equal(c.control, "ipc:///run/kurzweg/broker.sock");
 	assert_int_equal(c.store_quota, 0);
+	assert_int_equal(c.audit_keep_years, 1);
 	assert_false(c.store_force_filesystem);
 	assert_int_equal(c.log, LOG_NOTICE);
 	assert_true(c.connections > 0);
@@ -106,6 +107,8 @@ wrong_values_are_refused_with_their_line(void **state)
 	refused("tcp://127.0.0.1:7412", "ipc:///tmp/x", "listen");
 	refused("ipc:///run/x.sock", "tcp://*:1", "control");
 	refused("ipc:///run/x.sock", "ipc:///1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890", "control");
+	refused("log: debug", "audit: {keep_years: 31}", "keep_years");
+	refused("log: debug", "audit: {years: 1}", "unknown key");
 	refused("log: debug", "log: loud", "loud");
 	refused("store: {path: /var/x, quota: 20GiB, force_filesystem: true}\n", "store: /var/x\n", "store");
 }

@@ -385,6 +385,12 @@ answers_reach_the_peer_and_a_gone_one_is_told(void **state)
 	assert_int_equal(zmq_recv(s, in, sizeof in, 0), 3);
 	assert_int_equal(zmq_recv(s, in, sizeof in, 0), 4);
 	assert_memory_equal(in, "body", 4);
+	(void)zmq_msg_init_size(&frame, 6);
+	memcpy(zmq_msg_data(&frame), "shared", 6);
+	assert_int_equal(gate_send(b->gate, b->got[0].conn, span_of(NULL, 0), &frame), GATE_SENT); /* one frame, not an empty one and another */
+	(void)zmq_msg_close(&frame);
+	assert_int_equal(zmq_recv(s, in, sizeof in, 0), 6);
+	assert_memory_equal(in, "shared", 6);
 	(void)zmq_close(s);
 	for (uint64_t until = clock_mono_ms() + PATIENCE_MS; clock_mono_ms() < until;) {
 		if (gate_send(b->gate, b->got[0].conn, span_str("ctl"), NULL) == GATE_GONE)
@@ -409,6 +415,36 @@ a_peer_that_does_not_read_is_given_up_and_nobody_waits(void **state)
 		sent = gate_send(b->gate, b->got[0].conn, span_of(large, sizeof large), NULL);
 	assert_int_equal(sent, GATE_FULL);
 	(void)zmq_close(s);
+}
+
+/* Every answer to an operator is another one: what waits for one that reads none is bounded, and given back when it reads. */
+static void
+answers_that_an_operator_does_not_read_are_counted_and_given_back(void **state)
+{
+	struct box *b = *state;
+	void *o = client(b, b->agreement.operator_key, b->operator_sk, NULL);
+	uint8_t large[60000] = {0};
+	uint64_t end_ms = clock_mono_ms() + PATIENCE_MS;
+	uint32_t conn;
+	int sent = 0, read = 0;
+
+	say(o, "one");
+	pump(b, 1);
+	conn = b->got[0].conn;
+	for (; sent < 90 && !gate_owes_enough(b->gate, conn); sent++)
+		assert_int_equal(gate_answer(b->gate, conn, span_of(large, sizeof large)), GATE_SENT);
+	assert_true(gate_owes_enough(b->gate, conn) || sent == 90); /* some of them are in the system's buffers */
+	while (read < sent && clock_mono_ms() < end_ms) {
+		pump_once(b);
+		while (zmq_recv(o, large, sizeof large, ZMQ_DONTWAIT) >= 0)
+			read++;
+	}
+	assert_int_equal(read, sent);
+	while (gate_owes_enough(b->gate, conn) && clock_mono_ms() < end_ms)
+		pump_once(b);
+	assert_false(gate_owes_enough(b->gate, conn));
+	assert_int_equal(gate_answer(b->gate, conn, span_of(large, sizeof large)), GATE_SENT); /* one is under way when all ends */
+	(void)zmq_close(o);
 }
 
 static void
@@ -596,6 +632,7 @@ main(void)
 		T(a4_a_key_that_left_the_agreement_is_nobody_at_its_next_message),
 		T(answers_reach_the_peer_and_a_gone_one_is_told),
 		T(a_peer_that_does_not_read_is_given_up_and_nobody_waits),
+		T(answers_that_an_operator_does_not_read_are_counted_and_given_back),
 		T(idle_connections_make_room_and_used_ones_do_not),
 		T(too_large_a_frame_ends_that_connection_alone),
 		T(raw_bytes_and_silence_leave_the_gate_standing),

@@ -237,6 +237,75 @@ status_says_first_what_is_wrong_and_what_to_do(void **state)
 	assert_told("{\"agreement\":{\"kind\":\"exercise\"}}", "police/control-room of musterstadt (EXERCISE)  all is well", "\n");
 }
 
+/* A broker at which all is well, with what wrong says instead. */
+static json_t *
+broker_of(const char *wrong)
+{
+	json_t *status = json_loads("{\"partnership\":\"musterstadt\",\"kind\":\"live\",\"state\":\"serving\",\"why\":\"\",\"now_ms\":1800000000000,\"agreement\":{\"age\":\"good\","
+	                            "\"until\":\"2029-12-01T00:00:00Z\"},\"store\":{\"used_bytes\":1000,\"quota_bytes\":1000000,\"disk_free_bytes\":50000000000,\"disk_bytes\":100000000000,\"fills\":null},"
+	                            "\"queues\":{\"publish_bytes\":{\"used\":0,\"limit\":100},\"connections\":{\"used\":1,\"limit\":100},\"cases\":{\"used\":0,\"limit\":100}},"
+	                            "\"cases\":{\"open\":0,\"overdue\":0,\"unanswered\":0},\"commit\":{\"took_us_max\":4200},\"counters\":{\"refused\":{\"clock\":0}},"
+	                            "\"nodes\":[{\"id\":\"police/control-room\",\"in_agreement\":true,\"connected\":true,\"lanes\":{}}]}", 0, NULL);
+	json_t *other = json_loads(wrong, 0, NULL);
+
+	assert_non_null(status);
+	assert_non_null(other);
+	assert_int_equal(json_object_update_recursive(status, other), 0);
+	json_decref(other);
+	return status;
+}
+
+static void
+assert_warned(const char *wrong, enum standing_check check, const char *sentence)
+{
+	struct cli c = {.columns = 0};
+	json_t *status = broker_of(wrong);
+	struct standing s = {.c = &c, .now_ms = 1800000000000ull};
+
+	standing_broker_judge(&s, status);
+	assert_int_equal(s.grave > 0 ? CHECK_CRITICAL : s.minor > 0 ? CHECK_WARNING : CHECK_OK, check);
+	if (sentence != NULL && (s.count == 0 || strstr(standing_worst(&s), sentence) == NULL))
+		fail_msg("not \"%s\": %s", sentence, s.count > 0 ? standing_worst(&s) : "nothing");
+	standing_drop(&s);
+	json_decref(status);
+}
+
+static void
+a_broker_warns_before_something_is_lost(void **state)
+{
+	(void)state;
+	assert_warned("{}", CHECK_OK, NULL);
+	assert_warned("{\"store\":{\"disk_free_bytes\":8000000000}}", CHECK_WARNING, "The disk under the store is 92 % full, 7.5 GiB are left: make room on the broker's disk.");
+	assert_warned("{\"store\":{\"disk_free_bytes\":1000000000}}", CHECK_CRITICAL, "is 99 % full");
+	assert_warned("{\"store\":{\"fills\":{\"what\":\"disk\",\"left_ms\":18000000}}}", CHECK_WARNING, "has 46.6 GiB left, which is enough for 5 h 00 min if it goes on as in the last hour");
+	assert_warned("{\"store\":{\"fills\":{\"what\":\"disk\",\"left_ms\":6000000}}}", CHECK_CRITICAL, "enough for 1 h 40 min");
+	assert_warned("{\"store\":{\"fills\":{\"what\":\"quota\",\"left_ms\":18000000}}}", CHECK_WARNING, "The store comes to 80 % of its quota in 5 h 00 min");
+	assert_warned("{\"store\":{\"fills\":{\"what\":\"quota\",\"left_ms\":90000000}}}", CHECK_OK, NULL);
+	assert_warned("{\"queues\":{\"publish_bytes\":{\"used\":81}}}", CHECK_CRITICAL, "What waits to be written is at 81 % of its limit; then senders are told to wait. A commit took up to 4.2 ms");
+	assert_warned("{\"queues\":{\"connections\":{\"used\":80}}}", CHECK_WARNING, "80 % of the connections are taken");
+	assert_warned("{\"queues\":{\"cases\":{\"used\":95}}}", CHECK_WARNING, "95 % of the cases that may be open are");
+	assert_warned("{\"cases\":{\"overdue\":1}}", CHECK_WARNING, "1 case was taken by nobody in its turn");
+	assert_warned("{\"cases\":{\"overdue\":3,\"unanswered\":2}}", CHECK_CRITICAL, "2 cases wait at the coordinator, who has not answered in time; call the coordinator.");
+	assert_warned("{\"now_ms\":1800000070000}", CHECK_WARNING, "This machine's clock and the broker's are 70 s apart; set the one that is wrong.");
+	assert_warned("{\"now_ms\":1799999000000}", CHECK_CRITICAL, "1000 s apart");
+	assert_warned("{\"counters\":{\"refused\":{\"clock\":2}}}", CHECK_WARNING, "2 notifications were refused, since their senders' clocks are far ahead");
+	assert_warned("{\"agreement\":{\"age\":\"ends soon\"}}", CHECK_WARNING, "The agreement ends");
+	assert_warned("{\"agreement\":{\"age\":\"over\"}}", CHECK_CRITICAL, "The agreement and its grace are over");
+	assert_warned("{\"state\":\"fork\",\"why\":\"x\"}", CHECK_CRITICAL, "two histories were met: x");
+	assert_warned("{\"nodes\":[{\"id\":\"a/b\",\"in_agreement\":true,\"connected\":true,\"lanes\":{\"flash\":{\"oldest_unread_ms\":660000}}}]}", CHECK_WARNING,
+	              "a/b is connected and has acknowledged nothing for 11 min");
+	assert_warned("{\"nodes\":[{\"id\":\"a/b\",\"in_agreement\":true,\"connected\":true},{\"id\":\"c/d\",\"in_agreement\":true,\"away_ms\":60000,\"lanes\":{\"urgent\":{\"behind\":true}}}]}",
+	              CHECK_WARNING, "c/d is away since ");
+}
+
+static void
+a_node_warns_before_its_disk_is_full(void **state)
+{
+	(void)state;
+	assert_told("{\"disk\":{\"free_bytes\":8000000000,\"bytes\":100000000000}}", "works; 1 thing to look at", "\n- The disk of this node is 92 % full, 7.5 GiB are left");
+	assert_told("{\"disk\":{\"free_bytes\":8000000000,\"bytes\":100000000000,\"full_in_ms\":3600000}}", "1 thing does not work", "enough for 1 h 00 min if it goes on");
+}
+
 static void
 json_keeps_every_character_and_shows_none_that_a_terminal_would_obey(void **state)
 {
@@ -346,6 +415,8 @@ main(void)
 		cmocka_unit_test(no_sender_moves_the_terminal_of_who_reads_the_inbox),
 		cmocka_unit_test(no_peer_moves_the_terminal_of_who_asks_how_things_stand),
 		cmocka_unit_test(status_says_first_what_is_wrong_and_what_to_do),
+		cmocka_unit_test(a_broker_warns_before_something_is_lost),
+		cmocka_unit_test(a_node_warns_before_its_disk_is_full),
 		cmocka_unit_test(json_keeps_every_character_and_shows_none_that_a_terminal_would_obey),
 		cmocka_unit_test(a_long_text_is_broken_between_words_and_where_there_are_none_anywhere),
 		cmocka_unit_test(a_clock_time_is_the_next_of_it_also_where_the_clocks_change),

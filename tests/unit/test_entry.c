@@ -224,6 +224,89 @@ what_a_case_cannot_be_is_refused(void **state)
 	refuses(4, 3, 1);
 }
 
+/* ---- who is suspended ---- */
+
+static struct broker_entry
+of_suspension(void)
+{
+	struct broker_entry e = {.kind = ENTRY_SUSPENSION, .time_ms = 1796000000000u, .version = 4,
+		.of_suspension = {.act = SUSPENSION_BEGUN, .from_ms = 1796000000000u, .until_ms = 1796003600000u, .node = "police/control-room", .by = "night-desk",
+		                  .reason = "gestohlen, höchste Zeit"}};
+
+	memset(e.agreement_hash, 7, sizeof e.agreement_hash);
+	return e;
+}
+
+/* [O-9] */
+static void
+a_suspension_is_read_as_it_was_written_and_not_otherwise(void **state)
+{
+	struct broker_entry e = of_suspension(), back;
+	uint8_t bytes[ENTRY_SUSPENSION_MAX + 64] = {0};
+	size_t len = entry_suspension_encode(bytes, &e, sk);
+
+	(void)state;
+	assert_int_equal(entry_decode(&back, span_of(bytes, len), NULL), KW_OK);
+	assert_true(entry_verify(span_of(bytes, len), pk));
+	assert_int_equal(back.kind, ENTRY_SUSPENSION);
+	assert_int_equal(back.time_ms, e.time_ms);
+	assert_int_equal(back.version, 4);
+	assert_int_equal(back.of_suspension.act, SUSPENSION_BEGUN);
+	assert_int_equal(back.of_suspension.from_ms, e.of_suspension.from_ms);
+	assert_int_equal(back.of_suspension.until_ms, e.of_suspension.until_ms);
+	assert_string_equal(back.of_suspension.node, "police/control-room");
+	assert_string_equal(back.of_suspension.by, "night-desk");
+	assert_string_equal(back.of_suspension.reason, e.of_suspension.reason);
+	for (size_t bit = 0; bit < len * 8; bit++) {
+		bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+		assert_false(entry_decode(&back, span_of(bytes, len), NULL) == KW_OK && entry_verify(span_of(bytes, len), pk));
+		bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+	}
+	for (size_t other = 0; other <= sizeof bytes; other++)
+		if (other != len)
+			assert_int_equal(entry_decode(&back, span_of(bytes, other), NULL), KW_EPROTO);
+	e.of_suspension = (struct entry_suspension){.act = SUSPENSION_LIFTED, .from_ms = 5, .until_ms = 5, .node = "a/b", .by = "x", .reason = ""};
+	assert_int_equal(entry_suspension_encode(bytes, &e, sk), ENTRY_SUSPENSION_MIN);
+}
+
+/* Signed as it is by a broker that lies. */
+static void
+refuses_suspension(size_t at, uint64_t value, uint32_t width)
+{
+	struct broker_entry e = of_suspension(), back;
+	uint8_t bytes[ENTRY_SUSPENSION_MAX];
+	size_t len = entry_suspension_encode(bytes, &e, sk);
+
+	for (uint32_t i = 0; i < width; i++)
+		bytes[at + i] = (uint8_t)(value >> (8 * (width - 1 - i)));
+	assert_int_equal(entry_decode(&back, span_of(bytes, len), NULL), KW_EPROTO);
+}
+
+static void
+what_a_suspension_cannot_be_is_refused(void **state)
+{
+	enum { ACT = ENTRY_HEAD_LEN, FROM = ACT + 1, UNTIL = FROM + 8, NODE = UNTIL + 8, BY = NODE + 1 + 19, REASON = BY + 1 + 10 };
+
+	(void)state;
+	refuses_suspension(ACT, 0, 1);
+	refuses_suspension(ACT, 3, 1);
+	refuses_suspension(ACT, SUSPENSION_LIFTED, 1);          /* which has no reason */
+	refuses_suspension(UNTIL, 1796000000000u, 8);           /* no time at all */
+	refuses_suspension(UNTIL, 1795999999999u, 8);
+	refuses_suspension(UNTIL, 1796000000000u + KW_SUSPENDED_MAX_MS + 1, 8);
+	refuses_suspension(FROM, 0, 8);
+	refuses_suspension(NODE, 0, 1);
+	refuses_suspension(NODE, 65, 1);
+	refuses_suspension(NODE + 1, 'P', 1);
+	refuses_suspension(BY, 0, 1);
+	refuses_suspension(BY + 1, 27, 1);
+	refuses_suspension(REASON, 0, 1);
+	refuses_suspension(REASON, 255, 1);
+	refuses_suspension(REASON + 1, '\n', 1);
+	refuses_suspension(REASON + 1, 0, 1);
+	refuses_suspension(4, 4, 1);
+}
+
 static int
 keys(void **state)
 {
@@ -245,6 +328,8 @@ main(void)
 		cmocka_unit_test(every_flipped_bit_and_every_other_length_of_a_case_is_refused),
 		cmocka_unit_test(an_alarm_that_counts_none_is_refused),
 		cmocka_unit_test(what_a_case_cannot_be_is_refused),
+		cmocka_unit_test(a_suspension_is_read_as_it_was_written_and_not_otherwise),
+		cmocka_unit_test(what_a_suspension_cannot_be_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, keys, NULL);

@@ -40,6 +40,7 @@ the_sample_stands_as_it_is(void **state)
 	assert_string_equal(c.key, "/etc/kurzweg/node.key");
 	assert_string_equal(c.socket, "ipc:///run/kurzweg/partner.sock");
 	assert_int_equal(c.outbox_max, 1000000);
+	assert_int_equal(c.log, LOG_NOTICE);
 	assert_null(c.spool);
 	config_free(&c);
 	buf_free(&text);
@@ -49,7 +50,7 @@ the_sample_stands_as_it_is(void **state)
 static void
 the_sample_stands_with_every_key_switched_on(void **state)
 {
-	static const char *const marked[] = {"# fingerprint:", "# key_before:", "# subscribe:", "# spool:", "# handlers:", "#   - {topic:", "# keep: {", "# limits: {"};
+	static const char *const marked[] = {"# fingerprint:", "# key_before:", "# subscribe:", "# spool:", "# handlers:", "#   - {topic:", "# keep: {", "# audit: {", "# limits: {", "# log:"};
 	struct partner_config c;
 	struct buf text, on = BUF_INIT(1u << 20);
 	const char *at;
@@ -77,9 +78,11 @@ the_sample_stands_with_every_key_switched_on(void **state)
 	assert_string_equal(c.handlers[0].run[1], "desk@example.org");
 	assert_null(c.handlers[0].run[2]);
 	assert_int_equal(c.handlers[0].attempts, 10);
+	assert_int_equal(c.audit_keep_years, 1);
 	assert_true(c.keep_content_ms == 14ull * 24 * 3600 * 1000);
 	assert_int_equal(c.store_pages_max, 2u * 1024 * 1024 * 1024 / 4096);
 	assert_non_null(c.fingerprint);
+	assert_int_equal(c.log, LOG_NOTICE);
 	config_free(&c);
 	buf_free(&on);
 	buf_free(&text);
@@ -99,13 +102,17 @@ what_is_wrong_is_refused_with_its_line(void **state)
 		{GOOD "subscribe: alert\n", "line 3"},
 		{GOOD "handlers: [{topic: \"alert/#\"}]\n", "run"},
 		{GOOD "handlers: [{topic: \"alert/#\", run: [\"mail\"]}]\n", "whole path"},
-		{GOOD "handlers: [{topic: \"alert/#\", run: [\"/m\"], as: xml}]\n", "json, cap"},
+		{GOOD "handlers: [{topic: \"alert/#\", run: [\"/m\"], as: xml}]\n", "json, cap, text, text-de"},
 		{GOOD "handlers: [{topic: \"alert/#\", run: [\"/m\"], attempts: 0}]\n", "attempts"},
 		{GOOD "handlers: [{topic: \"a\", run: [\"/m\"]}, {topic: \"a\", run: [\"/m\"]}]\n", "name of its own"},
 		{GOOD "keep: {content: 5m}\n", "content"},
 		{GOOD "keep: {proof: 5d}\n", "unknown key"},
+		{GOOD "audit: {keep_years: 31}\n", "keep_years"},
+		{GOOD "audit: {keep: 1}\n", "unknown key"},
 		{GOOD "limits: {outbox: 0}\n", "outbox"},
 		{GOOD "limits: {store: 12}\n", "store"},
+		{GOOD "log: loud\n", "log is \"loud\", must be one of: error, warning, notice, info, debug"},
+		{GOOD "log: {to: syslog}\n", "\"log\" of partner.yaml"},
 		{GOOD "spool: [1]\n", "line 3"},
 		{"- agreement\n", "line 1"},
 	};
@@ -125,6 +132,18 @@ what_is_wrong_is_refused_with_its_line(void **state)
 	}
 }
 
+static void
+how_much_is_logged_may_be_chosen(void **state)
+{
+	struct partner_config c;
+	struct kw_why why = {{0}};
+
+	(void)state;
+	assert_int_equal(config_parse(&c, span_str(GOOD "log: debug\n"), &why), KW_OK);
+	assert_int_equal(c.log, LOG_DEBUG);
+	config_free(&c);
+}
+
 int
 main(void)
 {
@@ -132,6 +151,7 @@ main(void)
 		cmocka_unit_test(the_sample_stands_as_it_is),
 		cmocka_unit_test(the_sample_stands_with_every_key_switched_on),
 		cmocka_unit_test(what_is_wrong_is_refused_with_its_line),
+		cmocka_unit_test(how_much_is_logged_may_be_chosen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include "agreement_fixture.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include "clients/partner/checks.h"
 #include "clients/partner/handlers.h"
 #include "partner_world.h"
 
@@ -271,6 +272,51 @@ as_cap_it_gets_the_alert_as_xml(void **state)
 	assert_memory_equal(text, "<?xml", 5);
 	assert_non_null(strstr(text, "urn:oasis:names:tc:emergency:cap:1.2"));
 	free(text);
+}
+
+static void
+as_text_it_gets_lines_for_people_in_their_language(void **state)
+{
+	struct setup *s = *state;
+	char *text;
+
+	write_script(s, "english", "cat >$at/en\necho $KURZWEG_FORM $KURZWEG_LANGUAGE >>$at/done\n");
+	write_script(s, "german", "cat >$at/de\necho $KURZWEG_FORM $KURZWEG_LANGUAGE >>$at/done\n");
+	add_handler(s, "english", "#")->as = HANDLER_TEXT;
+	add_handler(s, "german", "#")->as = HANDLER_TEXT_DE;
+	start(s);
+	deliver_and_forget(s, "alert/storm");
+	wait_for(s, "done", "text", 2);
+	wait_for(s, "done", "text en", 1);
+	wait_for(s, "done", "text de", 1);
+	text = text_of(s, "en");
+	assert_non_null(strstr(text, "Severity:"));
+	free(text);
+	text = text_of(s, "de");
+	assert_non_null(strstr(text, "Schwere:"));
+	free(text);
+}
+
+static void
+what_can_never_be_handled_is_set_aside_at_once(void **state)
+{
+	struct setup *s = *state;
+	json_t *one;
+
+	write_script(s, "strict", "cat >/dev/null\necho $KURZWEG_SEQ $KURZWEG_ATTEMPT >>$at/log\n[ $KURZWEG_SEQ = 2 ] || exit 12\n");
+	(void)add_handler(s, "strict", "#");
+	start(s);
+	deliver_and_forget(s, "alert/storm");
+	deliver_and_forget(s, "alert/storm");
+	wait_for(s, "log", "2 1", 1);
+	assert_holds(s, "log", "1 1\n2 1\n");
+	wait_counted(s, 0, "done", 1);
+	assert_int_equal(counted(s, 0, "failed"), 1);
+	assert_int_equal(counted(s, 0, "set_aside"), 1);
+	assert_true(world_alarm_comes(s->w, "handler_set_aside"));
+	one = report(s, 0);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(one, "last_failure"), "text")), "exit code 12: it can never be handled");
+	json_decref(one);
 }
 
 static void
@@ -610,6 +656,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(the_program_gets_the_whole_notification_and_a_clean_environment),
 		T(as_cap_it_gets_the_alert_as_xml),
+		T(as_text_it_gets_lines_for_people_in_their_language),
+		T(what_can_never_be_handled_is_set_aside_at_once),
 		T(notifications_are_handled_in_order_one_after_the_other),
 		T(a_slow_handler_holds_up_no_other),
 		T(what_fails_is_tried_again_as_a_repeat_and_set_aside_in_the_end),

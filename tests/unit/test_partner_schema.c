@@ -311,6 +311,44 @@ no_number_of_a_row_is_given_twice(void **state)
 	goes_on_behind(p, 11, 9, 20);
 }
 
+static size_t
+bytes_of(uint8_t **out, const char *path)
+{
+	FILE *f = fopen(path, "rb");
+	size_t n;
+
+	assert_non_null(f);
+	*out = malloc(1u << 20);
+	assert_non_null(*out);
+	n = fread(*out, 1, 1u << 20, f);
+	assert_true(n < 1u << 20);
+	(void)fclose(f);
+	return n;
+}
+
+/* One that has its own tables, of another journal mode too. */
+static void
+a_newer_file_is_refused_and_nothing_changes(void **state)
+{
+	struct place *p = *state;
+	struct pstore *s = NULL;
+	uint8_t *before, *after;
+	size_t len;
+	struct kw_why why;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(p->file, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA journal_mode = DELETE; CREATE TABLE later(x); INSERT INTO later VALUES(1); PRAGMA user_version = 12;", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	len = bytes_of(&before, p->file);
+	assert_int_equal(pstore_open(&s, p->folder, &owner, 0, &why), KW_ESTATE);
+	assert_non_null(strstr(why.text, "/partner.db was written by a newer kurzweg-partner (schema 12, known here: 11), and nothing of it was changed; install that one, or restore a backup from before the upgrade"));
+	assert_int_equal(bytes_of(&after, p->file), len);
+	assert_memory_equal(before, after, len);
+	free(before);
+	free(after);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -320,6 +358,7 @@ main(void)
 		T(an_older_file_comes_to_what_a_new_one_begins_with),
 		T(an_older_file_keeps_what_it_has),
 		T(no_number_of_a_row_is_given_twice),
+		T(a_newer_file_is_refused_and_nothing_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

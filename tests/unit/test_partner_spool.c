@@ -16,6 +16,7 @@
 #include "agreement_fixture.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include "clients/partner/checks.h"
 #include "clients/partner/spool.h"
 #include "partner_world.h"
 #include "proto/payload.h"
@@ -438,23 +439,112 @@ what_a_crash_left_behind_is_published_once(void **state)
 	assert_int_equal(desk_spool_find(id, s->w->node, "alert/flood/put-away.cap.xml", &why), KW_ENOTFOUND);
 }
 
+/* x.json was published as 07…, its note began as this (NULL: there is none of ours), and then the daemon ended. */
 static void
-a_note_that_a_crash_left_is_not_left_twice(void **state)
+put_away_after_a_crash(struct setup *s, const char *note)
 {
-	struct setup *s = *state;
 	uint8_t id[KW_ID_LEN] = {7};
 	struct kw_why why;
 
 	make_folders(s, "sent/alert");
 	make_folders(s, ".taking/alert");
 	write_file(s, ".taking/alert/x.json", "{}");
-	write_file(s, "sent/alert/x.json.id", "07000000-0000-0000-0000-000000000000\n");
+	if (note != NULL) {
+		write_file(s, "sent/alert/x.json.id", note);
+		assert_int_equal(chmod(in_spool(s, "sent/alert/x.json.id"), 0600), 0);
+	}
 	world_up(s->w);
 	assert_int_equal(desk_spool_keep(s->w->node, "alert/x.json", id, &why), KW_OK);
 	world_stop(s->w);
 	start(s);
+}
+
+static void
+assert_one_note(struct setup *s, const char *note)
+{
+	struct buf there = BUF_INIT(4096);
+	struct stat st, spool;
+
 	wait_there(s, "sent/alert/x.json");
 	assert_int_equal(files_in(s, "sent/alert"), 2);
+	assert_int_equal(fs_read(&there, in_spool(s, "sent/alert/x.json.id"), NULL), KW_OK);
+	assert_string_equal(buf_text(&there), note);
+	assert_int_equal(stat(in_spool(s, "sent/alert/x.json.id"), &st), 0);
+	assert_int_equal(stat(s->path, &spool), 0);
+	assert_int_equal(st.st_mode & 0777, spool.st_mode & 0666); /* who drops files may read it */
+	buf_free(&there);
+}
+
+#define SEVEN "07000000-0000-0000-0000-000000000000\n"
+
+static void
+a_note_that_a_crash_left_is_not_left_twice(void **state)
+{
+	struct setup *s = *state;
+
+	put_away_after_a_crash(s, SEVEN);
+	assert_one_note(s, SEVEN);
+}
+
+static void
+a_note_that_a_crash_left_empty_is_written(void **state)
+{
+	struct setup *s = *state;
+
+	put_away_after_a_crash(s, "");
+	assert_one_note(s, SEVEN);
+}
+
+static void
+half_a_note_is_completed(void **state)
+{
+	struct setup *s = *state;
+
+	put_away_after_a_crash(s, "07000000-0000");
+	assert_one_note(s, SEVEN);
+}
+
+static void
+warnings_that_a_crash_left_in_a_note_stay(void **state)
+{
+	struct setup *s = *state;
+
+	put_away_after_a_crash(s, SEVEN "line 3: the area");
+	assert_one_note(s, SEVEN "line 3: the area");
+}
+
+static void
+somebody_elses_note_is_left_alone(void **state)
+{
+	struct setup *s = *state;
+	uint64_t until = clock_mono_ms() + 60000;
+
+	put_away_after_a_crash(s, "08000000-0000-0000-0000-000000000000\n");
+	while (files_in(s, "sent/alert") < 3) {
+		assert_true(clock_mono_ms() < until);
+		world_steps(s->w, 1);
+	}
+	assert_false(is_there(s, "sent/alert/x.json"));
+	assert_note(s, "sent/alert/x.json.id", "08000000");
+}
+
+static void
+a_link_in_the_place_of_a_note_is_not_written_through(void **state)
+{
+	struct setup *s = *state;
+	uint64_t until = clock_mono_ms() + 60000;
+	struct stat st;
+
+	make_folders(s, "sent/alert");
+	write_file(s, ".elsewhere", "");
+	assert_int_equal(link(in_spool(s, ".elsewhere"), in_spool(s, "sent/alert/x.json.id")), 0);
+	put_away_after_a_crash(s, NULL);
+	while (files_in(s, "sent/alert") < 3) {
+		assert_true(clock_mono_ms() < until);
+		world_steps(s->w, 1);
+	}
+	assert_int_equal(stat(in_spool(s, ".elsewhere"), &st), 0);
+	assert_int_equal(st.st_size, 0);
 }
 
 static void
@@ -624,6 +714,11 @@ main(void)
 		T(an_alert_and_its_cancel_go_in_the_order_in_which_they_were_written),
 		T(what_a_crash_left_behind_is_published_once),
 		T(a_note_that_a_crash_left_is_not_left_twice),
+		T(a_note_that_a_crash_left_empty_is_written),
+		T(half_a_note_is_completed),
+		T(warnings_that_a_crash_left_in_a_note_stay),
+		T(somebody_elses_note_is_left_alone),
+		T(a_link_in_the_place_of_a_note_is_not_written_through),
 		T(a_full_outbox_keeps_files_waiting_and_takes_them_later),
 		T(a_spool_that_is_not_there_is_an_alarm_until_it_is),
 		T(folders_deeper_than_a_topic_are_told_and_not_entered),

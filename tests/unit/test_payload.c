@@ -590,7 +590,7 @@ times_are_shown_on_the_machines_own_clock(void **state)
 	(void)state;
 	assert_int_equal(setenv("TZ", "UTC-3", 1), 0);
 	tzset();
-	assert_non_null(strstr(shown(PAYLOAD_ALERT, two_languages, "de", true), "Gilt bis:         2026-12-01 18:00:00\n"));
+	assert_non_null(strstr(shown(PAYLOAD_ALERT, two_languages, "de", true), "Gilt bis:         01.12.2026 18:00:00\n"));
 	assert_int_equal(unsetenv("TZ"), 0);
 	tzset();
 	(void)shown(PAYLOAD_ALERT, NULL, NULL, false);

@@ -920,6 +920,36 @@ cases_and_how_far_the_log_is_folded_are_told_at_the_next_start(void **state)
 	assert_true(w->heard.folded[LANE_ROUTINE] == UINT64_MAX - 1);
 }
 
+/* [O-12] */
+static void
+what_is_known_of_suspensions_is_told_at_the_next_start(void **state)
+{
+	static uint8_t first[STORE_SUSPENSION_MAX], second[3] = {9};
+	struct world *w = *state;
+	struct store_op *op;
+
+	memset(first, 7, sizeof first);
+	op = world_op(w, OP_SUSPENSION);
+	op->suspension.node.v = 5;
+	op->suspension.bytes = span_of(first, sizeof first);
+	op = world_op(w, OP_SUSPENSION);
+	op->suspension.node.v = 70000 % STORE_NODES_MAX;
+	op->suspension.bytes = span_of(first, 1);
+	world_must_commit(w);
+	op = world_op(w, OP_SUSPENSION);
+	op->suspension.node.v = 5;
+	op->suspension.bytes = span_of(second, sizeof second);
+	world_must_commit(w);
+	world_close(w);
+	assert_int_equal(world_open(w), KW_OK);
+	assert_int_equal(w->heard.suspensions, 2);
+	assert_int_equal(w->heard.suspension[0].node, 5);
+	assert_int_equal(w->heard.suspension[0].len, sizeof second);
+	assert_int_equal(w->heard.suspension[0].first, 9);
+	assert_int_equal(w->heard.suspension[1].node, 70000 % STORE_NODES_MAX);
+	assert_int_equal(w->heard.suspension[1].len, 1);
+}
+
 #define BOTH(f) \
 	{"disk: " #f, f, open_disk, close_it, NULL}, {"memory: " #f, f, open_memory, close_it, NULL}
 
@@ -956,6 +986,7 @@ main(void)
 		BOTH(a_recall_by_another_sender_or_of_an_unknown_id_does_nothing),
 		BOTH(the_heads_of_a_lane_are_read_whatever_their_audience),
 		cmocka_unit_test_setup_teardown(cases_and_how_far_the_log_is_folded_are_told_at_the_next_start, open_disk, close_it),
+		cmocka_unit_test_setup_teardown(what_is_known_of_suspensions_is_told_at_the_next_start, open_disk, close_it),
 		cmocka_unit_test(random_work_is_answered_the_same_on_disk_and_in_memory),
 	};
 

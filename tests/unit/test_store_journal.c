@@ -584,7 +584,7 @@ what_was_decided_is_read_again(void **state)
 	(void)state;
 	put_one_of_each(&b, &begun);
 	assert_true(reads_whole(buf_span(&b), &kinds));
-	assert_int_equal(kinds, (1u << (OP_RECALL + 1)) - 1);
+	assert_int_equal(kinds, (1u << (OP_SUSPENSION + 1)) - 1);
 	second = again.len;
 	assert_true(decided_open(&r, buf_span(&b)));
 	decided_begin(&again, r.now_ms);

@@ -219,7 +219,7 @@ static void
 every_code_has_a_name(void **state)
 {
 	(void)state;
-	for (int code = CODE_MALFORMED; code <= CODE_LANE; code++)
+	for (int code = CODE_MALFORMED; code <= CODE_LAST; code++)
 		assert_string_not_equal(wire_code_name((enum wire_code)code), "?");
 	assert_true(wire_code_for_good(CODE_DENIED));
 	assert_false(wire_code_for_good(CODE_STORE_FULL));

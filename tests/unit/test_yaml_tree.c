@@ -191,7 +191,7 @@ values_of_another_kind_are_refused(void **state)
 	assert_int_equal(yaml_may(&n, root, "zz", YAML_LIST, "w", &why), KW_OK);
 	assert_null(n);
 	assert_int_equal(yaml_want(&n, root, "a", YAML_LIST, "w", &why), KW_EINVAL);
-	assert_string_equal(why.text, "line 1: \"a\" of w must be a list, as [a, b]");
+	assert_string_equal(why.text, "line 1: \"a\" of w is \"x\", must be a list, as [a, b]");
 	assert_int_equal(yaml_want(&n, root, "b", YAML_SCALAR, "w", &why), KW_EINVAL);
 	assert_int_equal(yaml_want(&n, root, "c", YAML_SCALAR, "w", &why), KW_EINVAL);
 	assert_int_equal(yaml_want(&n, root, "d", YAML_LIST, "w", &why), KW_EINVAL);

@@ -1,0 +1,192 @@
+"""An operator suspends a node and resumes it (docs/protocol.md [O-9] to [O-13]): what the node, the broker and the other partners say and do."""
+
+import json
+import time
+
+import zmq
+
+import kurzweg_test
+import strangers
+from kurzweg_test import REFUSED, USAGE, wait_until
+
+POLICE, CITY, COORDINATOR = "police/control-room", "city/public-order", "city/crime-prevention"
+REASON = "its machine was stolen from a car"
+
+
+class Suspend(kurzweg_test.Shared):
+    def begin(self, *nodes):
+        self.first = self.p.agreement()
+        self.broker = self.p.broker()
+        daemons = [self.p.node(node) for node in nodes]
+        for daemon in daemons:
+            daemon.wait_for("link.up")
+        return daemons
+
+    def operator(self):
+        return "--key", self.p.key("night-desk"), "--agreement", self.first
+
+    def suspend(self, node, *more, way=None):
+        return self.kurzweg("suspend", node, "--reason", REASON, *more, *(way or self.operator()))
+
+    def status(self, node):
+        return self.kurzweg_json("status", "--socket", self.p.socket(node))
+
+    def alarm(self, node, code):
+        return next((a["text"] for a in self.status(node)["alarms"] if a["code"] == code), None)
+
+    def publish(self, node, *more):
+        alert = self.fresh("flood-neckar.cap.xml")[0]
+        return self.kurzweg("publish", "alert/flood", "--cap", alert, "--socket", self.p.socket(node), *more)
+
+    def state(self, node, id):
+        return self.kurzweg_json("trace", id, "--socket", self.p.socket(node))["state"]
+
+    def inbox(self, node):
+        return [json.loads(row)["id"] for row in self.kurzweg("inbox", "--json", "--socket", self.p.socket(node)).stdout.splitlines()]
+
+    def test_who_is_suspended_is_out_also_after_a_new_start_and_nothing_is_lost(self):
+        police, city = self.begin(POLICE, CITY)
+        said = self.suspend(POLICE, "--for", "2h").stderr
+        self.assertIn(f"{POLICE} is suspended until ", said)
+        police.wait_for("code=suspended")
+        alarm = wait_until(lambda: self.alarm(POLICE, "suspended"), what="the node's alarm")
+        self.assertRegex(alarm, rf"^this node is suspended until \d\d\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ by the operator night-desk: {REASON};")
+        mine = self.publish(POLICE).stdout.strip()
+        theirs = self.publish(CITY, "--wait", "stored").stdout.strip()
+        self.assertEqual(self.broker.stop(), 0)
+        self.broker.start()
+        self.broker.wait_for("broker.ready", 2)
+        city.wait_for("link.up", 2)
+        police.wait_for("code=suspended", 2)
+        self.assertEqual(self.state(POLICE, mine), "waiting")
+        self.assertEqual(self.inbox(POLICE), [])
+        shown = self.kurzweg_json("nodes", POLICE, *self.operator())
+        self.assertEqual((shown["connected"], shown["suspended"]["by"], shown["suspended"]["reason"]), (False, "night-desk", REASON))
+        self.assertAlmostEqual(shown["suspended"]["until_ms"], (time.time() + 7200) * 1000, delta=600000)
+        self.kurzweg("resume", POLICE, *self.operator())
+        police.wait_for("link.up", 2)
+        wait_until(lambda: self.state(POLICE, mine) == "stored", what="what waited at the suspended node is stored")
+        wait_until(lambda: mine in self.inbox(CITY), what="what waited at the suspended node is delivered")
+        wait_until(lambda: theirs in self.inbox(POLICE), what="what waited for the suspended node is delivered")
+        self.assertIsNone(self.alarm(POLICE, "suspended"))
+        self.assertIsNone(self.alarm(POLICE, "held_back"))
+
+    def test_it_ends_by_itself(self):
+        police, = self.begin(POLICE)
+        self.suspend(POLICE, "--for", "2s", way=self.control)
+        self.broker.wait_for("node.suspended")
+        self.broker.wait_for("node.suspension_over")
+        police.wait_for("link.up", 2)
+        self.refuses("resume", POLICE, *self.control, says=f"{POLICE} is not suspended", code=REFUSED)
+
+    def test_what_may_not_be_is_one_sentence_and_changes_nothing(self):
+        self.begin(POLICE)
+        way = self.operator()
+        self.refuses("suspend", "police/nobody", "--reason", "why", *way, says="police/nobody is no node of the agreement in force", code=REFUSED)
+        self.refuses("suspend", POLICE, *way, says="--reason TEXT is missing: all partners are told why", code=USAGE)
+        self.refuses("suspend", POLICE, "--reason", "", *way, says="a reason is missing", code=USAGE)
+        self.refuses("suspend", POLICE, "--reason", "x" * 201, *way, says="the reason has 201 bytes, at most 200 are allowed", code=USAGE)
+        self.refuses("suspend", POLICE, "--reason", "two\nlines", *way, says="the reason has at byte 4 what is no text of one line", code=USAGE)
+        self.refuses("suspend", POLICE, "--reason", "why", "--for", "73h", *way, says="--for", code=USAGE)
+        self.refuses("suspend", "--reason", "why", *way, says="NODE", code=USAGE)
+        self.refuses("resume", POLICE, *way, says=f"{POLICE} is not suspended", code=REFUSED)
+        self.refuses("suspend", POLICE, "--reason", "why", "--key", self.p.key(CITY), "--agreement", self.first, says="is the key of the node", code=REFUSED)
+        self.assertNotIn("node.suspended", self.broker.text())
+        self.suspend(POLICE, "--for", "40h")
+        self.refuses("suspend", POLICE, "--reason", "why", "--for", "72h", *way, says=["was suspended for", "the committee leaves it out"], code=REFUSED)
+
+    def test_the_broker_itself_looks_at_what_it_is_asked(self):
+        self.begin()
+        context = zmq.Context()
+        self.addCleanup(context.destroy, 0)
+        control = strangers.Control(context, self.folder / "broker.sock")
+        self.addCleanup(control.close)
+        for ask, says in (({}, 'the key "node" is missing'), ({"node": 1}, "node must be a text"), ({"node": POLICE}, "a reason is missing"),
+                          ({"node": POLICE, "reason": "why", "for_ms": 72 * 3600000 + 1}, "1 second to 72 hours"),
+                          ({"node": POLICE, "reason": "why"}, "1 second to 72 hours"), ({"node": POLICE, "reason": "why", "for_ms": -1}, "for_ms must be a whole number"),
+                          ({"node": POLICE, "reason": "a\x1b[2Jb", "for_ms": 5000}, "the reason has at byte 2"),
+                          ({"node": POLICE, "reason": "x" * 2000, "for_ms": 5000}, "reason has 2000 bytes"), ({"node": "x" * 100}, "node has 100 bytes"),
+                          ({"node": POLICE, "why": "x"}, 'the key "why" is not known'), ([], "no JSON object")):
+            done, text = control.ask(strangers.admin(11, text=json.dumps(ask)))
+            self.assertFalse(done, ask)
+            self.assertIn(says, text)
+        done, text = control.ask(strangers.admin(12, text=json.dumps({"node": POLICE, "reason": "x"})))
+        self.assertEqual((done, text), (False, 'the key "reason" is not known in a request about a suspension'))
+
+    def test_a_suspended_node_that_goes_on_talking_is_told_so_and_heard_of_nothing(self):
+        self.begin()
+        context = zmq.Context()
+        self.addCleanup(context.destroy, 0)
+        agreement_hash = bytes.fromhex(self.p.hash_of(self.first).split(":")[-1])
+        node = strangers.Node(context, self.p.endpoint, strangers.Key(self.p.key("haus")).public, strangers.Key(self.p.key(POLICE)))
+        self.addCleanup(node.close)
+        node.send(strangers.hello(agreement_hash))
+        self.assertIsNotNone(node.expect(strangers.WELCOME))
+        self.suspend(POLICE, "--for", "1h")
+        self.assertEqual(node.expect_refused(), "suspended")
+        stored = self.kurzweg_json("status", *self.control)["counters"]["stored"]
+        behind = strangers.hello(agreement_hash, cursors=((900, 10**6),) * 3, seen=(10**6, b"x" * 32))
+        for message in ((strangers.publish(3), strangers.frame("musterstadt", agreement_hash, POLICE, "alert/x", payload_type=1)), (strangers.ack(1, (1, 1, 1)),),
+                        (strangers.agreement_get(1),), (strangers.octets(strangers.BEAT, b""),), (strangers.hello(agreement_hash),), (behind,), (strangers.admin(1),)):
+            node.send(*message)
+            self.assertEqual(node.expect_refused(), "suspended", message)
+        status = self.kurzweg_json("status", *self.control)
+        self.assertEqual((status["state"], status["counters"]["stored"]), ("serving", stored))
+        self.assertGreaterEqual(status["counters"]["refused"]["suspended"], 8)
+        self.kurzweg("resume", POLICE, *self.control)
+        node.send(strangers.hello(agreement_hash))
+        self.assertIsNotNone(node.expect(strangers.WELCOME))
+
+    def events(self, *way):
+        return [(r["event"], r["actor"], r.get("object"), r.get("detail", "")) for r in map(json.loads, self.kurzweg("audit", "--json", *way).stdout.splitlines())]
+
+    def test_all_who_should_know_are_told(self):
+        """Broker, operator, the suspended node and every other partner, as people and as monitoring; and everybody's audit trail."""
+        police, city, coordinator = self.begin(POLICE, CITY, COORDINATOR)
+        self.suspend(POLICE, "--for", "2h")
+        line = rf"{POLICE} is suspended until [^:]*:\d\d \(in [^)]*\) by the operator night-desk: {REASON}\."
+        for way in (self.control, self.operator()):
+            self.assertRegex(self.kurzweg("status", *way).stdout.replace("\n ", ""), rf'{line} "kurzweg resume {POLICE}" lets it in again')
+            self.assertRegex(self.kurzweg("nodes", *way).stdout, rf"(?m)^{POLICE} +suspended until ")
+            self.assertRegex(self.kurzweg("nodes", POLICE, *way).stdout, rf"suspended by +night-desk\nreason +{REASON}\n")
+            self.assertIn("suspended", self.kurzweg("top", "--once", *way).stdout)
+        self.assertRegex(self.kurzweg("status", "--check", *self.control, code=1).stdout, rf"^KURZWEG WARNING - .*{line}")
+        for daemon, node in ((city, CITY), (coordinator, COORDINATOR)):
+            daemon.wait_for(f"partner.node_suspended peer={POLICE} operator=night-desk")
+            told, = self.status(node)["suspended"]
+            self.assertEqual((told["node"], told["by"], told["reason"]), (POLICE, "night-desk", REASON))
+            self.assertRegex(self.kurzweg("status", "--socket", self.p.socket(node)).stdout.replace("\n ", ""), rf"- {line} It sends nothing and gets nothing")
+            self.assertRegex(self.kurzweg("status", "--check", "--socket", self.p.socket(node), code=1).stdout, rf"^KURZWEG WARNING - .*{line}")
+            self.assertIn(("suspended", "operator/night-desk", POLICE, f"until {told['until']}: {REASON}"), self.events("--socket", self.p.socket(node), "--reason", "test"))
+        self.assertIn(("suspend", "operator/night-desk", POLICE, f"for 7200 s: {REASON}"), self.events(*self.control, "--reason", "test"))
+        wait_until(lambda: self.alarm(POLICE, "suspended"), what="the node's own alarm")
+        self.assertRegex(self.kurzweg("status", "--check", "--socket", self.p.socket(POLICE), code=2).stdout, r"^KURZWEG CRITICAL - .*this node is suspended until ")
+        self.assertNotIn("The broker is not reached", self.kurzweg("status", "--socket", self.p.socket(POLICE)).stdout)
+        self.assertIn("this node is suspended by the broker's operator: it waits here", self.publish(POLICE).stderr)
+        explained = self.kurzweg("explain", "--topic", "alert/flood", "--node", POLICE, *self.control, "--agreement", self.first)
+        self.assertRegex(explained.stdout.replace("\n", " "), rf"{line} Until then it sends nothing")
+        theirs = self.publish(CITY, "--wait", "stored").stdout.strip()
+        readers = {r["node"]: r["state"] for r in self.kurzweg_json("trace", theirs, *self.control)["readers"]}
+        self.assertEqual(readers[POLICE], "suspended")
+        self.kurzweg("resume", POLICE, *self.operator())
+        city.wait_for(f"partner.node_resumed peer={POLICE} operator=night-desk")
+        self.assertEqual(self.status(CITY)["suspended"], [])
+        self.assertIn(("resumed", "operator/night-desk", POLICE, ""), self.events("--socket", self.p.socket(CITY), "--reason", "test"))
+        self.assertIn(("resume", "operator/night-desk", POLICE, ""), self.events(*self.control, "--reason", "test"))
+        self.assertEqual(self.kurzweg_json("status", *self.control)["suspended"], [])
+
+    def test_an_operator_who_left_the_agreement_suspends_nobody(self):
+        police, = self.begin(POLICE)
+        self.p.new_key("day-desk", "--operator")
+        second = self.p.text(version=2, previous=self.p.hash_of(self.first)).replace("night-desk", "day-desk").replace(self.p.lines["night-desk"], self.p.lines["day-desk"])
+        path = self.write("second.yaml", second)
+        self.p.sign(path, previous=self.first)
+        self.kurzweg("agreement", "install", path, "--running", *self.control)
+        self.refuses("suspend", POLICE, "--reason", "why", *self.operator(), says="night-desk", code=REFUSED)
+        self.assertNotIn("node.suspended", self.broker.text())
+        self.kurzweg("suspend", POLICE, "--reason", "why", "--key", self.p.key("day-desk"), "--agreement", path)
+        self.broker.wait_for("operator=day-desk")
+
+
+if __name__ == "__main__":
+    kurzweg_test.main()
