@@ -398,6 +398,19 @@ class Shared(TestCase):
         self.p = self.shared.copy(self, f"tcp://127.0.0.1:{free_ports()[0]}")
         self.control = ("--control", f"ipc://{self.folder}/broker.sock")
 
+    def begin(self, *nodes, **changes):
+        """The agreement (self.first), a broker (self.broker), and these nodes connected to it."""
+        self.first = self.p.agreement(**changes)
+        self.broker = self.p.broker()
+        daemons = [self.p.node(node) for node in nodes]
+        for daemon in daemons:
+            daemon.wait_for("link.up")
+        return daemons
+
+    def operator(self):
+        """How an operator is shown to the tools."""
+        return "--key", self.p.key("night-desk"), "--agreement", self.first
+
 
 def main():
     unittest.main(verbosity=2)

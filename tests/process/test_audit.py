@@ -6,7 +6,7 @@ import signal
 
 import kurzweg_test
 import strangers
-from kurzweg_test import FAILED, REFUSED, USAGE, Partnership, free_ports, plain, wait_until
+from kurzweg_test import FAILED, REFUSED, USAGE, Partnership, plain, wait_until
 
 POLICE, CITY = "police/control-room", "city/public-order"
 ADMIN_STOP = 5
@@ -17,23 +17,16 @@ TOPICS = Partnership.TOPICS + """\
 """
 
 
-class Audit(kurzweg_test.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.all = kurzweg_test.TestCase()
-        cls.all.setUp()
-        cls.addClassCleanup(cls.all.doCleanups)
-        cls.shared = Partnership(cls.all, topics=TOPICS)
+class Audit(kurzweg_test.Shared):
+    PARTNERSHIP = {"topics": TOPICS}
 
     def setUp(self):
         super().setUp()
-        self.p = self.shared.copy(self, f"tcp://127.0.0.1:{free_ports()[0]}")
         self.agreement = self.p.agreement()
         self.broker = self.p.broker()
         self.nodes = {name: self.p.node(name) for name in (POLICE, CITY)}
         for node in self.nodes.values():
             node.wait_for("link.up")
-        self.control = ("--control", f"ipc://{self.folder}/broker.sock")
 
     def at(self, node):
         return ("--socket", self.p.socket(node))

@@ -9,7 +9,7 @@ import stat
 import time
 
 import kurzweg_test
-from kurzweg_test import FAILED, REFUSED, USAGE, Partnership, free_ports, wait_until
+from kurzweg_test import FAILED, REFUSED, USAGE, wait_until
 
 POLICE, ORDER, CRIME, YOUTH = "police/control-room", "city/public-order", "city/crime-prevention", "youth-house/office"
 ALERTS = '  - {filter: "alert/#", schema: alert, purpose: danger-prevention, publish: [police, city], receive: [police, city, civil], lane: flash}\n'
@@ -48,17 +48,11 @@ def header(n, when, topic, sender, type="request", lane="urgent", payload="reque
             "created_ms": ms, "expires_ms": ms + 86400000, "agreement_version": 1, "to": [], **more}
 
 
-class Case(kurzweg_test.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.all = kurzweg_test.TestCase()
-        cls.all.setUp()
-        cls.addClassCleanup(cls.all.doCleanups)
-        cls.shared = Partnership(cls.all, topics=ALERTS + DAYS + NOTES)
+class Case(kurzweg_test.Shared):
+    PARTNERSHIP = {"topics": ALERTS + DAYS + NOTES}
 
     def setUp(self):
         super().setUp()
-        self.p = self.shared.copy(self, f"tcp://127.0.0.1:{free_ports()[0]}")
 
     def agreement(self, name="agreement.yaml", **changes):
         path = self.folder / name
@@ -179,7 +173,6 @@ class Headers(Case):
     def start(self, *nodes, spool=""):
         self.agreement_path = self.signed()
         self.broker = self.p.broker()
-        self.control = ("--control", f"ipc://{self.folder}/broker.sock")
         self.nodes = {name: self.p.node(name, more=spool if name == POLICE else "") for name in nodes}
         for node in self.nodes.values():
             node.wait_for("link.up")

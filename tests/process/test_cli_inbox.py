@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import kurzweg_test
-from kurzweg_test import BIN, FAILED, SOURCE, USAGE, Partnership, free_ports, plain, wait_until
+from kurzweg_test import BIN, FAILED, SOURCE, USAGE, Partnership, plain, wait_until
 
 POLICE, CITY, YOUTH = "police/control-room", "city/public-order", "youth-house/office"
 TOPICS = Partnership.TOPICS + """\
@@ -14,17 +14,11 @@ TOPICS = Partnership.TOPICS + """\
 """
 
 
-class Inbox(kurzweg_test.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.all = kurzweg_test.TestCase()
-        cls.all.setUp()
-        cls.addClassCleanup(cls.all.doCleanups)
-        cls.shared = Partnership(cls.all, topics=TOPICS)
+class Inbox(kurzweg_test.Shared):
+    PARTNERSHIP = {"topics": TOPICS}
 
     def setUp(self):
         super().setUp()
-        self.p = self.shared.copy(self, f"tcp://127.0.0.1:{free_ports()[0]}")
         self.p.agreement()
         self.broker = self.p.broker()
         self.nodes = {name: self.p.node(name) for name in (POLICE, CITY, YOUTH)}

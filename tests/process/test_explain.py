@@ -3,7 +3,7 @@
 import json
 
 import kurzweg_test
-from kurzweg_test import FAILED, USAGE, Partnership, free_ports, plain
+from kurzweg_test import FAILED, USAGE, plain
 
 POLICE, ORDER, CRIME, YOUTH, SHELTER = "police/control-room", "city/public-order", "city/crime-prevention", "youth-house/office", "shelter/desk"
 NODES = {POLICE: "police", ORDER: "city", CRIME: "city", YOUTH: "civil", SHELTER: "civil"}
@@ -29,17 +29,11 @@ TOPICS = """\
 """
 
 
-class Rules(kurzweg_test.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.all = kurzweg_test.TestCase()
-        cls.all.setUp()
-        cls.addClassCleanup(cls.all.doCleanups)
-        cls.shared = Partnership(cls.all, nodes=NODES, topics=TOPICS)
+class Rules(kurzweg_test.Shared):
+    PARTNERSHIP = {"nodes": NODES, "topics": TOPICS}
 
     def setUp(self):
         super().setUp()
-        self.p = self.shared.copy(self, f"tcp://127.0.0.1:{free_ports()[0]}")
         self.path = self.folder / "agreement.yaml"
         self.path.write_text(self.p.text().replace("{id: shelter, kind: civil, purposes: [danger-prevention]", "{id: shelter, kind: civil, purposes: [care]"))
         self.lines = self.path.read_text().splitlines()

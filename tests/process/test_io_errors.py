@@ -8,23 +8,17 @@ import os
 
 import kurzweg_test
 from desk import CITY, POLICE
-from kurzweg_test import DONE, SILENT, Partnership, free_ports, wait_until
+from kurzweg_test import DONE, SILENT, wait_until
 
 STORE_LOST = 74
 INJECT = kurzweg_test.pathlib.Path(os.environ.get("KW_BUILD_DIR", kurzweg_test.SOURCE / "build" / "dev")) / "tests" / "kw-inject.so"
 
 
-class IoErrors(kurzweg_test.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.all = kurzweg_test.TestCase()
-        cls.all.setUp()
-        cls.addClassCleanup(cls.all.doCleanups)
-        cls.shared = Partnership(cls.all, nodes={POLICE: "police", CITY: "city"}, topics='  - {filter: "note/#", schema: note, purpose: danger-prevention, publish: ["*"], receive: ["*"]}\n')
+class IoErrors(kurzweg_test.Shared):
+    PARTNERSHIP = {"nodes": {POLICE: "police", CITY: "city"}, "topics": '  - {filter: "note/#", schema: note, purpose: danger-prevention, publish: ["*"], receive: ["*"]}\n'}
 
     def setUp(self):
         super().setUp()
-        self.p = self.shared.copy(self, f"tcp://127.0.0.1:{free_ports()[0]}")
         self.p.agreement()
         self.trigger = self.folder / "fail-now"
         self.ids = []

@@ -61,18 +61,6 @@ class Screen:
 
 
 class Seeing(kurzweg_test.Shared):
-    def begin(self, *nodes, **changes):
-        """A broker, and these nodes connected to it."""
-        self.first = self.p.agreement(**changes)
-        self.broker = self.p.broker()
-        daemons = [self.p.node(node) for node in nodes]
-        for daemon in daemons:
-            daemon.wait_for("link.up")
-        return daemons
-
-    def operator(self):
-        return "--key", self.p.key("night-desk"), "--agreement", self.first
-
     def check(self, *way, code, says=(), **env):
         done = self.kurzweg("status", "--check", *way, code=code, **env)
         self.assertEqual(done.stderr, "")

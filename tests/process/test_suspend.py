@@ -14,17 +14,6 @@ REASON = "its machine was stolen from a car"
 
 
 class Suspend(kurzweg_test.Shared):
-    def begin(self, *nodes):
-        self.first = self.p.agreement()
-        self.broker = self.p.broker()
-        daemons = [self.p.node(node) for node in nodes]
-        for daemon in daemons:
-            daemon.wait_for("link.up")
-        return daemons
-
-    def operator(self):
-        return "--key", self.p.key("night-desk"), "--agreement", self.first
-
     def suspend(self, node, *more, way=None):
         return self.kurzweg("suspend", node, "--reason", REASON, *more, *(way or self.operator()))
 

@@ -12,7 +12,7 @@ import zmq
 import kurzweg_test
 import strangers
 from desk import POLICE, CITY, CRIME, YOUTH
-from kurzweg_test import BIN, FAILED, REFUSED, USAGE, Partnership, free_ports, plain, wait_until
+from kurzweg_test import BIN, FAILED, REFUSED, USAGE, Partnership, plain, wait_until
 
 NOTES = '  - {filter: "note/#", schema: note, publish: [police, city], receive: [police, city], lane: urgent}\n'
 
@@ -24,21 +24,14 @@ def new_id():
     return uuid.UUID(bytes=int(time.time() * 1000).to_bytes(6, "big") + bytes(rest))
 
 
-class Traced(kurzweg_test.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.all = kurzweg_test.TestCase()
-        cls.all.setUp()
-        cls.addClassCleanup(cls.all.doCleanups)
-        cls.shared = Partnership(cls.all, topics=Partnership.TOPICS + NOTES)
+class Traced(kurzweg_test.Shared):
+    PARTNERSHIP = {"topics": Partnership.TOPICS + NOTES}
 
     def setUp(self):
         super().setUp()
-        self.p = self.shared.copy(self, f"tcp://127.0.0.1:{free_ports()[0]}")
         self.path = self.p.agreement()
         self.lines = self.path.read_text().splitlines()
         self.broker = self.p.broker()
-        self.control = ("--control", f"ipc://{self.folder}/broker.sock")
         self.operator = ("--key", self.p.key("night-desk"), "--agreement", self.path)
 
     def start(self, *names, **more):
