@@ -145,12 +145,11 @@ open_part(struct lines *lines, bool *partial, const char *path, uint64_t size, s
 	return err;
 }
 
-/* Who wrote the file; nothing where that cannot be read. */
+/* The record that the file begins with, for audit_line_free. KW_ENOTFOUND: it begins with none. */
 static enum kw_err
-read_owner(struct scan *s, const char *path, const struct public_key *mine, struct kw_why *why)
+read_first(struct audit_line *out, const char *path, struct kw_why *why)
 {
 	struct lines lines;
-	struct audit_line l;
 	struct span line;
 	bool open_end;
 	enum kw_err err = lines_open(&lines, path, 0, why);
@@ -158,14 +157,29 @@ read_owner(struct scan *s, const char *path, const struct public_key *mine, stru
 	if (err != KW_OK)
 		return err;
 	err = lines_next(&line, &open_end, &lines, why);
-	if (err == KW_OK && !open_end) {
-		if (audit_line_read(&l, line, NULL) == KW_OK && l.kind == AUDIT_RECORD)
-			meet_begin(s, &l.record);
-		audit_line_free(&l);
+	if (err == KW_OK && open_end)
+		err = KW_ENOTFOUND;
+	if (err == KW_OK && (audit_line_read(out, line, NULL) != KW_OK || out->kind != AUDIT_RECORD)) {
+		audit_line_free(out);
+		err = KW_ENOTFOUND;
 	}
 	lines_close(&lines);
-	if (err != KW_OK && err != KW_ENOTFOUND)
+	return err;
+}
+
+/* Who wrote the file; nothing where that cannot be read. */
+static enum kw_err
+read_owner(struct scan *s, const char *path, const struct public_key *mine, struct kw_why *why)
+{
+	struct audit_line l;
+	enum kw_err err = read_first(&l, path, why);
+
+	if (err == KW_ENOTFOUND)
+		return KW_OK;
+	if (err != KW_OK)
 		return err;
+	meet_begin(s, &l.record);
+	audit_line_free(&l);
 	if (s->has_key && (strcmp(s->key.name, mine->name) != 0 || s->key.mode != mine->mode || s->key.kind != mine->kind))
 		return kw_refuse(why, KW_EDENIED, "the audit trail %s is of %s, and this is %s; give each a folder of its own", path, s->key.name, mine->name);
 	return KW_OK;
@@ -199,25 +213,13 @@ tail_read(struct tail *out, const char *path, const char *partnership, const str
 enum kw_err
 tail_first(uint64_t *number, uint8_t before[KW_HASH_LEN], const char *path, struct kw_why *why)
 {
-	struct lines lines;
 	struct audit_line l;
-	struct span line;
-	bool open_end;
-	enum kw_err err = lines_open(&lines, path, 0, why);
+	enum kw_err err = read_first(&l, path, why);
 
 	if (err != KW_OK)
 		return err;
-	err = lines_next(&line, &open_end, &lines, why);
-	if (err == KW_OK) {
-		if (open_end || audit_line_read(&l, line, NULL) != KW_OK || l.kind != AUDIT_RECORD)
-			err = KW_ENOTFOUND;
-		if (err == KW_OK) {
-			*number = l.record.number;
-			memcpy(before, l.before, KW_HASH_LEN);
-		}
-		if (!open_end)
-			audit_line_free(&l);
-	}
-	lines_close(&lines);
-	return err;
+	*number = l.record.number;
+	memcpy(before, l.before, KW_HASH_LEN);
+	audit_line_free(&l);
+	return KW_OK;
 }
