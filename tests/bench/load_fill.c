@@ -17,6 +17,7 @@
 #define TEMPLATES 64u
 #define DEADLINE_NS 60000000000ull
 #define DAY_MS (24ull * 3600 * 1000)
+#define FOLD 100000u          /* more than a broker takes in the second between two marks of how far cases are folded (broker/core/cases.c) */
 
 /* ---- the first one of each topic ---- */
 
@@ -173,13 +174,24 @@ fill_op(struct store_op *op, const struct fill *f, const struct pool *p, uint32_
 	seal_frame_hash(a->frame_hash, &frame);
 }
 
+/* The mark as a broker writes it: behind what stood before this batch, so that a start finds what came since. */
+static bool
+fold_op(struct store_op *op, uint64_t routine, uint64_t *folded)
+{
+	if (routine < *folded + FOLD)
+		return false;
+	*op = (struct store_op){.kind = OP_FOLDED};
+	op->folded.upto[LANE_ROUTINE] = *folded = routine;
+	return true;
+}
+
 void
 run_fill(struct load *l, const struct wishes *w)
 {
 	struct store_op *ops = load_memory(STORE_BATCH_MAX, sizeof *ops);
 	struct pool_wish wish = {.sender = LOAD_PUBLISHER, .topic = LOAD_TOPIC, .lane = LANE_ROUTINE, .count = TEMPLATES, .payload_len = w->bytes, .frame_len = w->frame};
 	uint32_t done = 0, few = 0;
-	uint64_t from = load_ns();
+	uint64_t from = load_ns(), routine = 0, folded = 0;
 	struct fill f = {0};
 	struct pool p;
 	struct store *s = open_store(&f, l, w->store);
@@ -189,6 +201,7 @@ run_fill(struct load *l, const struct wishes *w)
 	while (done < w->messages) {
 		struct store_batch b = {.ops = ops, .now_ms = clock_wall_ms()};
 
+		b.count = fold_op(&ops[0], routine, &folded);
 		for (; b.count < STORE_BATCH_MAX && done < w->messages; b.count++, done++) {
 			bool for_few = few < FEW && done >= (uint64_t)w->messages * few / FEW; /* spread over the whole */
 
@@ -196,6 +209,7 @@ run_fill(struct load *l, const struct wishes *w)
 			fill_op(&ops[b.count], &f, &p, done, for_few);
 		}
 		load_must(s->ops->commit(s, &b, &why), &why);
+		routine = ops[b.count - 1].at.number;
 	}
 	s->ops->close(s);
 	load_print(json_pack("{s:s,s:s,s:i,s:i,s:f}", "run", "fill", "target", "kurzweg", "messages", w->messages, "few", few, "per_second",
