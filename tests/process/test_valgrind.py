@@ -78,9 +78,9 @@ class Watched(kurzweg_test.TestCase):
         self.refused("agreement", "check", "no.yaml")
 
     def test_what_the_daemons_say_of_their_configuration(self):
-        p = Partnership(self)
+        p = Partnership(self, endpoint=f"tcp://127.0.0.1:{free_ports()[0]}")
         agreement = p.agreement()
-        broker = self.write("broker.yaml", f'agreement: {agreement}\nkey: {p.key("haus")}\nlisten: ["tcp://127.0.0.1:7411"]\n'
+        broker = self.write("broker.yaml", f'agreement: {agreement}\nkey: {p.key("haus")}\nlisten: ["{p.endpoint}"]\n'
                             f"control: ipc://{self.folder}/broker.sock\nstore: {{path: {self.folder}/broker}}\n")
         node = self.write("node.yaml", f"agreement: {agreement}\nkey: {p.key(POLICE)}\nsubscribe: [\"#\"]\nsocket: {p.socket(POLICE)}\nstate: {self.folder}/node\n")
         for program, config in (("kurzweg-broker", broker), ("kurzweg-partner", node)):
