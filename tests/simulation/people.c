@@ -182,7 +182,10 @@ people_act(struct sim *s, uint32_t step)
 	struct dice d = dice_of(s->options.seed, 1000000ull + step);
 	enum subject subject = (enum subject)dice_below(&d, SUBJECT_DUTY);
 	int first = (int)dice_below(&d, WHO_NODES);
+	struct dice idle = dice_of(s->options.seed, 2000000ull + step);
 
+	if (dice_permille(&idle, s->options.idle))
+		return;
 	if (dice_permille(&d, ABOUT_CASES)) {
 		people_act_on_cases(s, &d, step);
 		return;

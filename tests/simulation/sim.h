@@ -26,6 +26,7 @@ struct sim_options {
 	uint64_t seed;
 	uint32_t steps;                  /* things that people do */
 	uint32_t faults;                 /* bits of enum fault */
+	uint32_t idle;                   /* of 1,000 steps: nobody does anything */
 	const char *folder;              /* for the nodes' files; exists, and is empty afterwards */
 	const uint8_t *steps_left_out, *faults_left_out; /* by number, 1: this one is left out */
 };

@@ -8,6 +8,7 @@ import subprocess
 import unittest
 
 SIM = os.environ.get("KW_SIM", os.path.join(os.environ.get("KW_BUILD_DIR", "build/dev"), "tests", "kurzweg-sim"))
+WITHOUT_OPERATORS = "crash-broker,crash-node,stall,partition,reset,half-open,slow,clock,disk,node-disk,agreement,liar"
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -33,6 +34,21 @@ class Simulation(unittest.TestCase):
         ran = run("--seed", "1", "--steps", "0")
         self.assertEqual(ran.returncode, 1)
         self.assertIn("too little traffic", ran.stdout)
+
+    def test_a_run_in_which_people_do_next_to_nothing_is_a_failure(self):
+        ran = run("--seed", "1", "--steps", "200", "--idle", "900")
+        self.assertEqual(ran.returncode, 1)
+        self.assertRegex(ran.stdout, "FAILED seed 1: too little traffic")
+
+    def test_a_campaign_in_which_people_do_half_is_a_failure_though_no_run_of_it_is(self):
+        ran = run("--seed", "1", "--count", "4", "--steps", "150", "--idle", "500")
+        self.assertEqual(ran.returncode, 1)
+        self.assertIn("FAILED campaign: too little traffic", ran.stdout)
+        self.assertNotIn("FAILED seed", ran.stdout)
+
+    def test_a_run_that_a_full_disk_left_little_traffic_is_none(self):
+        ran = self.good("--seed", "68000370", "--faults", WITHOUT_OPERATORS, "--verbose")
+        self.assertLess(int(re.search(r"(\d+) published", ran).group(1)), 301)
 
     def test_a_campaign_that_is_stopped_tells_what_it_ran(self):
         with subprocess.Popen([SIM, "--count", "1000000", "--jobs", "2", "--steps", "100", "--verbose"], stdout=subprocess.PIPE, text=True) as ran:
