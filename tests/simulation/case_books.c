@@ -797,13 +797,19 @@ heard(struct case_books *c, struct made *n, char what[512])
 	return true;
 }
 
+void books_calm(struct case_books *c) { c->calm_ms = clocks_true(); }
+
+void
+books_go_on(struct case_books *c)
+{
+	for (uint32_t i = 0; i < c->count; i++)
+		not_late(c, c->matters[i]);
+}
+
 bool
 books_settled(struct case_books *c, char what[512])
 {
-	if (c->calm_ms == 0)
-		c->calm_ms = clocks_true();
-	for (uint32_t i = 0; i < c->count; i++)
-		not_late(c, c->matters[i]);
+	books_go_on(c);
 	for (uint32_t i = 0; i < c->count; i++)
 		if (!at_rest(c->matters[i], what))
 			return false;

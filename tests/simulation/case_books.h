@@ -32,6 +32,8 @@ void books_at(struct books_known *out, const struct case_books *c, uint32_t i); 
 void books_find(struct books_known *out, const struct case_books *c, const uint8_t id[KW_ID_LEN]);
 /* What this node shows of the case is what the books say of the place in the log up to which it has come. */
 void books_look(struct case_books *c, int who, const uint8_t id[KW_ID_LEN]);
+void books_calm(struct case_books *c);  /* no more faults from now on */
+void books_go_on(struct case_books *c); /* [O-11] and no case waits for who is out */
 bool books_settled(struct case_books *c, char what[512]);
 
 #endif

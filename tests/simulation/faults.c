@@ -6,6 +6,7 @@
 #include "clocks.h"
 #include "house.h"
 #include "lines.h"
+#include "operators.h"
 #include "posts.h"
 #include "tests/simulation/sim_disk.h"
 #include "trace.h"
@@ -15,7 +16,7 @@
 const char *
 fault_name(enum fault f)
 {
-	static const char *const names[FAULT_COUNT] = {"crash-broker", "crash-node", "stall", "partition", "reset", "half-open", "slow", "clock", "disk", "node-disk", "agreement", "restore", "liar"};
+	static const char *const names[FAULT_COUNT] = {"crash-broker", "crash-node", "stall", "partition", "reset", "half-open", "slow", "clock", "disk", "node-disk", "agreement", "restore", "liar", "suspend"};
 
 	return names[f];
 }
@@ -47,10 +48,11 @@ faults_plan(struct sim *s, uint64_t until_ms)
 	struct dice d = dice_of(s->options.seed, 3000);
 	uint64_t at = 1000;
 
-	s->plan = calloc(until_ms / (EVERY_MS / 2) + 2, sizeof *s->plan);
+	s->plan = calloc(until_ms / (EVERY_MS / 2) + 2 + OPERATORS_ROOM(until_ms), sizeof *s->plan);
 	MUST(s->plan != NULL);
 	while ((at += dice_between(&d, EVERY_MS / 2, EVERY_MS * 3 / 2)) < until_ms)
-		s->plan[s->plan_count++] = (struct fault_plan){(enum fault)dice_below(&d, FAULT_LIAR), at, lasting(&d), (uint32_t)dice_u64(&d)};
+		s->plan[s->plan_count++] = (struct fault_plan){(enum fault)dice_below(&d, FAULT_LIAR), at, lasting(&d), (uint32_t)dice_u64(&d), 0};
+	s->plan_count += operators_plan(s->plan + s->plan_count, s->options.seed, until_ms);
 	for (uint32_t i = 0; i < s->plan_count; i++) {
 		if (s->plan[i].kind == FAULT_AGREEMENT)
 			s->plan[i].at = next_burst(s, s->plan[i].at);
@@ -238,11 +240,15 @@ faults_begin(struct sim *s, uint32_t i)
 	case FAULT_RESTORE:
 		applied = restore(s, &d);
 		break;
+	case FAULT_SUSPEND: /* counts where it is taken */
+		operators_suspend(s, i);
+		applied = false;
+		break;
 	case FAULT_LIAR: /* lies all the time: liar.h */
 	case FAULT_COUNT:
 		break;
 	}
-	trace("fault %u: %s%s", i, fault_name(f->kind), applied ? "" : " (nothing to be met)");
+	trace("fault %u: %s%s", i, fault_name(f->kind), applied || f->kind == FAULT_SUSPEND ? "" : " (nothing to be met)");
 	s->counts.applied[f->kind] += applied;
 	sim_at(s, now + f->lasts, EVENT_FAULT_OVER, i, 0);
 }
@@ -279,6 +285,9 @@ faults_over(struct sim *s, uint32_t i)
 	case FAULT_AGREEMENT: /* the operator tries again what did not come through */
 		house_install(s->house);
 		break;
+	case FAULT_SUSPEND:
+		operators_over(s, i);
+		break;
 	case FAULT_CRASH_BROKER:
 	case FAULT_CRASH_NODE:
 	case FAULT_RESET:
@@ -308,6 +317,7 @@ faults_end(struct sim *s)
 	house_start(s->house);
 	house_install(s->house);
 	house_new_epoch(s->house);
+	operators_end(s);
 	for (int i = 0; i < WHO_NODES; i++)
 		post_start(s, i);
 }

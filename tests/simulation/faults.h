@@ -4,7 +4,7 @@
 
 #include "sim.h"
 
-struct fault_plan { enum fault kind; uint64_t at, lasts; uint32_t dice; };
+struct fault_plan { enum fault kind; uint64_t at, lasts; uint32_t dice; int who; /* of FAULT_SUSPEND */ };
 
 void faults_plan(struct sim *s, uint64_t until_ms); /* into s->plan, and as events */
 void faults_begin(struct sim *s, uint32_t i);

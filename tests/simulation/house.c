@@ -1,12 +1,14 @@
 /* house: the broker in the bottle; and broker/store/commit_thread.h without a thread. */
 #include "house.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "broker/net/case_entries.h"
 #include "broker/net/loading.h"
 #include "broker/net/relay.h"
+#include "broker/net/suspending.h"
 #include "case_books.h"
 #include "clocks.h"
 #include "lines.h"
@@ -229,6 +231,32 @@ house_install(struct house *h)
 	house_wake(h, clocks_true());
 }
 
+static void
+suspension_stands(void *self, enum kw_err err, const char *sentence)
+{
+	(void)sentence;
+	suspensions_answered(((struct house *)self)->sim->suspensions, err);
+}
+
+enum kw_err
+house_suspend(struct house *h, const struct suspensions_wish *w)
+{
+	struct suspending_ask ask = {.for_ms = w->for_ms};
+	struct kw_why why;
+	enum kw_err err;
+
+	if (!h->up)
+		return KW_EAGAIN;
+	clocks_run_as(WHO_BROKER);
+	(void)snprintf(ask.node, sizeof ask.node, "%s", papers_name(w->who));
+	if (w->act == SUSPENSION_BEGUN)
+		(void)snprintf(ask.reason, sizeof ask.reason, "an operator of the simulation says so");
+	err = relay_suspend(h->relay, w->act, &ask, "control", (struct relay_done){h, suspension_stands}, &why);
+	suspensions_asked(h->sim->suspensions, w, h->installing, err, &why);
+	house_wake(h, clocks_true());
+	return err;
+}
+
 #define OPERATOR_MS 2000u
 
 static void
@@ -247,6 +275,7 @@ house_back_to(struct house *h, uint64_t batches)
 	trace("a copy of the store comes back: %llu batches of %llu", (unsigned long long)batches, (unsigned long long)vault_batches(h->disk));
 	h->sim->epoch_due = h->sim->restored = true;
 	books_restored(h->sim->books, false);
+	suspensions_restored(h->sim->suspensions);
 	vault_back_to(h->disk, batches);
 	books_restored(h->sim->books, true);
 	oracle_restored(h->sim->oracle);
@@ -340,6 +369,7 @@ house_start(struct house *h)
 		return;
 	}
 	MUST(core_start(h->core, agreement_chain_newest(h->chain), relay_now()) == KW_OK);
+	suspensions_broker_started(h->sim->suspensions);
 	MUST(zap_start(&h->zap, NULL, &why) == KW_OK && commit_thread_start(&h->commits, vault_store(h->disk)) == KW_OK);
 	parts = (struct relay_parts){h->core, NULL, h->zap, vault_store(h->disk), h->commits, h->chain, papers_keys(WHO_BROKER), NULL};
 	MUST(relay_new(&h->relay, &parts) == KW_OK);
@@ -371,6 +401,7 @@ house_crash(struct house *h, bool rude)
 	trace("broker falls over%s, a batch is %s", rude ? " with its machine" : "",
 	      h->commits->stage == STAGE_GIVEN ? "lost" : h->commits->stage == STAGE_SYNCED ? "on disk and not answered" : "nowhere");
 	lines_broker_gone(rude);
+	suspensions_broker_gone(h->sim->suspensions);
 	take_apart(h);
 }
 

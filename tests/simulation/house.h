@@ -3,6 +3,7 @@
 #define KW_SIM_HOUSE_H
 
 #include "sim.h"
+#include "suspensions.h"
 
 struct house *house_new(struct sim *s);
 void house_free(struct house **h);
@@ -18,6 +19,8 @@ void house_answer(struct house *h, uint64_t life); /* EVENT_ANSWER: and the brok
 bool house_planned(struct house *h, uint64_t at);   /* the turn that was planned for then came; false: it is another one now */
 void house_wake(struct house *h, uint64_t at);
 void house_install(struct house *h);                /* what is to come into force; nothing where the broker is down or at it */
+/* What an operator wishes, and what is answered at once; KW_EAGAIN too where the broker is down. */
+enum kw_err house_suspend(struct house *h, const struct suspensions_wish *w);
 void house_is_slow(struct house *h, uint64_t until); /* what is given to its disk before then is not there earlier */
 bool house_is_lost(const struct house *h);          /* its store failed: it ends with this turn */
 bool house_is_narrow(const struct house *h);        /* this seed's broker has little windows */

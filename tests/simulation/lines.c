@@ -741,7 +741,7 @@ hand_on(struct gate *g, struct line *l, struct packet *p, uint64_t mono_ms, cons
 		m.frame = &frame;
 	}
 	if (all.watch.arrived != NULL)
-		all.watch.arrived(all.watch.self, l->who, l, buf_span(&p->control));
+		all.watch.arrived(all.watch.self, l->who, l, buf_span(&p->control), buf_span(&p->frame));
 	m.conn = c->number;
 	m.peer = peer_of(g, c);
 	m.control = buf_span(&p->control);

@@ -16,7 +16,7 @@ enum way { WAY_UP /* to the broker */, WAY_DOWN };
 struct lines_watch { /* told of every message as it is handed over, before it travels; borrowed for the call. line: which connection */
 	void *self;
 	void (*up)(void *self, int who, struct span control, struct span frame);
-	void (*arrived)(void *self, int who, const void *line, struct span control); /* the broker reads it now */
+	void (*arrived)(void *self, int who, const void *line, struct span control, struct span frame); /* the broker reads it now */
 	void (*down)(void *self, int who, const void *line, struct span control, struct span frame);
 	void (*wake_broker)(void *self, uint64_t at);
 	void (*wake_node)(void *self, int who, uint64_t at);

@@ -29,8 +29,8 @@ static const char help[] =
 	"  --seed N         run this seed (again and again the same run)\n"
 	"  --count N        run so many, from --seed on, or from a fresh one\n"
 	"  --steps N        things that people do in a run (600)\n"
-	"  --faults LIST    all, none, or names with commas: crash-broker, crash-node, stall, partition, reset, half-open, slow, clock, disk, node-disk, agreement, liar;\n"
-	"                   and restore, which is not among all\n"
+	"  --faults LIST    all, none, or names with commas: crash-broker, crash-node, stall, partition, reset, half-open, slow, clock, disk, node-disk, agreement, liar,\n"
+	"                   suspend; and restore, which is not among all\n"
 	"  --jobs N         processes side by side (1)\n"
 	"  --scenario FILE…  run what stands in these files (tests/scenario/README.md)\n"
 	"  --sentences      the sentences that a scenario may have\n"
@@ -158,6 +158,8 @@ add(struct sum *all, const struct sum *more)
 	sum->cases += c->cases;
 	sum->moves += c->moves;
 	sum->recalls += c->recalls;
+	sum->suspended += c->suspended;
+	sum->let_in += c->let_in;
 	for (int i = 0; i < FAULT_COUNT; i++)
 		sum->applied[i] += c->applied[i];
 	sum->broker_starts += c->broker_starts;
@@ -172,8 +174,8 @@ add(struct sum *all, const struct sum *more)
 static void
 show(const char *what, const struct sim_counts *c)
 {
-	(void)printf("%s %u published, %u stored, %u delivered, %u of the nodes' own, %u cases, %u moves, %u recalls, %u commits, %u turns, %u broker starts, %u node starts,", what, c->published,
-	             c->stored, c->deliveries, c->receipts, c->cases, c->moves, c->recalls, c->commits, c->turns, c->broker_starts, c->node_starts);
+	(void)printf("%s %u published, %u stored, %u delivered, %u of the nodes' own, %u cases, %u moves, %u recalls, %u suspensions, %u let in, %u commits, %u turns, %u broker starts, %u node starts,", what, c->published,
+	             c->stored, c->deliveries, c->receipts, c->cases, c->moves, c->recalls, c->suspended, c->let_in, c->commits, c->turns, c->broker_starts, c->node_starts);
 	for (int i = 0; i < FAULT_COUNT; i++)
 		(void)printf(" %s %u,", fault_name((enum fault)i), c->applied[i]);
 	(void)printf(" versions %u, pretend %llu s, longest drain %llu s\n", c->agreements, (unsigned long long)c->pretend_ms / 1000, (unsigned long long)c->drain_ms / 1000);

@@ -14,6 +14,7 @@
 #include "proto/frame.h"
 #include "proto/wire.h"
 #include "rounds.h"
+#include "suspensions.h"
 #include "trace.h"
 
 #define BIT(who) (1u << (who))
@@ -36,6 +37,7 @@ struct note {
 	uint32_t origin;            /* of what was sealed anew, once its content was seen: number + 1 */
 	uint32_t version;           /* that it is sealed under */
 	uint32_t hello;             /* of its sender's, behind which it was offered first */
+	uint32_t heard_in;          /* start of the broker in which that read it last while its sender was not suspended */
 	uint64_t payload_mark, frame_mark;
 	uint64_t published, expires_ms;
 	bool said_stored, on_way;   /* on_way: the broker was offered it */
@@ -308,6 +310,8 @@ appended(struct oracle *o, const struct store_op *op)
 	if (n != NULL && n->version != o->log_version)
 		sim_broken(o->sim, "%s of %s, sealed under version %u, goes into the broker's log behind version %u", short_id(n->id), papers_name(n->sender), n->version,
 		           o->log_version);
+	if (n != NULL && house_is_up(o->sim->house) && n->heard_in != o->sim->counts.broker_starts) /* [O-11] */
+		sim_broken(o->sim, "%s of %s, which is suspended, goes into the broker's log, and was not said before", short_id(n->id), papers_name(n->sender));
 }
 
 void
@@ -530,15 +534,27 @@ oracle_up(struct oracle *o, int who, struct span control, struct span frame)
 	wire_msg_clear(&m);
 }
 
+static void
+heard(struct oracle *o, struct span bytes)
+{
+	struct frame f;
+	struct note *n = frame_parse(&f, bytes, FRAME_WHOLE, NULL) == KW_OK ? note_with(o, f.header) : NULL;
+
+	if (n != NULL)
+		n->heard_in = o->sim->counts.broker_starts;
+}
+
 void
-oracle_arrived(struct oracle *o, int who, const void *line, struct span control)
+oracle_arrived(struct oracle *o, int who, const void *line, struct span control, struct span frame)
 {
 	struct wire_msg m;
 
-	if (who >= WHO_NODES || line != o->line[who] || wire_decode(&m, control, NULL) != KW_OK)
+	if (who >= WHO_NODES || wire_decode(&m, control, NULL) != KW_OK)
 		return;
-	if (m.kind == WIRE_ACK)
+	if (m.kind == WIRE_ACK && line == o->line[who])
 		acknowledged(o, who, &m.ack);
+	else if (m.kind == WIRE_PUBLISH && !suspensions_keeps_out(o->sim->suspensions, who))
+		heard(o, frame);
 	wire_msg_clear(&m);
 }
 
@@ -640,6 +656,7 @@ oracle_down(struct oracle *o, int who, const void *line, struct span control, st
 		sim_broken(o->sim, "the broker says to %s what cannot be read", papers_name(who));
 		return;
 	}
+	suspensions_hears(o->sim->suspensions, who, &m);
 	o->behind = o->behind && o->sim->epoch_due;
 	if (o->behind && (m.kind == WIRE_DELIVER || m.kind == WIRE_STORED))
 		sim_broken(o->sim, "the broker said that it is behind, and serves %s", papers_name(who));

@@ -23,7 +23,7 @@ bool oracle_recallable(const struct oracle *o, uint32_t nth, uint8_t id[KW_ID_LE
 bool oracle_cancellable(const struct oracle *o, uint32_t nth, uint8_t id[KW_ID_LEN], int *sender, enum subject *subject);
 void oracle_broker_turn(struct oracle *o);
 void oracle_up(struct oracle *o, int who, struct span control, struct span frame);
-void oracle_arrived(struct oracle *o, int who, const void *line, struct span control); /* the broker reads it now */
+void oracle_arrived(struct oracle *o, int who, const void *line, struct span control, struct span frame); /* the broker reads it now */
 void oracle_down(struct oracle *o, int who, const void *line, struct span control, struct span frame);
 void oracle_row(struct oracle *o, int who, const struct inbox_row *row);
 void oracle_node_started(struct oracle *o, int who);

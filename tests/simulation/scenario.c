@@ -52,6 +52,9 @@ static const struct form events[] = {
 	{DO_LEAVE_OUT, "agreement leaves NODE out"},
 	{DO_TAKE_URGENT, "agreement takes urgent from NODE"},
 	{DO_TURN, "agreement turns the lines round"},
+	{DO_SUSPEND, "operator suspends NODE for SPAN"},
+	{DO_TRY_SUSPEND, "operator may not suspend NODE for SPAN"},
+	{DO_UNSUSPEND, "operator lets NODE in again"},
 };
 static const struct form claims[] = {
 	{IS_HERE, "NODE has LABEL"},
@@ -69,6 +72,8 @@ static const struct form claims[] = {
 	{IS_SHOWN, "NODE shows LABEL STATE with NODE"},
 	{IS_HEARD_GOOD, "NODE hears that its move of LABEL counts"},
 	{IS_HEARD_VOID, "NODE hears that its move of LABEL is void"},
+	{IS_OUT, "NODE is suspended"},
+	{IS_TOLD_OUT, "NODE tells that NODE is suspended"},
 	{IS_UP, "WHO runs"},
 	{IS_DOWN, "WHO is down"},
 };

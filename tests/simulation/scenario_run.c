@@ -15,6 +15,7 @@
 #include "lines.h"
 #include "oracle.h"
 #include "posts.h"
+#include "suspensions.h"
 #include "scenario_cases.h"
 #include "proto/payload.h"
 #include "trace.h"
@@ -178,6 +179,18 @@ agree(struct play *p, const struct scenario_line *l)
 }
 
 static void
+operate(struct play *p, const struct scenario_line *l)
+{
+	struct suspensions_wish w = {l->who[0], l->verb == DO_UNSUSPEND ? SUSPENSION_LIFTED : SUSPENSION_BEGUN, l->span_ms};
+	enum kw_err err = house_suspend(p->sim->house, &w);
+
+	if (l->verb == DO_TRY_SUSPEND && err != KW_ELIMIT && err != KW_ENOTFOUND)
+		wrong(p, l, "the operator may, or was refused for another reason");
+	else if (l->verb != DO_TRY_SUSPEND && err != KW_OK)
+		wrong(p, l, kw_err_name(err));
+}
+
+static void
 come_back(struct play *p, const struct scenario_line *l)
 {
 	if (p->copied < p->sim->agreed_batches || p->copied == 0) {
@@ -237,6 +250,9 @@ happen(struct play *p, const struct scenario_line *l)
 	case DO_LEAVE_OUT:
 	case DO_TAKE_URGENT:
 	case DO_TURN: agree(p, l); break;
+	case DO_SUSPEND:
+	case DO_TRY_SUSPEND:
+	case DO_UNSUSPEND: operate(p, l); break;
 	case DO_COPY: p->copied = vault_batches(disk); break;
 	case DO_COME_BACK: come_back(p, l); break;
 	case DO_CRASH: crash(p, l, false); break;
@@ -306,6 +322,24 @@ is_linked(struct play *p, int who)
 }
 
 static bool
+tells_out(struct play *p, int teller, int who)
+{
+	json_t *status, *one;
+	bool found = false;
+	size_t i;
+
+	if (p->sim->posts[teller].node == NULL)
+		return false;
+	clocks_run_as(teller);
+	status = desk_status(p->sim->posts[teller].node);
+	MUST(status != NULL);
+	json_array_foreach(json_object_get(status, "suspended"), i, one)
+		found = found || papers_who(json_string_value(json_object_get(one, "node"))) == who;
+	json_decref(status);
+	return found;
+}
+
+static bool
 is_confirmed(struct play *p, const struct label *a, int by)
 {
 	json_t *traced, *one;
@@ -351,6 +385,8 @@ is_so(struct play *p, const struct scenario_line *l)
 	case IS_SHOWN: return a->known && scenario_stands(p->sim, l, a->id);
 	case IS_HEARD_GOOD:
 	case IS_HEARD_VOID: return a->moved[l->who[0]] && scenario_heard(p->sim, l, a->move[l->who[0]]);
+	case IS_OUT: return (suspensions_held(p->sim->suspensions) & bit) != 0;
+	case IS_TOLD_OUT: return tells_out(p, l->who[0], l->who[1]);
 	case IS_LINKED: return is_linked(p, l->who[0]);
 	case IS_UP:
 	case IS_DOWN: return (l->who[0] == WHO_BROKER ? house_is_up(p->sim->house) : p->sim->posts[l->who[0]].node != NULL) == (l->verb == IS_UP);

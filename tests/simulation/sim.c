@@ -14,8 +14,10 @@
 #include "lines.h"
 #include "oracle.h"
 #include "case_books.h"
+#include "operators.h"
 #include "people.h"
 #include "posts.h"
+#include "suspensions.h"
 #include "tests/simulation/sim_vfs.h"
 #include "trace.h"
 
@@ -135,7 +137,12 @@ sim_broken(struct sim *s, const char *fmt, ...)
 }
 
 static void watch_up(void *self, int who, struct span c, struct span f) { oracle_up(((struct sim *)self)->oracle, who, c, f); }
-static void watch_arrived(void *self, int who, const void *line, struct span c) { oracle_arrived(((struct sim *)self)->oracle, who, line, c); }
+
+static void
+watch_arrived(void *self, int who, const void *line, struct span c, struct span f)
+{
+	oracle_arrived(((struct sim *)self)->oracle, who, line, c, f);
+}
 
 static void
 watch_down(void *self, int who, const void *line, struct span c, struct span f)
@@ -148,6 +155,9 @@ watch_log(void *self, const struct store_batch *b)
 {
 	struct sim *s = self;
 
+	for (uint32_t i = 0; i < b->count; i++)
+		if (b->ops[i].kind == OP_APPEND && b->ops[i].result == APPEND_STORED && b->ops[i].append.entry)
+			suspensions_logged(s->suspensions, &b->ops[i]);
 	books_logged(s->books, b);
 	oracle_logged(s->oracle, b);
 }
@@ -202,6 +212,12 @@ take_event(struct sim *s, const struct event *e)
 	case EVENT_LIAR:
 		liar_turn(s->liar);
 		break;
+	case EVENT_WISH:
+		operators_again(s, e->a, e->b);
+		break;
+	case EVENT_LET_IN:
+		operators_let_in(s);
+		break;
 	}
 }
 
@@ -250,7 +266,7 @@ settled(struct sim *s, char what[512])
 		(void)snprintf(what, 512, "the new log epoch does not begin");
 		return false;
 	}
-	if (!oracle_settled(s->oracle, what) || !books_settled(s->books, what))
+	if (!oracle_settled(s->oracle, what) || !books_settled(s->books, what) || !suspensions_settled(s->suspensions, what))
 		return false;
 	if (!house_quiet(s->house)) {
 		(void)snprintf(what, 512, "the broker is not at rest");
@@ -266,12 +282,14 @@ sim_drain(struct sim *s)
 	char what[512];
 
 	faults_end(s);
+	books_calm(s->books);
 	while (!s->broken && !settled(s, what)) {
 		if (clocks_true() - begun >= DRAIN_MS) {
 			sim_broken(s, "%u s after the last fault: %s", DRAIN_MS / 1000, what);
 			return;
 		}
 		sim_run_until(s, clocks_true() + LOOK_MS);
+		books_go_on(s->books);
 	}
 	s->counts.drain_ms = clocks_true() - begun;
 }
@@ -298,6 +316,7 @@ sim_begin(struct sim *s)
 	s->vfs = sim_vfs_new(s->disk, (struct sim_dice){sector_dice, &s->sectors});
 	s->oracle = oracle_new(s);
 	s->books = books_new(s);
+	s->suspensions = suspensions_new(s);
 	s->liar = liar_new(s);
 	if ((s->options.faults & (1u << FAULT_LIAR)) != 0)
 		sim_at(s, FIRST_STEP_MS, EVENT_LIAR, 0, 0);
@@ -328,6 +347,7 @@ sim_end(struct sim_result *out, struct sim *s)
 	lines_end();
 	oracle_free(&s->oracle);
 	books_free(&s->books);
+	suspensions_free(&s->suspensions);
 	liar_free(&s->liar);
 	s->paper_count += s->has_next;
 	while (s->paper_count > 0)

@@ -16,7 +16,7 @@
 
 enum fault { /* kinds, as bits of sim_options.faults */
 	FAULT_CRASH_BROKER, FAULT_CRASH_NODE, FAULT_STALL, FAULT_PARTITION, FAULT_RESET, FAULT_HALF_OPEN, FAULT_SLOW, FAULT_CLOCK,
-	FAULT_DISK, FAULT_NODE_DISK, FAULT_AGREEMENT, FAULT_RESTORE, FAULT_LIAR,
+	FAULT_DISK, FAULT_NODE_DISK, FAULT_AGREEMENT, FAULT_RESTORE, FAULT_LIAR, FAULT_SUSPEND,
 	FAULT_COUNT
 };
 #define FAULTS_ALL (((1u << FAULT_COUNT) - 1) & ~(1u << FAULT_RESTORE)) /* behind an old copy not every promise holds yet: docs/reliability.md */
@@ -32,7 +32,7 @@ struct sim_options {
 };
 
 struct sim_counts {
-	uint32_t published, refused_at_desk, stored, deliveries, receipts, cases, moves, recalls;
+	uint32_t published, refused_at_desk, stored, deliveries, receipts, cases, moves, recalls, suspended, let_in;
 	uint32_t applied[FAULT_COUNT];
 	uint32_t broker_starts, node_starts, commits, turns, agreements;
 	uint64_t pretend_ms, drain_ms;
@@ -55,6 +55,7 @@ struct sim_vfs;
 struct house;   /* house.h: the broker */
 struct oracle;  /* oracle.h */
 struct case_books;   /* case_books.h */
+struct suspensions;  /* suspensions.h */
 
 struct post { /* a node's machine */
 	int who;
@@ -66,7 +67,7 @@ struct post { /* a node's machine */
 	uint32_t unread;                 /* bits of enum subject: what it does not subscribe to */
 };
 
-enum event_kind { EVENT_STEP, EVENT_FAULT, EVENT_FAULT_OVER, EVENT_BROKER_TURN, EVENT_NODE_TURN, EVENT_SYNC, EVENT_ANSWER, EVENT_BROKER_START, EVENT_NODE_START, EVENT_LIAR, EVENT_OPERATOR };
+enum event_kind { EVENT_STEP, EVENT_FAULT, EVENT_FAULT_OVER, EVENT_BROKER_TURN, EVENT_NODE_TURN, EVENT_SYNC, EVENT_ANSWER, EVENT_BROKER_START, EVENT_NODE_START, EVENT_LIAR, EVENT_OPERATOR, EVENT_WISH, EVENT_LET_IN };
 struct event { uint64_t at, order; enum event_kind kind; uint32_t a; uint64_t b; };
 
 #define PAPERS_MAX 16
@@ -85,6 +86,7 @@ struct sim {
 	struct post posts[WHO_NODES];
 	struct oracle *oracle;
 	struct case_books *books;
+	struct suspensions *suspensions;
 	struct liar *liar;
 	struct paper papers[PAPERS_MAX];
 	uint32_t paper_count;            /* the newest of these is in force at the broker */
