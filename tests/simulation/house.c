@@ -276,6 +276,7 @@ house_back_to(struct house *h, uint64_t batches)
 	h->sim->epoch_due = h->sim->restored = true;
 	books_restored(h->sim->books, false);
 	suspensions_restored(h->sim->suspensions);
+	oracle_restoring(h->sim->oracle);
 	vault_back_to(h->disk, batches);
 	books_restored(h->sim->books, true);
 	oracle_restored(h->sim->oracle);

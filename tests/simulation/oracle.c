@@ -287,6 +287,13 @@ oracle_cancellable(const struct oracle *o, uint32_t nth, uint8_t id[KW_ID_LEN], 
 }
 
 void
+oracle_restoring(struct oracle *o)
+{
+	for (uint32_t i = 0; i < o->count; i++)
+		o->notes[i].gone_turn = 0;
+}
+
+void
 oracle_restored(struct oracle *o)
 {
 	for (uint32_t i = 0; i < o->count; i++) {
@@ -296,7 +303,6 @@ oracle_restored(struct oracle *o)
 			continue;
 		n->lost = true;
 		n->order = 0; /* [C-11] offered again, and then behind what came since */
-		n->gone_turn = 0;
 	}
 	o->behind = false;
 }

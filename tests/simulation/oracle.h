@@ -16,7 +16,8 @@ struct oracle_published { int sender; enum subject subject; uint32_t to; /* bits
 void oracle_published(struct oracle *o, const struct oracle_published *p);
 void oracle_recalled(struct oracle *o, int sender, const uint8_t about[KW_ID_LEN], const uint8_t id[KW_ID_LEN]);
 void oracle_logged(struct oracle *o, const struct store_batch *b); /* it is on the broker's disk */
-void oracle_restored(struct oracle *o);                            /* an old copy of the broker's store is in its place */
+void oracle_restoring(struct oracle *o);                           /* an old copy of the broker's store comes into its place, and what it holds is told again */
+void oracle_restored(struct oracle *o);                            /* it is there */
 /* What people published as the nth from the end; false: there is none, or it was recalled by them already. */
 bool oracle_recallable(const struct oracle *o, uint32_t nth, uint8_t id[KW_ID_LEN], int *sender);
 /* The same, where it opens no case. */
