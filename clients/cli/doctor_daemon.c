@@ -111,36 +111,61 @@ shows(const char *said, const char *property, char *value, size_t size)
 	return false;
 }
 
-/* Whether LoadCredential ("node.key:/etc/kurzweg/node.key …") hands over what the daemon looks for: a credential called as the key's file is. */
+/* Whether the credential at value ("%i.key:/etc/kurzweg/%i.key") is called so, in the unit of this instance. */
 static bool
-names_credential(const char *list, const char *key)
+is_called(const char *value, const char *instance, const char *name)
 {
-	const char *slash = strrchr(key, '/'), *name = slash != NULL ? slash + 1 : key;
-	size_t len = strlen(name);
+	while (*value != '\0' && *value != '\n' && *value != ':') {
+		bool is_instance = strncmp(value, "%i", 2) == 0;
+		size_t len = is_instance ? strlen(instance) : 1;
 
-	for (const char *at = list; *at != '\0'; at += strcspn(at, " "), at += strspn(at, " "))
-		if (strncmp(at, name, len) == 0 && (at[len] == ':' || at[len] == ' ' || at[len] == '\0'))
-			return true;
-	return false;
+		if (strncmp(name, is_instance ? instance : value, len) != 0)
+			return false;
+		name += len;
+		value += is_instance ? 2 : 1;
+	}
+	return *name == '\0';
+}
+
+/* Whether the unit's text, its drop-ins behind it, hands over what the daemon looks for: a credential called as the key's file is. Of credentials
+ * "systemctl show" has only "[unprintable]" to say. */
+static bool
+hands_over(const struct doctor *d, const char *text)
+{
+	const char *slash = strrchr(d->config.key, '/'), *name = slash != NULL ? slash + 1 : d->config.key, *instance = strchr(d->unit, '@');
+	static const char setting[] = "LoadCredential", sealed[] = "Encrypted";
+	bool found = false;
+
+	for (const char *line = text; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
+		const char *value = line + strlen(setting);
+
+		if (strncmp(line, setting, strlen(setting)) != 0)
+			continue;
+		value += strncmp(value, sealed, strlen(sealed)) == 0 ? strlen(sealed) : 0;
+		if (*value == '=')
+			found = value[1] != '\n' && (found || is_called(&value[1], instance != NULL ? instance + 1 : "", name));
+	}
+	return found;
 }
 
 void
 doctor_find_unit(struct doctor *d)
 {
 	char unit[sizeof d->unit + 8], value[4096];
-	char *const argv[] = {(char[]){"systemctl"}, (char[]){"show"}, (char[]){"--property=LoadState,ActiveState,Result,LoadCredential"}, unit, NULL};
-	struct buf said = BUF_INIT(64 * 1024);
+	char *const show[] = {(char[]){"systemctl"}, (char[]){"show"}, (char[]){"--property=LoadState,ActiveState,Result"}, unit, NULL};
+	char *const cat[] = {(char[]){"systemctl"}, (char[]){"cat"}, unit, NULL};
+	struct buf said = BUF_INIT(64 * 1024), text = BUF_INIT(256 * 1024);
 
 	name_unit(d);
 	(void)snprintf(unit, sizeof unit, "%s.service", d->unit);
-	if (d->unit[0] != '\0' && output_of(&said, argv) && shows(cli_text(&said), "LoadState", value, sizeof value) && strcmp(value, "loaded") == 0) {
+	if (d->unit[0] != '\0' && output_of(&said, show) && shows(cli_text(&said), "LoadState", value, sizeof value) && strcmp(value, "loaded") == 0) {
 		d->unit_loaded = true;
-		(void)shows(cli_text(&said), "LoadCredential", value, sizeof value);
-		d->hands_key_over = names_credential(value, d->config.key);
+		d->hands_key_over = output_of(&text, cat) && hands_over(d, cli_text(&text));
 		(void)shows(cli_text(&said), "ActiveState", d->unit_state, sizeof d->unit_state);
 		(void)shows(cli_text(&said), "Result", d->unit_result, sizeof d->unit_result);
 	}
 	buf_free(&said);
+	buf_free(&text);
 }
 
 static bool

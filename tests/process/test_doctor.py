@@ -9,7 +9,7 @@ import unittest
 
 import kurzweg_test
 from desk import POLICE, NodesCase
-from kurzweg_test import BIN, DONE, FAILED, environment
+from kurzweg_test import BIN, DONE, FAILED, SOURCE, environment
 
 NOBODY = 65534
 
@@ -341,9 +341,10 @@ class Service(Doctor):
         (self.etc / "kurzweg").mkdir()
         self.tools.mkdir()
 
-    def says(self, **shows):
-        lines = "".join(f"{key}={value}\n" for key, value in {"LoadState": "loaded", "Result": "success", "LoadCredential": "", **shows}.items())
-        self.write("tools/systemctl", f'#!/bin/sh\n[ "$1" = show ] || exit 1\necho "$3" >{self.folder}/asked\ncat <<E\n{lines}E\n', mode=0o755)
+    def says(self, unit="", **shows):
+        """As systemd 252 does: of credentials "show" tells nothing, so the unit's text must be asked for."""
+        lines = "".join(f"{key}={value}\n" for key, value in {"LoadState": "loaded", "Result": "success", "LoadCredential": "[unprintable]", **shows}.items())
+        self.write("tools/systemctl", f'#!/bin/sh\ncase $1 in\nshow)\necho "$3" >{self.folder}/asked\ncat <<"E"\n{lines}E\n;;\ncat)\ncat <<"E"\n{unit}\nE\n;;\n*) exit 1 ;;\nesac\n', mode=0o755)
 
     def look_at(self, name="partner.yaml"):
         shutil.copy(self.config, self.etc / "kurzweg" / name)
@@ -379,8 +380,17 @@ class Service(Doctor):
         self.folder.chmod(0o755)
         self.says(ActiveState="inactive")
         self.is_wrong(self.look_at(), "key", "belongs to root, and the daemon runs as nobody", f"chown nobody {self.p.key(POLICE)}")
-        self.says(ActiveState="inactive", LoadCredential=f"other:/x {self.p.key(POLICE).name}:/etc/kurzweg/any.key")
-        self.assertEqual(self.look_at()["key"]["verdict"], "ok")
+        key = self.p.key(POLICE).name
+        for text, how in ((f"LoadCredential=other:/x\nLoadCredential={key}:/etc/kurzweg/any.key", "ok"), (f"LoadCredentialEncrypted={key}", "ok"),
+                          ((SOURCE / "deploy/systemd/kurzweg-partner.service").read_text().replace("node.key", key), "ok"),
+                          (f"LoadCredential={key}:/x\n# /etc/systemd/system/kurzweg-partner.service.d/override.conf\nLoadCredential=\nLoadCredential={key}s:/x", "wrong"),
+                          (f"#LoadCredential={key}:/x\nLoadCredentials={key}:/x\nLoadCredential={key[1:]}:/x", "wrong")):
+            with self.subTest(text=text[:60]):
+                self.says(unit=text, ActiveState="inactive")
+                self.assertEqual(self.look_at()["key"]["verdict"], how)
+        self.says(unit=(SOURCE / "deploy/systemd/kurzweg-partner@.service").read_text(), ActiveState="inactive")
+        self.assertEqual(self.look_at(key.replace(".key", ".yaml"))["key"]["verdict"], "ok")
+        self.is_wrong(self.look_at("other.yaml"), "key", "belongs to root")
 
 
 if __name__ == "__main__":
