@@ -34,7 +34,7 @@ LOOKS = re.compile(r"(?:kurzweg (?:inbox|case list|release list)\n)+")  # comman
 PATIENCE = 60.0
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
 MASKS = ((UUID, "ID"), (r"tcp://\S+", "ADDRESS"), (r"\b[0-9a-f]{8}\b", "ID"), (r"\b(?:[0-9A-F]{4} ){3,}[0-9A-F]{4}\b", "FINGERPRINT"), (r"\bkw(?:node|steer|broker)1:\S+", "LINE"), (r"\bb2:[0-9a-f]{64}", "HASH"),
-         (r"\d\d\.\d\d\.\d{4}|\d{4}-\d\d-\d\d", "DAY"), (r"(?:DAY,? )?\d?\d:\d\d(?::\d\d)?(?: Uhr)?", "TIME"), (r"\d+ (?:h|min|d|Std\.|Min\.|T\.)(?: \d+ (?:min|s|h))?|\d+ s\b", "A WHILE"), (r"[ \t]+", " "), (r" $|^ ", ""))
+         (r"\d\d\.\d\d\.\d{4}|\d{4}-\d\d-\d\d", "DAY"), (r"(?:(?:DAY|tomorrow|yesterday|morgen|gestern),? )?\d?\d:\d\d(?::\d\d)?(?: Uhr)?", "TIME"), (r"\d+ (?:h|min|d|Std\.|Min\.|T\.)(?: \d+ (?:min|s|h))?|\d+ s\b", "A WHILE"), (r"[ \t]+", " "), (r" $|^ ", ""))
 
 
 def masked(text):
