@@ -81,6 +81,15 @@ class Packages(kurzweg_test.TestCase):
             for file in ("copyright", "changelog.Debian.gz"):
                 self.assertIn(f"usr/share/doc/{name}/{file}", self.files(name))
 
+    def test_who_maintains_them_stands_in_the_change_log_alone(self):
+        maintainer = run("dpkg-parsechangelog", "-l", DEBIAN / "changelog", "-S", "Maintainer").strip()
+        self.assertRegex(maintainer, r"^\S.* <\S+@\S+>$")
+        for name in NAMES:
+            self.assertIn(f"\nMaintainer: {maintainer}\n", self.control(name, "control"))
+            self.assertIn(f"\nUpstream-Contact: {maintainer}\n", (self.trees[name] / "usr/share/doc" / name / "copyright").read_text())
+        address = maintainer.partition("<")[2].rstrip(">")
+        self.assertEqual([path.name for path in (SOURCE / "deploy").rglob("*") if path.is_file() and address in path.read_text()], ["changelog"])
+
     def test_units_call_what_the_packages_bring(self):
         for name in ("kurzweg-broker", "kurzweg-partner", "kurzweg-exporter"):
             for unit in self.trees[name].rglob("*.service"):
