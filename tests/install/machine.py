@@ -62,6 +62,7 @@ class Machine:
     def __init__(self, root):
         self.root = pathlib.Path(root)
         self.started = None
+        self.first = 0
         self.cgroup = None
 
     def entered(self):
@@ -85,16 +86,17 @@ class Machine:
         """Lines as somebody types them; the first that fails ends them."""
         return self.run("sh", "-euc", commands, **more)
 
-    def start(self):
-        """Its systemd is process 1 of namespaces of its own; back when it has come up."""
+    def start(self, stick=None):
+        """Its systemd is process 1 of namespaces of its own; back when it has come up. stick: a folder of this machine that is at its /mnt."""
         unified = next((line.split()[1] for line in pathlib.Path("/proc/mounts").read_text().splitlines() if line.split()[2] == "cgroup2"), None)
         if unified is None:
             raise SystemExit("install: no cgroup2 is mounted here, which the other Debian's systemd needs")
-        self.cgroup = pathlib.Path(unified) / f"kurzweg-install-{os.getpid()}"
+        self.cgroup = pathlib.Path(unified) / f"kurzweg-install-{os.getpid()}-{self.root.name}"
         self.cgroup.mkdir()
+        (self.root / "etc/hostname").write_text(self.root.name + "\n")
         with open(f"{self.root}.log", "w", encoding="utf-8") as log:
-            self.started = subprocess.Popen(["sh", "-c", 'echo $$ > "$1/cgroup.procs" && exec unshare --cgroup --mount --pid --uts --ipc --net --fork --kill-child sh "$2/boot" "$3"',
-                                         "sh", self.cgroup, HERE, self.root], stdin=subprocess.DEVNULL, stderr=log, start_new_session=True)
+            self.started = subprocess.Popen(["sh", "-c", 'echo $$ > "$1/cgroup.procs" && exec unshare --cgroup --mount --pid --uts --ipc --net --fork --kill-child sh "$2/boot" "$3" "$4"',
+                                         "sh", self.cgroup, HERE, self.root, stick or ""], stdin=subprocess.DEVNULL, stderr=log, start_new_session=True)
         children = pathlib.Path(f"/proc/{self.started.pid}/task/{self.started.pid}/children")
         end = time.monotonic() + 120
         while True:
@@ -113,7 +115,7 @@ class Machine:
         """Ends all that runs in it: with process 1 of its namespace everything in that goes."""
         if self.started is None:
             return
-        os.kill(self.first, signal.SIGKILL)
+        os.kill(self.first or self.started.pid, signal.SIGKILL)
         self.started.wait(60)
         self.started = None
         for folder in sorted(self.cgroup.rglob("*"), key=lambda path: len(path.parts), reverse=True):

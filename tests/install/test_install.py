@@ -119,6 +119,9 @@ class Bare(unittest.TestCase):
                          ["root:kurzweg-run 1771", "kurzweg-partner:kurzweg-spool 2770"])
         self.assertRegex(machine.run("kurzweg", "--version"), r"^kurzweg 0\.")
         self.assertIn("Aufruf", machine.run("kurzweg", "--help", LC_ALL="", LANG="de_DE.UTF-8"))
+        for again in (("install", "--reinstall", *debs()), ("remove", "kurzweg-broker", "kurzweg-partner", "kurzweg-exporter"), ("install", *debs())):
+            said = machine.run("apt-get", "-y", "-q", "--no-install-recommends", *again)
+            self.assertNotRegex(said, r"(?im)^(dpkg: )?(error|warning)|failed|System has not been booted")
         said = machine.run("apt-get", "purge", "-y", "-q", "kurzweg*", "libkurzweg*")
         self.assertEqual({path for path in machine.files() - before if "kurzweg" in path and not SYSTEMS.fullmatch(path)}, set(), said)
         self.assertIn("users and groups stay: kurzweg-broker, kurzweg-run", said)

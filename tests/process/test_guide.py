@@ -1,7 +1,8 @@
 """The guides of the first hour, English and German, followed to the letter: three machines in three folders, every command typed at a terminal.
 
-What differs by necessity stands in MAPPED, CHANGED and ANSWERS below, and nowhere else. A block of commands without its machine, a question without an
-answer, and whatever a block says that one sees and does not, fail. With KW_GUIDE_SHOW=1 it shows what was on the screens.
+What differs by necessity stands in MAPPED and changed() below, what is answered when something is asked in guide.py, and neither anywhere else. A block of
+commands without its machine, a question without an answer, and whatever a block says that one sees and does not, fail. With KW_GUIDE_SHOW=1 it shows what was
+on the screens. On real machines tests/install/test_first_hour.py follows them.
 """
 
 import os
@@ -9,21 +10,11 @@ import re
 import time
 
 import kurzweg_test
-from kurzweg_test import BIN, DEADLINE, PASSPHRASE, SOURCE, Terminal, free_ports, plain
+from guide import GUIDES, answer, blocks, published
+from kurzweg_test import BIN, DEADLINE, SOURCE, Terminal, free_ports, plain
 
-GUIDES = {"en": "first-hour.md", "de": "erste-stunde.md"}
-NODES = {"police": "police/control-room", "city": "city/public-order"}
 PACKAGES = {"kurzweg": (), "kurzweg-broker": ("broker.yaml",), "kurzweg-partner": ("partner.yaml",)}  # and the configuration that each brings
 READY = {"kurzweg-broker": "broker.ready", "kurzweg-partner": "partner.ready"}
-
-# What the person types where it is asked, and nothing else is ever asked.
-ANSWERS = [
-    (r"\b1 (?:of|von) 3: ", lambda machine: NODES[machine]),
-    (r"\b2 (?:of|von) 3: ", lambda machine: ""),
-    (r"(?:A passphrase for the new key|Eine Passphrase für den neuen Schlüssel|Once more|Noch einmal|Passphrase of the steering key|Passphrase des Schlüssels): $", lambda machine: PASSPHRASE),
-    (r"\[y/N\] $|\[j/N\] $", lambda machine: "y"),  # which German takes as well as j
-]
-
 
 # Named in the text beside the way, for when something is wrong, or before Kurzweg begins. What doctor says of a machine test_doctor.py tells.
 ASIDE = {"sudo -i", "timedatectl", "systemctl status kurzweg-partner", "kurzweg doctor"}
@@ -111,30 +102,15 @@ class Shell(Terminal):
         seen, end = 0, time.monotonic() + DEADLINE
         while self.read(0.05):
             shown = plain(self.text())
-            for pattern, what in ANSWERS:
-                asked = re.search(pattern, shown[seen:], re.M)
-                if asked:
-                    seen = len(shown)
-                    self.press(what(machine) + "\n")
-                    break
+            asked = answer(shown[seen:], machine)
+            if asked is not None:
+                seen = len(shown)
+                self.press(asked + "\n")
             test.assertLess(time.monotonic(), end, f"at {machine}: {line}\nis not over:\n{shown}")
         test.assertEqual(self.end(), 0, f"at {machine}: {line}\n{self.text()}")
-        published = re.search(r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\r?$", plain(self.text()), re.M)
-        test.newest = published.group().strip() if published else test.newest
-        return plain(self.text())
-
-
-def blocks(name):
-    """[(machines, lines, what is to be seen)] of a guide."""
-    text = (SOURCE / "docs" / name).read_text()
-    found = []
-    for m in re.finditer(r"^(?:<!-- at: ([a-z ]+) -->\n)?```(\w*)\n(.*?)^```$", text, re.M | re.S):
-        machines, kind, body = m.groups()
-        if kind == "sh":
-            found.append(((machines or "").split(), body.splitlines(), []))
-        else:
-            found[-1][2].extend(body.splitlines())
-    return found
+        shown = plain(self.text())
+        test.newest = published(shown) or test.newest
+        return shown
 
 
 class Guide(kurzweg_test.TestCase):
@@ -145,7 +121,7 @@ class Guide(kurzweg_test.TestCase):
         stick.mkdir()
         port = free_ports()[0]
         machines = {name: Machine(self, name, stick, port, language) for name in ("broker", "police", "city")}
-        for names, lines, seen in blocks(GUIDES[language]):
+        for names, _, lines, seen in blocks(GUIDES[language]):
             self.assertTrue(names, f"on which machine is this typed? {lines}")
             for name in names:
                 shown = "\n".join(machines[name].type(line) for line in lines)
@@ -166,14 +142,14 @@ class Guide(kurzweg_test.TestCase):
         def without_words(line):
             return re.sub(r'"[^"]*"', lambda m: '"' + " ".join(re.findall(r"\$\([^)]*\)", m.group())) + '"', line)
 
-        told = {language: [(names, [without_words(line) for line in lines], len(seen)) for names, lines, seen in blocks(name)] for language, name in GUIDES.items()}
+        told = {language: [(names, user, [without_words(line) for line in lines], len(seen)) for names, user, lines, seen in blocks(name)] for language, name in GUIDES.items()}
         self.assertEqual(told["en"], told["de"])
-        self.assertGreater(sum(len(lines) for _, lines, _ in told["en"]), 30)
+        self.assertGreater(sum(len(lines) for _, _, lines, _ in told["en"]), 30)
 
     def test_no_command_stands_in_the_text_alone(self):
         for name in GUIDES.values():
             text = re.sub(r"^```.*?^```$", "", (SOURCE / "docs" / name).read_text(), flags=re.M | re.S)
-            typed = {line for _, lines, _ in blocks(name) for line in lines}
+            typed = {line for _, _, lines, _ in blocks(name) for line in lines}
             alone = {span for span in re.findall(r"`([^`]+)`", text) if re.match(r"(?:kurzweg[a-z-]*|systemctl|apt|cp|cat|nano|sudo|timedatectl|\w+ctl) ?[^ ]", span)}
             self.assertEqual(alone - typed - ASIDE - {*PACKAGES, *READY}, set(), name)
 
