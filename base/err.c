@@ -102,6 +102,25 @@ kw_why_prefix(struct kw_why *why, const char *fmt, ...)
 	hide_unclean(why->text);
 }
 
+void
+kw_why_suffix(struct kw_why *why, const char *fmt, ...)
+{
+	char tail[KW_WHY_MAX];
+	va_list args;
+	size_t len;
+
+	if (why == NULL)
+		return;
+	va_start(args, fmt);
+	(void)vsnprintf(tail, sizeof tail, kw_translate(fmt), args);
+	va_end(args);
+	len = strlen(why->text);
+	if (len + 2 < sizeof why->text)
+		(void)snprintf(why->text + len, sizeof why->text - len, "; %s", tail);
+	trim_broken_tail(why->text);
+	hide_unclean(why->text);
+}
+
 _Noreturn void
 kw_must_failed(const char *cond, const char *file, int line)
 {

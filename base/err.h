@@ -65,6 +65,8 @@ const char *kw_translate(const char *english) __attribute__((format_arg(1)));
 
 /* Puts "prefix: " before what why holds, to say where (file, line, field) a caller met it. */
 void kw_why_prefix(struct kw_why *why, const char *fmt, ...) KW_PRINTF(2, 3);
+/* Puts "; suffix" behind it, to say what to do, where the caller knows and whoever found it did not. */
+void kw_why_suffix(struct kw_why *why, const char *fmt, ...) KW_PRINTF(2, 3);
 
 /*
  * Our own promises. Stays on in release, one check each, no side effect in the condition. Stopping is safe:

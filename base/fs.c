@@ -279,7 +279,7 @@ fs_sync_again(const char *path, struct kw_why *why)
 static enum kw_err
 owned_by_another(const char *path, const struct stat *st, struct kw_why *why)
 {
-	return kw_refuse(why, KW_EDENIED, "the folder %s belongs to user %u, we run as %u; chown it or run as its owner", path, (unsigned)st->st_uid, (unsigned)geteuid());
+	return kw_refuse(why, KW_EDENIED, "the folder %s belongs to user %u, and this program runs as %u; start it as that user, as its systemd unit does", path, (unsigned)st->st_uid, (unsigned)geteuid());
 }
 
 enum kw_err

@@ -30,6 +30,27 @@ bind_catalogues(void)
 }
 
 void
+language_ask(void)
+{
+	const char *all = getenv("LC_ALL"), *messages = getenv("LC_MESSAGES"), *lang = getenv("LANG");
+	const char *wanted = all != NULL && all[0] != '\0' ? all : messages != NULL && messages[0] != '\0' ? messages : lang;
+
+	if (setlocale(LC_MESSAGES, "") == NULL) { /* a machine without that locale has the messages all the same */
+		(void)setlocale(LC_MESSAGES, "C.UTF-8");
+		if (wanted != NULL && strncmp(wanted, "de", 2) == 0)
+			(void)setenv("LANGUAGE", "de", 0);
+	}
+	bind_catalogues();
+}
+
+void
+language_end(void)
+{
+	(void)setlocale(LC_MESSAGES, "C");
+	_nl_msg_cat_cntr++;
+}
+
+void
 language_start(void)
 {
 	/* Some locale that is not "C", or LANGUAGE is not looked at; this one is always there and changes nothing else. */

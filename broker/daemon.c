@@ -98,12 +98,12 @@ read_agreement(struct daemon *d, const char *path)
 	drop_agreement_file(d);
 	d->text = BUF_INIT(KW_AGREEMENT_MAX);
 	d->sigs = BUF_INIT(KW_SIGNATURES_TEXT_MAX);
-	err = fs_read(&d->text, path, &d->why);
-	if (err != KW_OK)
-		return err;
 	if (snprintf(name, sizeof name, "%s.sig", path) >= (int)sizeof name)
 		return kw_refuse(&d->why, KW_ELIMIT, "the agreement's file name is too long");
-	err = fs_read(&d->sigs, name, &d->why);
+	if ((err = fs_read(&d->text, path, &d->why)) == KW_OK)
+		err = fs_read(&d->sigs, name, &d->why);
+	if (err == KW_ENOTFOUND)
+		kw_why_suffix(&d->why, "\"kurzweg agreement install FILE --to %s\" puts text and signatures there", path);
 	if (err != KW_OK)
 		return err;
 	err = agreement_parse(&d->file, buf_span(&d->text), NULL, &d->why);
@@ -113,9 +113,19 @@ read_agreement(struct daemon *d, const char *path)
 }
 
 static enum kw_err
+read_key(struct daemon *d, const char *path)
+{
+	enum kw_err err = secret_keys_read_daemon(&d->keys, KEY_BROKER, path, &d->why);
+
+	if (err == KW_ENOTFOUND)
+		kw_why_suffix(&d->why, "\"kurzweg key new NAME --broker --out %s\" makes one", path);
+	return err;
+}
+
+static enum kw_err
 read_files(struct daemon *d)
 {
-	enum kw_err err = secret_keys_read_daemon(&d->keys, KEY_BROKER, d->config->key, &d->why);
+	enum kw_err err = read_key(d, d->config->key);
 
 	return err == KW_OK ? read_agreement(d, d->config->agreement) : err;
 }
@@ -676,7 +686,7 @@ int
 daemon_check(struct broker_config *config)
 {
 	struct daemon d = {.config = config};
-	enum kw_err err = secret_keys_read_daemon(&d.keys, KEY_BROKER, config->key, &d.why);
+	enum kw_err err = read_key(&d, config->key);
 	bool has_key = err == KW_OK;
 	uint32_t bad = complain(err, &d.why);
 

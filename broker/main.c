@@ -1,5 +1,4 @@
 /* main: kurzweg-broker's options and its process. */
-#include <argp.h>
 #include <errno.h>
 #include <signal.h>
 #include <sodium.h>
@@ -13,14 +12,16 @@
 #include <unistd.h>
 
 #include "base/json_memory.h"
+#include "base/language.h"
+#include "base/options.h"
 #include "broker/config.h"
 #include "broker/daemon.h"
 
 struct options { const char *config; bool check; };
 
 static const struct argp_option option_table[] = {
-	{"config", 'c', "FILE", 0, "the configuration; /etc/kurzweg/broker.yaml where this is left out", 0},
-	{"check-config", 'C', NULL, 0, "say whether configuration, key and agreement may stand, and end", 0},
+	{"config", 'c', N_("FILE"), 0, N_("the configuration; /etc/kurzweg/broker.yaml where this is left out"), 0},
+	{"check-config", 'C', NULL, 0, N_("say whether configuration, key and agreement may stand, and end"), 0},
 	{NULL, 0, NULL, 0, NULL, 0},
 };
 
@@ -32,11 +33,11 @@ take_option(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'c':
 		if (o->config != NULL)
-			argp_error(state, "--config is given twice; give it once");
+			argp_error(state, "%s", kw_translate("--config is given twice; give it once"));
 		o->config = arg;
 		return 0;
 	case 'C': o->check = true; return 0;
-	case ARGP_KEY_ARG: argp_error(state, "\"%s\" is not expected here; the daemon takes options alone", arg); return 0;
+	case ARGP_KEY_ARG: argp_error(state, kw_translate("\"%s\" is not expected here; the daemon takes options alone"), arg); return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}
 }
@@ -84,20 +85,17 @@ signals_fd(void)
 int
 main(int argc, char **argv)
 {
-	static const struct argp parser = {option_table, take_option, NULL,
-		"Relays sealed notifications between the partners of one agreement.\v"
-		"Ends with 0 when stopped, 1 when it could not start, 2 for a wrong option, 74 when its store is lost, 78 for configuration, key or "
-		"agreement.", NULL, NULL, NULL};
+	static const struct options_program program = {
+		.table = option_table, .take = take_option, .version = "kurzweg-broker " KW_VERSION, .wrong = EXIT_USAGE,
+		.above = N_("Relays sealed notifications between the partners of one agreement."),
+		.below = N_("Ends with 0 when stopped, 1 when it could not start, 2 for a wrong option, 74 when its store is lost, 78 for configuration, key or agreement."),
+	};
 	struct options o = {0};
 	struct broker_config config;
 	struct kw_why why;
 	int signals, code;
 
-	argp_program_version = "kurzweg-broker " KW_VERSION; /* libc's own: one of ours would stay hidden from it */
-	argp_err_exit_status = EXIT_USAGE;
-	if (argc > 0)
-		argv[0] = program_invocation_short_name; /* so argp speaks as all other sentences do */
-	code = argp_parse(&parser, argc, argv, 0, NULL, &o);
+	code = options_read(&program, argc, argv, &o);
 	if (code != 0) { /* what is wrong with an option it says itself, and ends */
 		(void)fprintf(stderr, "kurzweg-broker: the options cannot be read: %s\n", strerror(code));
 		return EXIT_FAILED;
@@ -109,6 +107,8 @@ main(int argc, char **argv)
 		(void)fprintf(stderr, "kurzweg-broker: the process cannot be set up\n");
 		return EXIT_FAILED;
 	}
+	if (o.check && isatty(STDERR_FILENO))
+		language_ask(); /* somebody looks; under systemd, and into files, it is English as all of the log */
 	if (broker_config_read(&config, o.config, &why) != KW_OK) {
 		(void)fprintf(stderr, "kurzweg-broker: %s\n", why.text);
 		return EXIT_CONFIG;
@@ -117,7 +117,7 @@ main(int argc, char **argv)
 	if (o.check) {
 		code = daemon_check(&config);
 		if (code == EXIT_DONE)
-			(void)printf("%s may stand\n", o.config);
+			(void)printf(kw_translate("%s may stand\n"), o.config);
 	} else {
 		want_descriptors(config.connections);
 		signals = signals_fd();

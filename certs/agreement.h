@@ -97,6 +97,9 @@ struct agreement_topic { /* plain view, borrowed */
 /* NULL: no topic of the agreement matches. */
 const struct agreement_topic *agreement_topic(const struct agreement *a, const char *topic);
 uint32_t agreement_topic_count(const struct agreement *a);
+/* "alert/#, request/#, …": the filters that there are, as many as a sentence holds. */
+#define AGREEMENT_FILTERS_MAX 256
+void agreement_filters(char out[AGREEMENT_FILTERS_MAX], const struct agreement *a);
 const struct agreement_topic *agreement_topic_at(const struct agreement *a, uint32_t i);
 
 /*

@@ -1,4 +1,5 @@
 /* agreement_ask: who reads, and who may send what. Each check is a line, cheapest first; what no line allows is refused. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -23,10 +24,30 @@ mark_partner(struct marks *m, const struct partner *p)
 		mark(m, p->first_node + i);
 }
 
-static enum kw_err
-refuse_topic(const char *topic, struct kw_why *why)
+void
+agreement_filters(char out[AGREEMENT_FILTERS_MAX], const struct agreement *a)
 {
-	return kw_refuse(why, KW_EDENIED, "no topic of the agreement takes in \"%.255s\"; choose one that \"kurzweg agreement who-reads\" knows", topic);
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (uint32_t i = 0; i < agreement_topic_count(a); i++) {
+		const char *filter = agreement_topic_at(a, i)->filter;
+
+		if (at + strlen(filter) + strlen(", , …") >= AGREEMENT_FILTERS_MAX) {
+			(void)snprintf(out + at, AGREEMENT_FILTERS_MAX - at, "%s…", at > 0 ? ", " : "");
+			return;
+		}
+		at += (size_t)snprintf(out + at, AGREEMENT_FILTERS_MAX - at, "%s%s", at > 0 ? ", " : "", filter);
+	}
+}
+
+static enum kw_err
+refuse_topic(const struct agreement *a, const char *topic, struct kw_why *why)
+{
+	char filters[AGREEMENT_FILTERS_MAX];
+
+	agreement_filters(filters, a);
+	return kw_refuse(why, KW_EDENIED, "no topic of the agreement takes in \"%.255s\"; there are %s", topic, filters);
 }
 
 static void
@@ -75,6 +96,18 @@ may_be_named(const struct agreement *a, const struct topic_rule *t, uint32_t nod
 }
 
 static enum kw_err
+refuse_node(const struct agreement *a, const char *id, struct kw_why *why)
+{
+	const char *ids[KW_NODES_MAX], *near;
+
+	for (uint32_t i = 0; i < a->node_count; i++)
+		ids[i] = a->nodes[i].id;
+	near = text_nearest(id, ids, a->node_count);
+	return kw_refuse(why, KW_EDENIED, "\"%.64s\" is no node of the agreement, version %u; leave it out, or write it as partner/node%s%s%s", id, a->version,
+	                 near != NULL ? kw_translate(", did you mean \"") : "", near != NULL ? near : "", near != NULL ? kw_translate("\"?") : "");
+}
+
+static enum kw_err
 mark_named(struct marks *m, const struct agreement *a, const struct topic_rule *t, uint32_t sender, const char to[][KW_NODE_MAX + 1],
            uint32_t to_count, enum named who, struct kw_why *why)
 {
@@ -82,7 +115,7 @@ mark_named(struct marks *m, const struct agreement *a, const struct topic_rule *
 		uint32_t node = agreement_node(a, to[i]);
 
 		if (node == AGREEMENT_NOBODY)
-			return kw_refuse(why, KW_EDENIED, "\"%.64s\" is no node of the agreement, version %u; leave it out, or write it as partner/node", to[i], a->version);
+			return refuse_node(a, to[i], why);
 		if (node == sender)
 			return kw_refuse(why, KW_EDENIED, "\"%s\" is the sender itself; leave it out", to[i]);
 		if (!may_be_named(a, t, node, who))
@@ -139,7 +172,7 @@ agreement_audience(uint32_t *nodes, uint32_t *count, const struct agreement *a, 
 	const struct topic_rule *t = agreement_rule(a, topic);
 
 	if (t == NULL)
-		return refuse_topic(topic, why);
+		return refuse_topic(a, topic, why);
 	return readers(nodes, count, a, t, topic, sender, to, to_count, false, why);
 }
 
@@ -517,7 +550,7 @@ agreement_may_send(uint32_t *nodes, uint32_t *count, const struct agreement *a, 
 		return err;
 	t = agreement_rule(a, h->topic);
 	if (t == NULL)
-		return refuse_topic(h->topic, why);
+		return refuse_topic(a, h->topic, why);
 	if ((err = check_rule(a, t, h, sender, now_ms, why)) != KW_OK)
 		return err;
 	if (h->to_count > KW_TO_MAX)

@@ -30,7 +30,7 @@ take_node(struct reading *r, uint32_t *node, const char *id, size_t line)
 			ids[i] = r->a->nodes[i].id;
 		near = text_nearest(id, ids, r->a->node_count);
 		return kw_refuse(r->why, KW_EINVAL, "line %zu: \"%.80s\" is to be responsible for %s but is no node of this agreement%s%s%s; write one as partner/node",
-		                 line, id, r->where, near != NULL ? kw_translate(", did you mean \"") : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+		                 line, id, r->where, near != NULL ? kw_translate(", did you mean \"") : "", near != NULL ? near : "", near != NULL ? kw_translate("\"?") : "");
 	}
 	if (!rule_may_read(r->a, r->t, *node))
 		return kw_refuse(r->why, KW_EINVAL, "line %zu: %s is to be responsible for %s but may not read it; add it to \"receive\"", line, id, r->where);

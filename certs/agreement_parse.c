@@ -518,8 +518,8 @@ parse_coordinator(struct agreement *a, const struct yaml_node *root, struct kw_w
 	for (uint32_t i = 0; i < a->node_count; i++)
 		ids[i] = a->nodes[i].id;
 	near = text_nearest(id, ids, a->node_count);
-	return kw_refuse(why, KW_EINVAL, "line %zu: the coordinator \"%.80s\" is no node of this agreement%s%s%s; write one as partner/node", line, id,
-	                 near != NULL ? kw_translate(", did you mean \"") : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+	return kw_refuse(why, KW_EINVAL, "line %zu: the coordinator \"%.80s\" is no node of this agreement; write one as partner/node%s%s%s", line, id,
+	                 near != NULL ? kw_translate(", did you mean \"") : "", near != NULL ? near : "", near != NULL ? kw_translate("\"?") : "");
 }
 
 /* One of the keys that somebody holds, for finding what stands twice. */

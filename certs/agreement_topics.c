@@ -185,7 +185,7 @@ resolve_word(struct reading *r, uint8_t *flags, const struct yaml_node *item, co
 		return KW_OK;
 	near = text_nearest(word, known, n);
 	return kw_refuse(r->why, KW_EINVAL, "line %zu: \"%.80s\" in \"%s\" of %s is no partner's id and no kind of partners%s%s%s; write an id, a kind or \"*\"",
-	                 yaml_line(item), word, key, r->where, near != NULL ? kw_translate(", did you mean \"") : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+	                 yaml_line(item), word, key, r->where, near != NULL ? kw_translate(", did you mean \"") : "", near != NULL ? near : "", near != NULL ? kw_translate("\"?") : "");
 }
 
 enum kw_err

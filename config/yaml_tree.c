@@ -542,7 +542,7 @@ yaml_only_keys(const struct yaml_node *map, const char *const *known, size_t n, 
 		words = buf_text(&all);
 		near = text_nearest(key, known, n);
 		err = kw_refuse(why, KW_EINVAL, "line %zu: unknown key \"%s\" in %s%s%s%s known here: %s", map->kids[i]->key_line, key, where,
-		                near != NULL ? kw_translate(", did you mean \"") : "", near != NULL ? near : "", near != NULL ? "\"?" : ";", words != NULL ? words : "?");
+		                near != NULL ? kw_translate(", did you mean \"") : "", near != NULL ? near : "", near != NULL ? kw_translate("\"?") : ";", words != NULL ? words : "?");
 	}
 	buf_free(&all);
 	return err;

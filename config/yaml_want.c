@@ -150,7 +150,7 @@ yaml_one_of(size_t *out, const struct yaml_node *scalar, const char *const *word
 	list = buf_text(&all);
 	near = text_nearest(text, words, n);
 	err = kw_refuse(why, KW_EINVAL, "line %zu: %s is \"%.80s\", must be one of: %s%s%s%s", yaml_line(scalar), what, text, list != NULL ? list : "?",
-	                near != NULL ? kw_translate("; did you mean \"") : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+	                near != NULL ? kw_translate("; did you mean \"") : "", near != NULL ? near : "", near != NULL ? kw_translate("\"?") : "");
 	buf_free(&all);
 	return err;
 }

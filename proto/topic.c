@@ -224,7 +224,7 @@ name_check(const char *name, const char *what, struct kw_why *why)
 	if (len == 0 || len > NAME_PART_MAX)
 		return kw_refuse(why, KW_EINVAL, "%s \"%.80s\" has %zu bytes, must have 1 to %d", what, name, len, NAME_PART_MAX);
 	if (name[0] < 'a' || name[0] > 'z')
-		return kw_refuse(why, KW_EINVAL, "%s \"%s\" must begin with a letter a-z", what, name);
+		return kw_refuse(why, KW_EINVAL, "%s \"%s\" must begin with a small letter, a-z", what, name);
 	if (!holds_only_name_characters(name))
 		return kw_refuse(why, KW_EINVAL, "%s \"%s\" may hold only a-z, 0-9 and -", what, name);
 	return KW_OK;

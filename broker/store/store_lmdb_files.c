@@ -78,7 +78,7 @@ check_data_file(const char *path, uint64_t *size, struct kw_why *why)
 	if (!S_ISREG(st.st_mode))
 		return kw_refuse(why, KW_EDENIED, "%s is no regular file; the store does not follow links", path);
 	if (st.st_uid != geteuid())
-		return kw_refuse(why, KW_EDENIED, "%s belongs to user %u, we run as %u; chown it or run as its owner", path, (unsigned)st.st_uid,
+		return kw_refuse(why, KW_EDENIED, "%s belongs to user %u, and this program runs as %u; start it as that user, as its systemd unit does", path, (unsigned)st.st_uid,
 		                 (unsigned)geteuid());
 	*size = (uint64_t)st.st_size;
 	return KW_OK;

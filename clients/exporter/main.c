@@ -1,5 +1,4 @@
 /* main: kurzweg-exporter, what Prometheus may know of a broker or of a node, on this machine alone. */
-#include <argp.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
@@ -15,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/options.h"
 #include "base/service.h"
 #include "base/text.h"
 #include "clients/cli/agreement_file.h"
@@ -33,13 +33,13 @@ struct exporter { struct source *source; bool told; /* that nobody answers; once
 static volatile sig_atomic_t stopped; /* set by the signal's handler alone */
 
 static const struct argp_option option_table[] = {
-	{"control", 'c', "ENDPOINT", 0, "the broker's control socket on this machine, ipc:///run/kurzweg/broker.sock", 0},
-	{"key", 'k', "FILE", 0, "an operator's key, for a broker over the network", 0},
-	{"broker", 'b', "ENDPOINT", 0, "where that broker is; the agreement's first endpoint where this is left out", 0},
-	{"agreement", 'a', "FILE", 0, "where its key stands, " AGREEMENT_DEFAULT_PATH " where this is left out", 0},
-	{"socket", 's', "ENDPOINT", 0, "a node's socket on this machine, ipc:///run/kurzweg/partner.sock", 0},
-	{"listen", 'l', "ADDRESS:PORT", 0, "of the loopback; " LISTEN_DEFAULT " where this is left out", 0},
-	{"no-nodes", 'n', NULL, 0, "no lines for single nodes, in large partnerships", 0},
+	{"control", 'c', N_("ENDPOINT"), 0, N_("the broker's control socket on this machine, ipc:///run/kurzweg/broker.sock"), 0},
+	{"key", 'k', N_("FILE"), 0, N_("an operator's key, for a broker over the network"), 0},
+	{"broker", 'b', N_("ENDPOINT"), 0, N_("where that broker is; the agreement's first endpoint where this is left out"), 0},
+	{"agreement", 'a', N_("FILE"), 0, N_("where its key stands, /etc/kurzweg/agreement.yaml where this is left out"), 0},
+	{"socket", 's', N_("ENDPOINT"), 0, N_("a node's socket on this machine, ipc:///run/kurzweg/partner.sock"), 0},
+	{"listen", 'l', N_("ADDRESS:PORT"), 0, N_("of the loopback; 127.0.0.1:9741 where this is left out"), 0},
+	{"no-nodes", 'n', NULL, 0, N_("no lines for single nodes, in large partnerships"), 0},
 	{NULL, 0, NULL, 0, NULL, 0},
 };
 
@@ -56,12 +56,12 @@ take_option(int key, char *arg, struct argp_state *state)
 	case 's': o->way.socket = arg; return 0;
 	case 'l': o->listen = arg; return 0;
 	case 'n': o->way.nodes = false; return 0;
-	case ARGP_KEY_ARG: argp_error(state, "\"%s\" is not expected here; the exporter takes options alone", arg); return 0;
+	case ARGP_KEY_ARG: argp_error(state, kw_translate("\"%s\" is not expected here; the exporter takes options alone"), arg); return 0;
 	case ARGP_KEY_END:
 		if ((o->way.control != NULL) + (o->way.key != NULL) + (o->way.socket != NULL) != 1)
-			argp_error(state, "give one of --control (the broker on this machine), --key (a broker over the network) and --socket (the node on this machine)");
+			argp_error(state, "%s", kw_translate("give one of --control (the broker on this machine), --key (a broker over the network) and --socket (the node on this machine)"));
 		if (o->way.key == NULL && (o->way.broker != NULL || o->way.agreement != NULL))
-			argp_error(state, "--broker and --agreement go with the operator's --key FILE");
+			argp_error(state, "%s", kw_translate("--broker and --agreement go with the operator's --key FILE"));
 		return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}
@@ -95,7 +95,7 @@ read_place(struct place *out, const char *text, struct kw_why *why)
 	memset(out, 0, sizeof *out);
 	out->six = text[0] == '[';
 	if (len == 0 || len >= sizeof host || (out->six && (len < 3 || text[len - 1] != ']')))
-		return kw_refuse(why, KW_EINVAL, "--listen \"%s\": write ADDRESS:PORT, as " LISTEN_DEFAULT " or [::1]:9741", text);
+		return kw_refuse(why, KW_EINVAL, "--listen \"%s\": write ADDRESS:PORT, as 127.0.0.1:9741 or [::1]:9741", text);
 	if ((err = text_u64(&port, colon + 1, 1, UINT16_MAX, "the port of --listen", why)) != KW_OK)
 		return err;
 	memcpy(host, text + out->six, len - 2u * out->six);
@@ -230,19 +230,17 @@ serve(const struct options *o, struct exporter *e)
 int
 main(int argc, char **argv)
 {
-	static const struct argp parser = {option_table, take_option, NULL,
-		"Tells Prometheus how a Kurzweg broker or node stands, on this machine alone.\v"
-		"Never content, topics or cases. Ends with 0 when stopped, 1 when it cannot listen, 2 for a wrong option, 78 for a wrong key, agreement or address.", NULL, NULL, NULL};
+	static const struct options_program program = {
+		.table = option_table, .take = take_option, .version = "kurzweg-exporter " KW_VERSION, .wrong = EXIT_USAGE,
+		.above = N_("Tells Prometheus how a Kurzweg broker or node stands, on this machine alone."),
+		.below = N_("Never content, topics or cases. Ends with 0 when stopped, 1 when it cannot listen, 2 for a wrong option, 78 for a wrong key, agreement or address."),
+	};
 	struct options o = {.way = {.agreement = NULL, .nodes = true}, .listen = LISTEN_DEFAULT};
 	struct exporter e = {0};
 	struct kw_why why;
 	int code;
 
-	argp_program_version = "kurzweg-exporter " KW_VERSION; /* libc's own: one of ours would stay hidden from it */
-	argp_err_exit_status = EXIT_USAGE;
-	if (argc > 0)
-		argv[0] = program_invocation_short_name;
-	if (argp_parse(&parser, argc, argv, 0, NULL, &o) != 0)
+	if (options_read(&program, argc, argv, &o) != 0)
 		return EXIT_FAILURE;
 	if (o.way.key != NULL && o.way.agreement == NULL)
 		o.way.agreement = AGREEMENT_DEFAULT_PATH;

@@ -46,7 +46,7 @@ daemon_check(const struct partner_config *config, const char *path)
 {
 	if (checks_all(config, say, NULL) > 0)
 		return EXIT_CONFIG;
-	(void)printf("%s is fine\n", path);
+	(void)printf(kw_translate("%s may stand\n"), path);
 	return EXIT_DONE;
 }
 

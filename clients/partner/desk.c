@@ -136,12 +136,14 @@ static enum kw_err
 find_topic(const struct agreement_topic **out, const struct node *n, const char *topic, struct kw_why *why)
 {
 	enum kw_err err = topic_check(topic, why);
+	char filters[AGREEMENT_FILTERS_MAX];
 
 	if (err != KW_OK)
 		return err;
-	if ((*out = agreement_topic(node_agreement(n), topic)) == NULL)
-		return kw_refuse(why, KW_EDENIED, "no topic of the agreement takes in \"%s\"; choose one that \"kurzweg agreement who-reads\" knows", topic);
-	return KW_OK;
+	if ((*out = agreement_topic(node_agreement(n), topic)) != NULL)
+		return KW_OK;
+	agreement_filters(filters, node_agreement(n));
+	return kw_refuse(why, KW_EDENIED, "no topic of the agreement takes in \"%.255s\"; there are %s", topic, filters);
 }
 
 enum kw_err

@@ -280,6 +280,9 @@ listen_on(struct local *l, const char *endpoint, struct kw_why *why)
 	    zmq_setsockopt(l->socket, ZMQ_SNDHWM, &answers, sizeof answers) != 0 || zmq_setsockopt(l->socket, ZMQ_ROUTER_MANDATORY, &one, sizeof one) != 0 ||
 	    zmq_setsockopt(l->socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest) != 0)
 		return kw_refuse(why, KW_EIO, "the local socket cannot be set up: %s", zmq_strerror(errno));
+	if (zmq_bind(l->socket, endpoint) != 0 && errno == EADDRINUSE)
+		return kw_refuse(why, KW_EIO, "the local socket %s is there already and cannot be replaced: another node uses it, or another user left it behind; end that node, or remove the file",
+		                 l->path);
 	if (zmq_bind(l->socket, endpoint) != 0)
 		return kw_refuse(why, KW_EIO, "the local socket %s cannot be opened: %s", l->path, zmq_strerror(errno));
 	if (chmod(l->path, 0660) != 0)

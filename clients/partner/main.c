@@ -1,5 +1,4 @@
 /* main: kurzweg-partner, the daemon at each partner. */
-#include <argp.h>
 #include <errno.h>
 #include <signal.h>
 #include <sodium.h>
@@ -14,6 +13,7 @@
 
 #include "base/json_memory.h"
 #include "base/language.h"
+#include "base/options.h"
 #include "clients/partner/config.h"
 #include "clients/partner/daemon.h"
 
@@ -25,10 +25,10 @@ struct options {
 };
 
 static const struct argp_option argp_options[] = {
-	{"config", 'c', "FILE", 0, "the configuration, /etc/kurzweg/partner.yaml unless given", 0},
-	{"check-config", 'n', NULL, 0, "say whether configuration, key and agreement may stand, and end", 0},
-	{"resume-after-fork", 'r', NULL, 0, "somebody looked at the evidence of two histories and trusts the broker again: publish on", 0},
-	{"verbose", 'v', NULL, 0, "log at least what \"log: info\" in the configuration does", 0},
+	{"config", 'c', N_("FILE"), 0, N_("the configuration; /etc/kurzweg/partner.yaml where this is left out"), 0},
+	{"check-config", 'n', NULL, 0, N_("say whether configuration, key and agreement may stand, and end"), 0},
+	{"resume-after-fork", 'r', NULL, 0, N_("somebody looked at the evidence of two histories and trusts the broker again: publish on"), 0},
+	{"verbose", 'v', NULL, 0, N_("log at least what \"log: info\" in the configuration does"), 0},
 	{0},
 };
 
@@ -40,7 +40,7 @@ take_option(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'c':
 		if (o->config != NULL)
-			argp_error(state, "--config is given twice; give it once");
+			argp_error(state, "%s", kw_translate("--config is given twice; give it once"));
 		o->config = arg;
 		return 0;
 	case 'n':
@@ -53,7 +53,7 @@ take_option(int key, char *arg, struct argp_state *state)
 		o->resume = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(state, "\"%s\" is not expected here; the daemon takes options alone", arg);
+		argp_error(state, kw_translate("\"%s\" is not expected here; the daemon takes options alone"), arg);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -79,20 +79,18 @@ signals_fd(void)
 int
 main(int argc, char **argv)
 {
-	static const char doc[] = "The daemon at each partner of a Kurzweg partnership: keeps the connection to the broker, the outbox and the inbox.";
+	static const struct options_program program = {
+		.table = argp_options, .take = take_option, .version = "kurzweg-partner " KW_VERSION, .wrong = EXIT_USAGE,
+		.above = N_("The daemon at each partner of a Kurzweg partnership: keeps the connection to the broker, the outbox and the inbox."),
+	};
 	struct options o = {0};
-	struct argp argp = {argp_options, take_option, NULL, doc, NULL, NULL, NULL};
 	struct rlimit none = {0, 0};
 	struct partner_config config;
 	struct kw_why why = {{0}};
 	const char *path;
 	int code, signals;
 
-	argp_program_version = "kurzweg-partner " KW_VERSION;
-	argp_err_exit_status = EXIT_USAGE;
-	if (argc > 0)
-		argv[0] = program_invocation_short_name; /* so argp speaks as all other sentences do */
-	code = argp_parse(&argp, argc, argv, 0, NULL, &o);
+	code = options_read(&program, argc, argv, &o);
 	if (code != 0) { /* what is wrong with an option it says itself, and ends */
 		(void)fprintf(stderr, "kurzweg-partner: the options cannot be read: %s\n", strerror(code));
 		return EXIT_FAILED;
@@ -104,7 +102,10 @@ main(int argc, char **argv)
 	if (sodium_init() < 0)
 		return EXIT_FAILED;
 	json_memory_watch(malloc);
-	language_start();
+	if (o.check && isatty(STDERR_FILENO))
+		language_ask(); /* somebody looks; under systemd, and into files, it is English as all of the log */
+	else
+		language_start();
 	path = o.config != NULL ? o.config : "/etc/kurzweg/partner.yaml";
 	if (config_read(&config, path, &why) != KW_OK) {
 		(void)fprintf(stderr, "kurzweg-partner: %s\n", why.text);

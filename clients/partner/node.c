@@ -10,6 +10,7 @@
 #include "clients/partner/node_backup.h"
 #include "clients/partner/node_late.h"
 #include "clients/partner/node_release.h"
+#include "clients/partner/own_files.h"
 
 #define OPENER_CACHE 256u
 #define TURN_MS_MAX 1000    /* the loop looks around at least this often */
@@ -132,7 +133,7 @@ node_open(struct node **out, const struct partner_config *config, struct kw_why 
 	n->config = config;
 	n->running = true;
 	node_now(n);
-	if ((err = secret_keys_read_daemon(&n->keys, KEY_NODE, config->key, why)) != KW_OK)
+	if ((err = own_key_read(&n->keys, config->key, why)) != KW_OK)
 		goto close_node;
 	if ((err = make_parts(n, why)) != KW_OK)
 		goto close_node;

@@ -24,10 +24,23 @@ own_files_read(struct own_files *f, const char *path, struct kw_why *why)
 	*f = (struct own_files){.text = BUF_INIT(KW_AGREEMENT_MAX), .sigs = BUF_INIT(KW_SIGNATURES_TEXT_MAX)};
 	if (snprintf(sig, sizeof sig, "%s.sig", path) >= (int)sizeof sig)
 		return kw_refuse(why, KW_EINVAL, "agreement: the path has more than 4090 bytes");
-	if ((err = fs_read(&f->text, path, why)) != KW_OK || (err = fs_read(&f->sigs, sig, why)) != KW_OK)
+	if ((err = fs_read(&f->text, path, why)) != KW_OK || (err = fs_read(&f->sigs, sig, why)) != KW_OK) {
+		if (err == KW_ENOTFOUND)
+			kw_why_suffix(why, "\"kurzweg agreement install FILE --to %s\" puts text and signatures there", path);
 		return err;
+	}
 	if ((err = agreement_parse(&f->a, buf_span(&f->text), NULL, why)) != KW_OK)
 		kw_why_prefix(why, "%s", path);
+	return err;
+}
+
+enum kw_err
+own_key_read(struct secret_keys **out, const char *path, struct kw_why *why)
+{
+	enum kw_err err = secret_keys_read_daemon(out, KEY_NODE, path, why);
+
+	if (err == KW_ENOTFOUND)
+		kw_why_suffix(why, "\"kurzweg partner init\" makes one");
 	return err;
 }
 
@@ -78,7 +91,7 @@ own_files_check(const struct partner_config *config, struct kw_why *why)
 {
 	struct secret_keys *keys = NULL;
 	struct own_files f;
-	enum kw_err err = secret_keys_read_daemon(&keys, KEY_NODE, config->key, why);
+	enum kw_err err = own_key_read(&keys, config->key, why);
 
 	if (err != KW_OK)
 		return err;

@@ -5,6 +5,9 @@
 #include "certs/agreement.h"
 #include "clients/partner/config.h"
 
+/* The node's own key, as systemd hands it over or where path says. */
+KW_MUST_USE enum kw_err own_key_read(struct secret_keys **out, const char *path, struct kw_why *why);
+
 struct own_files { struct agreement *a; struct buf text, sigs; };
 
 /* The agreement at path and its signatures in path.sig, parsed; whether the signatures hold is not looked at. own_files_free also after an error. */

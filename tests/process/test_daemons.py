@@ -1,7 +1,17 @@
 """Broker and nodes find each other with the keys and the agreement that the command line made."""
 
+import os
+import subprocess
+
 import kurzweg_test
-from kurzweg_test import Partnership, free_ports
+from kurzweg_test import BIN, USAGE, Partnership, Terminal, environment, free_ports
+
+
+class Checked(Terminal):
+    """A program by its path."""
+
+    def execute(self, args, env):
+        os.execve(args[0], [str(word) for word in args], env)
 
 
 class Daemons(kurzweg_test.TestCase):
@@ -24,6 +34,38 @@ class Daemons(kurzweg_test.TestCase):
         for node in nodes:
             self.assertEqual(node.stop(), 0)
         self.assertEqual(broker.stop(), 0)
+
+    def test_whoever_asks_at_a_terminal_is_answered_in_their_language(self):
+        for program in "kurzweg-broker", "kurzweg-partner", "kurzweg-exporter":
+            for env, parts in (({"LC_ALL": "", "LANG": "de_DE.UTF-8"}, ("Aufruf: ", "[OPTION …]", "DATEI", "zeigt die Version", "Was hinter einer langen Option stehen muss")),
+                               ({}, ("Usage: ", "[OPTION...]", "FILE", "print the version", "Mandatory or optional"))):
+                done = subprocess.run([BIN / program, "--help"], capture_output=True, text=True, env=environment(**env), timeout=60)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                for part in parts:
+                    self.assertIn(part, done.stdout)
+            done = subprocess.run([BIN / program, "word"], capture_output=True, text=True, env=environment(LC_ALL="", LANG="de_DE.UTF-8"), timeout=60)
+            self.assertEqual(done.returncode, USAGE)
+            self.assertIn("„word“ wird hier nicht erwartet", done.stderr)
+        for program in "kurzweg-broker", "kurzweg-partner":
+            check = [BIN / program, "--config", self.folder / "none.yaml", "--check-config"]
+            at_terminal = Checked(*check, cwd=self.folder, LC_ALL="", LANG="de_DE.UTF-8")
+            self.addCleanup(at_terminal.end, 0)
+            self.assertEqual(at_terminal.end(), 78)
+            self.assertIn("none.yaml gibt es nicht", at_terminal.text())
+            into_a_file = subprocess.run(check, capture_output=True, text=True, env=environment(LC_ALL="", LANG="de_DE.UTF-8"), timeout=60)
+            self.assertIn("none.yaml does not exist", into_a_file.stderr)  # as the log, whose language is English
+
+    def test_what_is_missing_is_told_with_what_makes_it(self):
+        self.p.key("haus").rename(self.folder / "away")
+        with self.assertRaisesRegex(AssertionError, "kurzweg key new NAME --broker --out .* makes one"):
+            self.p.broker()
+        (self.folder / "away").rename(self.p.key("haus"))
+        self.p.key("police/control-room").unlink()
+        with self.assertRaisesRegex(AssertionError, "kurzweg partner init.* makes one"):
+            self.p.node("police/control-room")
+        (self.folder / "agreement.yaml").unlink()
+        with self.assertRaisesRegex(AssertionError, "kurzweg agreement install FILE --to .* puts text and signatures there"):
+            self.p.broker()
 
     def test_a_key_of_another_kind_or_an_unsigned_agreement_starts_nothing(self):
         self.p.key("haus").rename(self.folder / "away")

@@ -81,7 +81,7 @@ static const struct refusal {
 } refusals[] = {
 	/* head */
 	{"partnership: musterstadt", "partnerschip: musterstadt", "line 1: unknown key \"partnerschip\" in the agreement, did you mean \"partnership\"?"},
-	{"partnership: musterstadt", "partnership: Musterstadt", "line 1: partnership \"Musterstadt\" must begin with a letter a-z"},
+	{"partnership: musterstadt", "partnership: Musterstadt", "line 1: partnership \"Musterstadt\" must begin with a small letter, a-z"},
 	{"partnership: musterstadt\n", "", "the agreement lacks \"partnership\""},
 	{"version: 1\n", "", "lacks \"version\""},
 	{"version: 1\n", "version: 0\n", "line 2: version is 0, must be from 1"},
@@ -130,7 +130,7 @@ static const struct refusal {
 	{"{name: haus", "{name: house", "line 8: the key is that of \"haus\", but stands at \"house\""},
 	/* coordinator, operators */
 	{"coordinator: city/crime-prevention", "coordinator: city/crime-prevenion",
-	 "line 9: the coordinator \"city/crime-prevenion\" is no node of this agreement, did you mean \"city/crime-prevention\"?"},
+	 "line 9: the coordinator \"city/crime-prevenion\" is no node of this agreement; write one as partner/node, did you mean \"city/crime-prevention\"?"},
 	{"coordinator: city/crime-prevention", "coordinator: city", "line 9: the coordinator \"city\" is no node"},
 	{"%night-desk", "%drill-desk", "line 10: the key of \"night-desk\" was made for exercise"},
 	{"{name: night-desk, key: \"%night-desk\"}", "{name: night-desk, key: \"%police/control-room\"}", "line 10: the key is that of \"police/control-room\""},
@@ -148,7 +148,7 @@ static const struct refusal {
 	{"Police headquarters", "1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890",
 	 "line 12: the title of partner police has 130 bytes, at most 127 are allowed"},
 	{"purposes: [care]", "purposes: [care, care]", "line 15: the purpose \"care\" stands here twice"},
-	{"purposes: [care]", "purposes: [\"*\"]", "line 15: the purpose \"*\" must begin with a letter"},
+	{"purposes: [care]", "purposes: [\"*\"]", "line 15: the purpose \"*\" must begin with a small letter"},
 	{"nodes: [{id: desk, key: \"%shelter/desk\"}]", "nodes: []", "line 15: \"nodes\" of partner shelter is empty"},
 	{", nodes: [{id: desk, key: \"%shelter/desk\"}]", "", "line 15: partner shelter lacks \"nodes\""},
 	{"{id: desk, key: \"%shelter/desk\"}", "{id: desk, kay: \"%shelter/desk\"}", "line 15: unknown key \"kay\" in a node of shelter, did you mean \"key\"?"},
