@@ -37,7 +37,7 @@ static const struct {
 	{"source", "Source", "Quelle"},
 	{"references", "Concerns", "Bezieht sich auf"},
 	{"incidents", "Incidents", "Vorgänge"},
-	{"identifier", "Identifier", "Kennung"},
+	{"identifier", "CAP identifier", "CAP-Kennung"},
 	{"languages", "Also in", "Auch auf"},
 	{"kind", "Kind", "Art"},
 	{"subject", "Subject", "Betreff"},

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -19,6 +20,25 @@ agreement_file_read(struct agreement **out, const char *path, struct buf *warnin
 		kw_why_prefix(why, "%s", path);
 	buf_free(&text);
 	return err;
+}
+
+enum kw_err
+agreement_file_read_named(struct agreement **out, const char *named, struct kw_why *why)
+{
+	enum kw_err err = agreement_file_read(out, named != NULL ? named : AGREEMENT_DEFAULT_PATH, NULL, why);
+
+	if (err == KW_ENOTFOUND && named == NULL)
+		kw_why_suffix(why, "--agreement FILE names another");
+	return err;
+}
+
+enum kw_err
+agreement_file_no_topic(const struct agreement *a, const char *topic, struct kw_why *why)
+{
+	char filters[AGREEMENT_FILTERS_MAX];
+
+	agreement_filters(filters, a);
+	return kw_refuse(why, KW_EDENIED, "no topic of the agreement matches \"%s\", so nobody may publish or read it; there are %s", topic, filters);
 }
 
 enum kw_err
@@ -41,6 +61,15 @@ agreement_file_signatures(struct buf *sigs, const char *path, struct kw_why *why
 		return err;
 	err = fs_read(sigs, sig_path, why);
 	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
+void
+agreement_file_unsigned(const char *path, struct kw_why *why)
+{
+	char sig_path[AGREEMENT_PATH_MAX];
+
+	if (agreement_file_sig_path(sig_path, path, NULL) == KW_OK && access(sig_path, F_OK) != 0)
+		kw_why_suffix(why, "%s, where signatures stand, is not there: lay it beside the text, or have the text signed", sig_path);
 }
 
 static void

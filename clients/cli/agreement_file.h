@@ -10,8 +10,17 @@
 /* Reads and parses path; warnings may be NULL. The sentence begins with the path. */
 KW_MUST_USE enum kw_err agreement_file_read(struct agreement **out, const char *path, struct buf *warnings, struct kw_why *why);
 
+/* The one that was named, or, for NULL, AGREEMENT_DEFAULT_PATH. */
+KW_MUST_USE enum kw_err agreement_file_read_named(struct agreement **out, const char *named, struct kw_why *why);
+
+/* No topic takes it in: KW_EDENIED, with the filters that there are. */
+KW_MUST_USE enum kw_err agreement_file_no_topic(const struct agreement *a, const char *topic, struct kw_why *why);
+
 /* path.sig, whole, into sigs (max KW_SIGNATURES_TEXT_MAX); a file that is not there is empty. */
 KW_MUST_USE enum kw_err agreement_file_signatures(struct buf *sigs, const char *path, struct kw_why *why);
+
+/* Signatures were missing: says behind why that there is no path.sig, where that is so. */
+void agreement_file_unsigned(const char *path, struct kw_why *why);
 
 /* "path.sig" into out. KW_ELIMIT: too long. */
 #define AGREEMENT_PATH_MAX 4096

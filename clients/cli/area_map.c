@@ -3,6 +3,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -281,6 +282,7 @@ put_scale(struct buf *out, const struct map *m, const struct area_map_format *f)
 {
 	double column_km = m->km * (f->unicode ? 2 : 1), most = column_km * (double)(f->columns < 24 ? f->columns : 24) * 0.7, length = 0.001;
 	double x = (m->box.west + m->box.east) / 2;
+	char middle[64], scale[32];
 	size_t wide;
 
 	for (double ten = 0.001; ten <= most; ten *= 10)
@@ -293,8 +295,13 @@ put_scale(struct buf *out, const struct map *m, const struct area_map_format *f)
 	for (size_t i = 2; i < wide; i++)
 		buf_put_str(out, f->unicode ? "─" : "-");
 	buf_put_str(out, f->unicode ? "┤" : "|");
-	buf_printf(out, length < 1 ? " %.0f m" : " %.0f km", length < 1 ? length * 1000 : length);
-	buf_printf(out, "  geo:%.5f,%.5f\n", (m->box.south + m->box.north) / 2, x > 180 ? x - 360 : x);
+	(void)snprintf(scale, sizeof scale, length < 1 ? " %.0f m" : " %.0f km", length < 1 ? length * 1000 : length);
+	(void)snprintf(middle, sizeof middle, "geo:%.5f,%.5f", (m->box.south + m->box.north) / 2, x > 180 ? x - 360 : x);
+	buf_put_str(out, scale);
+	if (f->room > 0 && (wide < 2 ? 2 : wide) + strlen(scale) + 2 + strlen(middle) > f->room)
+		buf_printf(out, "\n%s%s\n", f->indent, middle);
+	else
+		buf_printf(out, "  %s\n", middle);
 }
 
 void

@@ -14,6 +14,7 @@ struct area_map_format {
 	size_t lines;        /* likewise; 2 or more */
 	bool unicode;        /* Braille patterns, 2 by 4 dots a character; else '#' and blanks */
 	const char *indent;  /* before each line */
+	size_t room;         /* for the line below it, which may be longer than the picture; 0: as much as it needs */
 };
 #define AREA_MAP_LEAST 8
 

@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "clients/cli/look.h"
-
-#define PIECE_MIN 4
 
 json_t *
 cases_json(const struct cli *c, kurzweg *k, enum kurzweg_result r, char *text, enum cli_exit *code)
@@ -28,11 +27,37 @@ cases_json(const struct cli *c, kurzweg *k, enum kurzweg_result r, char *text, e
 }
 
 static bool
-fits(const char *id, const char *word)
+is_number(const char *word)
 {
-	size_t len = strlen(id), piece = strlen(word);
+	return word[0] != '\0' && strspn(word, "0123456789") == strlen(word);
+}
 
-	return piece <= len && (strncmp(id, word, piece) == 0 || strcmp(id + len - piece, word) == 0);
+/* The case of the row with this number in the inbox: the notification itself, or the one that the broker's statement is about. */
+static bool
+of_row(char id[KURZWEG_ID_SIZE], kurzweg *k, const char *word)
+{
+	struct kurzweg_query q = KURZWEG_QUERY_INIT;
+	const struct kurzweg_notification *n;
+	uint64_t seq;
+	json_t *row;
+	bool found = false;
+
+	if (text_u64(&seq, word, 1, INT64_MAX, "", NULL) != KW_OK)
+		return false;
+	q.after_seq = seq - 1;
+	q.receipts = true;
+	if (kurzweg_next(k, &q, 0, &n) != KURZWEG_OK || n->seq != seq)
+		return false;
+	row = json_loads(n->json, 0, NULL);
+	if (row != NULL) {
+		const char *of_case = look_text(row, "case.id"), *meant = of_case[0] != '\0' ? of_case : look_text(row, "id");
+
+		found = strlen(meant) == KURZWEG_ID_SIZE - 1;
+		if (found)
+			memcpy(id, meant, KURZWEG_ID_SIZE);
+	}
+	json_decref(row);
+	return found;
 }
 
 bool
@@ -48,8 +73,10 @@ cases_id(char id[KURZWEG_ID_SIZE], const struct cli *c, kurzweg *k, const char *
 		memcpy(id, word, KURZWEG_ID_SIZE);
 		return true;
 	}
-	if (strlen(word) < PIECE_MIN || strlen(word) >= KURZWEG_ID_SIZE) {
-		*code = cli_usage(c, _("\"%s\" is no case: give its id, or at least %d characters of its beginning or end"), word, PIECE_MIN);
+	if (strlen(word) < LOOK_PIECE_MIN && is_number(word) && of_row(id, k, word))
+		return true;
+	if (strlen(word) < LOOK_PIECE_MIN || strlen(word) >= KURZWEG_ID_SIZE) {
+		*code = cli_usage(c, _("\"%s\" is no case: give the id that \"kurzweg case list\" shows, or at least %d characters of it"), word, LOOK_PIECE_MIN);
 		return false;
 	}
 	r = kurzweg_cases(k, true, &text);
@@ -58,7 +85,7 @@ cases_id(char id[KURZWEG_ID_SIZE], const struct cli *c, kurzweg *k, const char *
 	json_array_foreach(json_object_get(all, "cases"), i, one) {
 		const char *whole = look_text(one, "id");
 
-		if (!fits(whole, word) || strlen(whole) != KURZWEG_ID_SIZE - 1)
+		if (!look_meant(whole, word) || strlen(whole) != KURZWEG_ID_SIZE - 1)
 			continue;
 		found = whole;
 		count++;
@@ -66,7 +93,7 @@ cases_id(char id[KURZWEG_ID_SIZE], const struct cli *c, kurzweg *k, const char *
 	if (count == 1)
 		memcpy(id, found, KURZWEG_ID_SIZE);
 	json_decref(all);
-	if (count == 1)
+	if (count == 1 || (count == 0 && is_number(word) && of_row(id, k, word)))
 		return true;
 	if (count == 0)
 		cli_error(c, _("this node has no case whose id begins or ends so; \"kurzweg case list --all\" shows those it has"));
@@ -115,7 +142,7 @@ stands_open(char out[CASES_WORDS_MAX], const json_t *one, const char *left)
 		return CLI_PLAIN;
 	}
 	if (strcmp(state, "escalated") == 0 && turn) {
-		(void)snprintf(out, CASES_WORDS_MAX, _("YOUR TURN: nobody has taken it, it is the coordinator's; next reminder in %s"), left);
+		(void)snprintf(out, CASES_WORDS_MAX, _("YOUR TURN, as the coordinator: nobody else has taken it; next reminder in %s"), left);
 		return CLI_RED;
 	}
 	if (strcmp(state, "escalated") == 0) {

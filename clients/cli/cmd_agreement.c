@@ -191,6 +191,8 @@ verify(const struct cli *c, const struct agreement *a, const struct agreement *o
 		err = old != NULL ? agreement_verify_next(old, a, buf_span(&sigs), why) : agreement_verify_first(a, buf_span(&sigs), why);
 	if (err == KW_OK)
 		err = agreement_count_signatures(&is, a, a, buf_span(&sigs), why);
+	else if (sigs.len == 0)
+		agreement_file_unsigned(c->args[0], why);
 	buf_free(&sigs);
 	if (err != KW_OK)
 		return err;
@@ -238,7 +240,7 @@ find_readers(uint32_t *nodes, uint32_t *count, const struct agreement *a, const 
 
 	*count = 0;
 	if (agreement_topic(a, topic) == NULL)
-		return kw_refuse(why, KW_EDENIED, "no topic of the agreement matches \"%s\", so nobody may publish or read it", topic);
+		return agreement_file_no_topic(a, topic, why);
 	if (from != NULL) {
 		if ((sender = agreement_node(a, from)) == AGREEMENT_NOBODY)
 			return kw_refuse(why, KW_ENOTFOUND, "the agreement knows no node \"%s\"", from);
@@ -320,7 +322,6 @@ static enum cli_exit
 run_who_reads(struct cli *c, const void *options)
 {
 	const struct readers_options *o = options;
-	const char *path = o->agreement != NULL ? o->agreement : AGREEMENT_DEFAULT_PATH;
 	struct agreement *a = NULL;
 	uint32_t *nodes, count;
 	struct kw_why why;
@@ -329,7 +330,7 @@ run_who_reads(struct cli *c, const void *options)
 
 	if (topic_check(c->args[0], &why) != KW_OK || (o->from != NULL && node_check(o->from, &why) != KW_OK))
 		return cli_usage(c, "%s", why.text);
-	if ((err = agreement_file_read(&a, path, NULL, &why)) != KW_OK)
+	if ((err = agreement_file_read_named(&a, o->agreement, &why)) != KW_OK)
 		return cli_fail(c, err, &why);
 	nodes = calloc(agreement_node_count(a), sizeof *nodes);
 	err = nodes != NULL ? find_readers(nodes, &count, a, c->args[0], o->from, &why) : kw_refuse(&why, KW_ENOMEM, "out of memory");

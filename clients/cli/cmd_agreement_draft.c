@@ -270,6 +270,8 @@ read_rows(struct drafting *d, struct kw_why *why)
 		if (err != KW_OK)
 			kw_why_prefix(why, "%s", path);
 	}
+	if (err == KW_OK && sheet_empty_line(sheet) != 0)
+		cli_warn(d->c, _("line %zu of %s is empty and adds nobody; was somebody to stand there?"), sheet_empty_line(sheet), path);
 	if (err == KW_OK && sheet_was_windows(sheet))
 		cli_note(d->c, _("%s is no UTF-8 and was read as Windows-1252; look whether all letters are right."), path);
 	sheet_free(&sheet);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "clients/cli/agreement_file.h"
 #include "clients/cli/commands.h"
 #include "clients/cli/versions.h"
 #include "proto/topic.h"
@@ -169,7 +170,7 @@ answer(struct duty *d, const struct versions *v)
 		return err == KW_EINVAL ? cli_usage(d->c, "%s", why.text) : cli_fail(d->c, err, &why);
 	n = agreement_line(turns, d->a, d->topic, d->at_ms);
 	if (n == 0)
-		return cli_fail(d->c, KW_EDENIED, (kw_refuse(&why, KW_EDENIED, "no topic of the agreement matches \"%s\", so nobody may publish or read it", d->topic), &why));
+		return cli_fail(d->c, agreement_file_no_topic(d->a, d->topic, &why), &why);
 	return d->o->json ? show_json(d, turns, n) : show_text(d, turns, n);
 }
 

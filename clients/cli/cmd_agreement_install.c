@@ -135,8 +135,8 @@ run_install(struct cli *c, const void *options)
 	if (i.o->to != NULL && running)
 		return cli_usage(c, _("--to is for a daemon that is not started yet, --running and --control for the broker that runs; give one"));
 	err = read_all(&i, &why);
-	if (err == KW_OK)
-		err = verify(&i, &why);
+	if (err == KW_OK && (err = verify(&i, &why)) != KW_OK && i.sigs.len == 0)
+		agreement_file_unsigned(c->args[0], &why);
 	if (err == KW_OK)
 		err = running ? put_into_force(&i, &why) : write_both(&i, &why);
 	if (err == KW_OK)

@@ -88,19 +88,29 @@ add_locked(const struct cli *c, const char *path, const struct agreement *a, con
 	return err;
 }
 
+/* That it is there and of the right kind, before anybody reads and confirms. */
+static enum kw_err
+check_key(const char *path, struct kw_why *why)
+{
+	struct secret_keys *none = NULL;
+	struct public_key public;
+	enum kw_err err = secret_keys_read_public(&public, NULL, path, why);
+
+	if (err != KW_OK || public.kind == KEY_STEERING)
+		return err;
+	err = secret_keys_read(&none, KEY_STEERING, path, NULL, why); /* which is refused */
+	secret_keys_free(&none);
+	return err;
+}
+
 static enum kw_err
 unlock_and_sign(const struct cli *c, const struct sign_options *o, const struct agreement *a, const struct agreement *old, struct kw_why *why)
 {
 	struct buf line = BUF_INIT(KW_SIGNATURES_TEXT_MAX);
 	struct secret_keys *k = NULL;
-	struct public_key public;
 	char *passphrase = NULL;
-	enum kw_err err;
+	enum kw_err err = cli_passphrase(&passphrase, c, &o->passphrase, _("Passphrase of the steering key"), false, why);
 
-	if ((err = secret_keys_read_public(&public, NULL, o->key, why)) != KW_OK)
-		return err;
-	if (public.kind == KEY_STEERING) /* others are refused below, without asking for what they do not have */
-		err = cli_passphrase(&passphrase, c, &o->passphrase, _("Passphrase of the steering key"), false, why);
 	if (err == KW_OK)
 		err = secret_keys_read(&k, KEY_STEERING, o->key, passphrase, why);
 	sodium_free(passphrase);
@@ -126,7 +136,9 @@ run_sign(struct cli *c, const void *options)
 		return cli_usage(c, _("--key FILE is missing: the steering key to sign with"));
 	if (!o->yes && !c->terminal)
 		return cli_usage(c, _("there is no terminal to ask on; read the agreement, then say --yes"));
-	err = agreement_file_read(&a, c->args[0], NULL, &why);
+	err = check_key(o->key, &why);
+	if (err == KW_OK)
+		err = agreement_file_read(&a, c->args[0], NULL, &why);
 	if (err == KW_OK && o->previous != NULL)
 		err = agreement_file_read(&old, o->previous, NULL, &why);
 	if (err == KW_OK)

@@ -72,6 +72,18 @@ show_list(const struct cli *c, const json_t *list, uint64_t now_ms)
 	}
 }
 
+static bool
+is_my_turn(const json_t *list)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+		if (look_flag(one, "your_turn"))
+			return true;
+	return false;
+}
+
 static enum cli_exit
 run_list(struct cli *c, const void *options)
 {
@@ -89,6 +101,8 @@ run_list(struct cli *c, const void *options)
 			cli_note(c, "%s", o->mine ? _("No case is this node's.") : o->all ? _("This node has no cases.") : _("No case is open."));
 		else
 			show_list(c, json_object_get(all, "cases"), clock_wall_ms());
+		if (!o->json && c->columns > 0 && is_my_turn(json_object_get(all, "cases")))
+			cli_note(c, "%s", _("To take one: kurzweg take ID. All of it: kurzweg case show ID"));
 		json_decref(all);
 	}
 	kurzweg_close(&k);
@@ -291,7 +305,7 @@ const struct cli_command cmd_case_list = {
 
 const struct cli_command cmd_case_show = {
 	"case", "show", N_("ID"), 1, 1, N_("show a case with everything that happened to it"),
-	N_("ID is its notification's id, or 4 characters or more of its beginning or end."), show_table, run_show,
+	N_("ID is the case's id as \"kurzweg case list\" shows it, 4 characters of it, or its number in the inbox."), show_table, run_show,
 };
 
 const struct cli_command cmd_case_watch = {

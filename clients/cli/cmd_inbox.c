@@ -195,6 +195,52 @@ find(kurzweg *k, const char *word, uint64_t newest, const struct inbox_options *
 	return r == KURZWEG_NOTHING ? look_up(k, word, newest, o, content, out) : r; /* one that was rejected may have no id */
 }
 
+/*
+ * The number of the one row that a piece of an id means: an id has 36 characters, and a list shows the last 8. 0: none, or several,
+ * which *several tells.
+ */
+static uint64_t
+of_piece(kurzweg *k, const char *piece, bool *several)
+{
+	struct kurzweg_query q = KURZWEG_QUERY_INIT;
+	const struct kurzweg_notification *n;
+	uint64_t seq = 0;
+
+	*several = false;
+	if (strlen(piece) < LOOK_PIECE_MIN || strlen(piece) >= KURZWEG_ID_SIZE - 1)
+		return 0;
+	while (kurzweg_next(k, &q, 0, &n) == KURZWEG_OK) {
+		if (!look_meant(n->id, piece))
+			continue;
+		*several = seq != 0;
+		if (*several)
+			return 0;
+		seq = n->seq;
+	}
+	return seq;
+}
+
+static enum kurzweg_result
+find_meant(const struct cli *c, kurzweg *k, const char *word, uint64_t newest, const struct inbox_options *o, const char *content, const struct kurzweg_notification **out)
+{
+	bool is_number = strspn(word, "0123456789") == strlen(word), several;
+	enum kurzweg_result r = KURZWEG_NOTHING;
+	char number[24];
+	uint64_t seq;
+
+	if (is_number || strlen(word) == KURZWEG_ID_SIZE - 1)
+		r = find(k, word, newest, o, content, out);
+	if (r != KURZWEG_NOTHING || strlen(word) == KURZWEG_ID_SIZE - 1)
+		return r;
+	seq = of_piece(k, word, &several);
+	if (several)
+		cli_warn(c, _("several ids begin or end with \"%s\"; give more of it"), word);
+	if (seq == 0)
+		return KURZWEG_NOTHING;
+	(void)snprintf(number, sizeof number, "%llu", (unsigned long long)seq);
+	return find(k, number, newest, o, content, out);
+}
+
 static enum cli_exit
 show_cap(const struct cli *c, const struct kurzweg_notification *n)
 {
@@ -229,7 +275,7 @@ run_one(const struct cli *c, kurzweg *k, const struct inbox_options *o)
 
 	if (status == NULL)
 		return code;
-	r = find(k, c->args[0], look_number(status, "inbox.newest"), o, o->json ? "json" : o->cap ? "cap" : "text", &n);
+	r = find_meant(c, k, c->args[0], look_number(status, "inbox.newest"), o, o->json ? "json" : o->cap ? "cap" : "text", &n);
 	json_decref(status);
 
 	if (r == KURZWEG_NOTHING) {
@@ -329,7 +375,7 @@ static const struct cli_option inbox_table[] = {
 
 const struct cli_command cmd_inbox = {
 	"inbox", NULL, N_("[ID-OR-NUMBER]"), 0, 1, N_("show what came to this node: a list, one whole, or each new one as it comes"),
-	N_("ID-OR-NUMBER is a notification's id, or its number in the list of this node. A terminal shows the list in two\n"
+	N_("ID-OR-NUMBER is a notification's id, 4 characters of it, or its number in the list of this node. A terminal shows the list in two\n"
 	   "lines each, a pipe gets a table with the ids. --follow tells too when the link to the broker is lost."),
 	inbox_table, run_inbox,
 };

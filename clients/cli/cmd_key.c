@@ -139,7 +139,7 @@ tell_new(const struct cli *c, const struct secret_keys *k, const char *path, boo
 	cli_note(c, _("%s holds the secret key of %s (%s, %s); it never leaves this machine, but keep a copy where only you get at it"), path, public->name,
 	         title_of(public), mode_title(public));
 	cli_note(c, _("fingerprint: %s"), fingerprint);
-	cli_note(c, _("Hand over the line below, and compare the fingerprint by phone with whoever writes it into the agreement."));
+	cli_note(c, _("Hand over the public line, and compare the fingerprint by phone with whoever writes it into the agreement."));
 	if (json)
 		return show_json(c, public, secret_keys_line(k), path);
 	(void)printf("%s\n", secret_keys_line(k));
@@ -183,14 +183,19 @@ run_new(struct cli *c, const void *options)
 		return code;
 	if (o->lock != NULL && !lock_of(&lock, o->lock))
 		return cli_usage(c, _("--lock is \"%s\", must be interactive, moderate or sensitive"), o->lock);
-	if (!check_name(o, c->args[0], &why))
+	if (!check_name(o, c->args[0], &why)) {
+		if (kind == KEY_NODE && !o->is_operator && strchr(c->args[0], '/') == NULL)
+			kw_why_suffix(&why, "a broker's key wants --broker, a committee member's --steering, an operator's --operator");
 		return cli_usage(c, "%s", why.text);
+	}
 	default_path(path, c->args[0]);
 	err = o->replaces != NULL ? make_successor(&k, o, c->args[0], &why)
 	                          : secret_keys_new(&k, kind, o->exercise ? MODE_EXERCISE : MODE_LIVE, c->args[0], &why);
 	if (err != KW_OK)
 		return cli_fail(c, err, &why);
 	err = write_key(c, k, o->out != NULL ? o->out : path, o, lock, &why);
+	if (err == KW_EEXISTS)
+		kw_why_suffix(&why, "\"kurzweg key show %s\" prints the line that belongs to it", o->out != NULL ? o->out : path);
 	code = err == KW_OK ? tell_new(c, k, o->out != NULL ? o->out : path, o->json) : cli_fail(c, err, &why);
 	secret_keys_free(&k);
 	return code;

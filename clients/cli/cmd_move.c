@@ -178,7 +178,7 @@ static const struct cli_option done_table[] = {
 	{"outcome", 0, CLI_TEXT, offsetof(struct move_options, outcome), N_("TEXT"), N_("how it ended; must be given"), 0, 0}, ROW_AS, ROWS_REST,
 };
 
-#define MORE_ID N_("ID is the case's id, or 4 characters or more of its beginning or end.\nEnds with 0 when it counts, with 4 and who has the case when it does not.")
+#define MORE_ID N_("ID is the case's id as \"kurzweg case list\" shows it, 4 characters of it, or its number in the inbox.\nEnds with 0 when it counts, with 4 and who has the case when it does not.")
 
 const struct cli_command cmd_take = {"take", NULL, N_("ID"), 1, 1, N_("take a case: it is this node's from then on"), MORE_ID, plain_table, run_take};
 const struct cli_command cmd_decline = {"decline", NULL, N_("ID"), 1, 1, N_("decline a case: it goes on to the next of the line"), MORE_ID, reason_table, run_decline};

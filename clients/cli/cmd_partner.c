@@ -234,7 +234,7 @@ tell(const struct init *i)
 		cli_note(i->c, _("%s was there already and stays as it is."), i->config);
 	else
 		cli_note(i->c, _("%s is its configuration."), i->config);
-	cli_note(i->c, _("Hand over the line below to whoever writes the agreement; it holds nothing secret. When they call, read the fingerprint aloud:"));
+	cli_note(i->c, _("Hand over the public line to whoever writes the agreement; it holds nothing secret. When they call, read the fingerprint aloud:"));
 	cli_note(i->c, "  %s", fingerprint);
 	if (i->o->json)
 		return cli_json(i->c, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "node", i->node, "mode", i->use, "line", line, "fingerprint", fingerprint, "key",

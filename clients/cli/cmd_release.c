@@ -139,14 +139,6 @@ run_list(struct cli *c, const void *options)
 
 /* ---- answers ---- */
 
-static bool
-fits(const char *id, const char *word)
-{
-	size_t len = strlen(id), piece = strlen(word);
-
-	return piece <= len && (strncmp(id, word, piece) == 0 || strcmp(id + len - piece, word) == 0);
-}
-
 /* A whole id, or a piece of 4 characters or more that one draft alone begins or ends with. */
 static bool
 draft_id(char id[KURZWEG_ID_SIZE], const struct cli *c, kurzweg *k, const char *word, enum cli_exit *code)
@@ -159,14 +151,14 @@ draft_id(char id[KURZWEG_ID_SIZE], const struct cli *c, kurzweg *k, const char *
 		memcpy(id, word, KURZWEG_ID_SIZE);
 		return true;
 	}
-	if (strlen(word) < 4 || strlen(word) >= KURZWEG_ID_SIZE) {
+	if (strlen(word) < LOOK_PIECE_MIN || strlen(word) >= KURZWEG_ID_SIZE) {
 		*code = cli_usage(c, _("\"%s\" is no draft: give its id, or at least 4 characters of its beginning or end"), word);
 		return false;
 	}
 	if ((all = ask_list(c, k, true, code)) == NULL)
 		return false;
 	json_array_foreach(json_object_get(all, "drafts"), i, one) {
-		if (!fits(look_text(one, "id"), word))
+		if (!look_meant(look_text(one, "id"), word))
 			continue;
 		found = look_text(one, "id");
 		count++;

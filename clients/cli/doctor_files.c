@@ -206,13 +206,12 @@ void
 doctor_agreement(struct doctor *d)
 {
 	const char *label = _("agreement"), *path = d->config.agreement;
-	char quoted[DOCTOR_QUOTED_MAX], sig[DOCTOR_QUOTED_MAX];
+	char quoted[DOCTOR_QUOTED_MAX];
 	struct own_files f;
 	struct kw_why why;
 	enum kw_err err = own_files_read(&f, path, &why);
 
 	(void)doctor_quoted(quoted, path);
-	(void)snprintf(sig, sizeof sig, "%s.sig", path);
 	if (err == KW_OK && (err = own_agreement_check(&d->config, &why)) != KW_OK) {
 		doctor_found(d, "agreement", label, DOCTOR_WRONG, "%s", why.text);
 		doctor_means(d, _("A node takes no agreement that does not hold. Fetch text and signatures anew from the operator, both of the same version, and compare the fingerprint by phone."));
@@ -220,9 +219,8 @@ doctor_agreement(struct doctor *d)
 		doctor_type(d, "kurzweg agreement fingerprint %s", quoted);
 	} else if (err == KW_ENOTFOUND) {
 		doctor_found(d, "agreement", label, DOCTOR_WRONG, "%s", why.text);
-		doctor_means(d, _("Text and signatures lie beside each other. The operator or the coordinator has both; put them here."));
-		doctor_type(d, "%sinstall -m 0644 agreement.yaml %s", d->sudo, quoted);
-		doctor_type(d, "%sinstall -m 0644 agreement.yaml.sig %s", d->sudo, doctor_quoted(quoted, sig));
+		doctor_means(d, _("Text and signatures lie beside each other. The operator or the coordinator has both; with both in this folder, and the fingerprint compared by phone:"));
+		doctor_type(d, "%skurzweg agreement install agreement.yaml --to %s", d->sudo, quoted);
 	} else if (err == KW_EDENIED) {
 		doctor_found(d, "agreement", label, DOCTOR_WRONG, "%s", why.text);
 		doctor_means(d, _("An agreement is no secret; the daemon must be able to read it."));

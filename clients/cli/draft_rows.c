@@ -90,7 +90,7 @@ find_columns(struct taking *t)
 		if (k == NAMES) {
 			near = text_nearest(word, known, NAMES);
 			return kw_refuse(t->why, KW_EINVAL, "line %zu, column %zu: there is no column \"%.40s\"%s%s%s; known are key, kind, title, purposes, address, fingerprint and note",
-			                 sheet_line(t->sheet, 0), i + 1, word, near != NULL ? kw_translate(", did you mean \"") : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+			                 sheet_line(t->sheet, 0), i + 1, word, near != NULL ? kw_translate(", did you mean \"") : "", near != NULL ? near : "", near != NULL ? kw_translate("\"?") : "");
 		}
 		if (names[k].column != COLUMN_NOTE && t->at[names[k].column] != SIZE_MAX)
 			return kw_refuse(t->why, KW_EINVAL, "line %zu, column %zu: \"%.40s\" stands there a second time; keep one", sheet_line(t->sheet, 0), i + 1, word);

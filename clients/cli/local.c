@@ -2,9 +2,11 @@
 #include "clients/cli/local.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +29,18 @@ reach(const struct sockaddr_un *at)
 	return wrong;
 }
 
+static enum kw_err
+may_not(const char *path, const char *endpoint, struct kw_why *why)
+{
+	const struct group *group;
+	struct stat st;
+
+	if (stat(path, &st) == 0 && (st.st_mode & S_IWGRP) != 0 && st.st_gid != 0 && (group = getgrgid(st.st_gid)) != NULL)
+		return kw_refuse(why, KW_EDENIED, "you may not open the node's socket at %s; have root add you to the group %s (usermod --append --groups %s NAME), and log in anew", endpoint,
+		                 group->gr_name, group->gr_name);
+	return kw_refuse(why, KW_EDENIED, "you may not open the node's socket at %s; have whoever runs this machine add you to the group that may", endpoint);
+}
+
 /* So that nobody waits for the library's own patience to hear that there is no node, or that he may not open its socket. */
 static enum kw_err
 check_there(const char *endpoint, struct kw_why *why)
@@ -41,12 +55,10 @@ check_there(const char *endpoint, struct kw_why *why)
 	memcpy(at.sun_path, endpoint + 6, strlen(endpoint + 6) + 1);
 	while ((wrong = reach(&at)) == ENOENT || wrong == ECONNREFUSED) {
 		if (clock_mono_ms() >= end)
-			return kw_refuse(why, KW_ETIMEOUT, "no node is at %s; is kurzweg-partner running? Where its socket is another one, give --socket or set $KURZWEG_SOCKET", endpoint);
+			return kw_refuse(why, KW_ETIMEOUT, "no node is at %s; is kurzweg-partner running (systemctl status kurzweg-partner)? Where its socket is another one, give --socket or set $KURZWEG_SOCKET", endpoint);
 		(void)nanosleep(&pause, NULL);
 	}
-	if (wrong == EACCES)
-		return kw_refuse(why, KW_EDENIED, "you may not open the node's socket at %s; have whoever runs this machine add you to the group that may", endpoint);
-	return KW_OK;
+	return wrong == EACCES ? may_not(at.sun_path, endpoint, why) : KW_OK;
 }
 
 bool
@@ -54,8 +66,11 @@ local_only_a_broker_is_here(const char *socket)
 {
 	const char *named = getenv("KURZWEG_SOCKET");
 
-	return socket == NULL && (named == NULL || named[0] == '\0') && access(&LOCAL_SOCKET_DEFAULT[strlen("ipc://")], F_OK) != 0 &&
-	       access(&BROKER_CONTROL_DEFAULT[strlen("ipc://")], F_OK) == 0;
+	if (socket != NULL || (named != NULL && named[0] != '\0') || access(&LOCAL_SOCKET_DEFAULT[strlen("ipc://")], F_OK) == 0)
+		return false;
+	if (access(&BROKER_CONTROL_DEFAULT[strlen("ipc://")], F_OK) == 0)
+		return true;
+	return access("/etc/kurzweg/broker.yaml", F_OK) == 0 && access("/etc/kurzweg/partner.yaml", F_OK) != 0; /* it does not run yet */
 }
 
 kurzweg *

@@ -12,6 +12,7 @@
 #include <sodium.h>
 
 #include "base/text.h"
+#include "clients/cli/charset.h"
 #include "clients/cli/commands.h"
 #include "clients/cli/standing.h"
 
@@ -73,6 +74,20 @@ static const struct cli_command *const commands[] = {
 	&cmd_restore,
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
+
+/* What stands above a command in --help, and all that follow it. */
+static const struct { const struct cli_command *first; const char *words; } headings[] = {
+	{&cmd_publish, N_("Sending and reading:")},
+	{&cmd_case_list, N_("Cases, which somebody must take on:")},
+	{&cmd_recall, N_("Taking back:")},
+	{&cmd_release_list, N_("What several must approve:")},
+	{&cmd_receipt_export, N_("What can be proven, and who did what:")},
+	{&cmd_status, N_("How things stand:")},
+	{&cmd_key_new, N_("Keys, and a new node:")},
+	{&cmd_agreement_draft, N_("The agreement:")},
+	{&cmd_log, N_("For who runs the broker:")},
+	{&cmd_backup, N_("Copies for the worst case:")},
+};
 
 /*
  * The language that the environment asks for. A machine without that language's locale has the messages all the same: gettext
@@ -142,6 +157,9 @@ list(const struct cli *c, const char *name)
 
 		if (name != NULL && strcmp(commands[i]->name, name) != 0)
 			continue;
+		for (size_t h = 0; name == NULL && h < sizeof headings / sizeof headings[0]; h++)
+			if (headings[h].first == commands[i])
+				(void)printf("%s%s\n", i > 0 ? "\n" : "", _(headings[h].words));
 		(void)snprintf(words, sizeof words, "%s%s%s", commands[i]->name, commands[i]->sub != NULL ? " " : "",
 		               commands[i]->sub != NULL ? commands[i]->sub : "");
 		cli_help_row(c, words, 22, _(commands[i]->help));
@@ -266,6 +284,7 @@ main(int argc, char **argv)
 	enum cli_exit code;
 
 	set_language();
+	charset_start();
 	json_set_alloc_funcs(cli_memory, free);
 	c.colour_out = shows_colours(STDOUT_FILENO);
 	c.colour_err = shows_colours(STDERR_FILENO);

@@ -228,6 +228,35 @@ print_cut(const struct cli *c, enum cli_colour colour, const char *text, size_t 
 
 #define NOTICE_CASE_MAX 512
 
+/* Beside times and words there is no room for a sentence: it goes below, and whole. */
+static bool
+is_narrow(const struct cli *c)
+{
+	return c->columns < 60;
+}
+
+/* Text that begins at column at, its further lines at indent. */
+static void
+print_beside(const struct cli *c, enum cli_colour colour, const char *text, size_t indent, size_t at)
+{
+	struct buf lines = BUF_INIT(64u * 1024u);
+
+	cli_put_wrapped(&lines, text, c->columns, indent, at);
+	(void)printf("%s%s%s\n", colour != CLI_PLAIN ? cli_colour(c, colour) : "", cli_text(&lines), colour != CLI_PLAIN ? cli_colour(c, CLI_PLAIN) : "");
+	buf_free(&lines);
+}
+
+/* On a narrow terminal all of it stands there, in as many lines as it needs; else it is cut to one. */
+static void
+print_second(const struct cli *c, enum cli_colour colour, const char *text)
+{
+	(void)printf("%*s", NUMBER_WIDTH, "");
+	if (is_narrow(c))
+		print_beside(c, colour, text, NUMBER_WIDTH, NUMBER_WIDTH);
+	else
+		print_cut(c, colour, text, c->columns - NUMBER_WIDTH);
+}
+
 /* ---- what the broker states of a case ---- */
 
 static bool
@@ -247,6 +276,8 @@ case_words(char out[NOTICE_CASE_MAX], const json_t *row, uint64_t now_ms)
 	when_put_short(until, look_number(row, "case.until_ms"), now_ms);
 	if (strcmp(state, "offered") == 0)
 		(void)snprintf(out, NOTICE_CASE_MAX, _("Case %s: offered to %s until %s"), last, owner, until);
+	else if (strcmp(state, "escalated") == 0 && strcmp(look_text(row, "case.cause"), "opened") == 0) /* nobody else is responsible */
+		(void)snprintf(out, NOTICE_CASE_MAX, _("Case %s: with the coordinator, %s"), last, owner);
 	else if (strcmp(state, "escalated") == 0)
 		(void)snprintf(out, NOTICE_CASE_MAX, _("Case %s: NOBODY HAS TAKEN IT, it is with the coordinator, %s"), last, owner);
 	else if (strcmp(state, "taken") == 0 && next[0] != '\0')
@@ -278,8 +309,8 @@ case_line(const struct cli *c, const json_t *row, uint64_t now_ms)
 	case_words(words, row, now_ms);
 	when_put_short(when, look_number(row, "received_ms"), now_ms);
 	(void)printf("%*llu  %s  ", NUMBER_WIDTH - 2, (unsigned long long)look_number(row, "seq"), when);
-	used = NUMBER_WIDTH + cli_width(when) + 2;
-	print_cut(c, case_colour(row), words, c->columns > used + 4 ? c->columns - used : 4096);
+	used = is_narrow(c) ? NUMBER_WIDTH : NUMBER_WIDTH + cli_width(when) + 2;
+	print_beside(c, case_colour(row), words, used, NUMBER_WIDTH + cli_width(when) + 2);
 }
 
 /* ---- list ---- */
@@ -295,22 +326,27 @@ list_row(const struct cli *c, const json_t *row, uint64_t now_ms)
 	when_put_short(when, look_number(row, "received_ms"), now_ms);
 	notice_mark(mark, c, row, now_ms);
 	(void)printf("%*llu  ", NUMBER_WIDTH - 2, (unsigned long long)look_number(row, "seq"));
-	(void)printf("%s  %s%s%s  ", when, cli_colour(c, past ? CLI_DIM : lane_colour(row)), lane, cli_colour(c, CLI_PLAIN));
+	(void)printf("%s  %s%s%s", when, cli_colour(c, past ? CLI_DIM : lane_colour(row)), lane, cli_colour(c, CLI_PLAIN));
 	used = NUMBER_WIDTH + cli_width(when) + 2 + cli_width(lane) + 2;
 	if (severity[0] != '\0') {
-		(void)printf("%s%s%s  ", cli_colour(c, past ? CLI_DIM : severity_colour(row)), severity, cli_colour(c, CLI_PLAIN));
+		(void)printf("  %s%s%s", cli_colour(c, past ? CLI_DIM : severity_colour(row)), severity, cli_colour(c, CLI_PLAIN));
 		used += cli_width(severity) + 2;
 	}
 	(void)snprintf(title, sizeof title, "%s%s", title_prefix(row), title_of(row));
-	print_cut(c, past ? CLI_DIM : CLI_BOLD, title, c->columns > used + 4 ? c->columns - used : 4);
+	if (is_narrow(c)) {
+		(void)printf("\n");
+		print_second(c, past ? CLI_DIM : CLI_BOLD, title);
+	} else {
+		(void)printf("  ");
+		print_cut(c, past ? CLI_DIM : CLI_BOLD, title, c->columns > used + 4 ? c->columns - used : 4);
+	}
 	when_put_short(until, until_ms(row), now_ms);
-	(void)printf("%*s", NUMBER_WIDTH, "");
 	if (mark[0] != '\0') {
 		(void)snprintf(rest, sizeof rest, "%s  %s  %s", mark, look_text(row, "topic"), look_text(row, "sender"));
-		print_cut(c, is_rejected(row) ? CLI_RED : CLI_YELLOW, rest, c->columns - NUMBER_WIDTH);
+		print_second(c, is_rejected(row) ? CLI_RED : CLI_YELLOW, rest);
 	} else {
 		(void)snprintf(rest, sizeof rest, _("%s  from %s  until %s"), look_text(row, "topic"), look_text(row, "sender"), until);
-		print_cut(c, CLI_DIM, rest, c->columns - NUMBER_WIDTH);
+		print_second(c, CLI_DIM, rest);
 	}
 }
 
@@ -479,6 +515,47 @@ notice_news(const struct cli *c, const json_t *raw, const json_t *earlier, uint6
 /* ---- whole ---- */
 
 #define TEXT_INDENT 18 /* of payload_to_text's second column */
+#define NARROW_INDENT 2
+
+/* How many bytes of the line stand before its second column: a label with its colon, or blanks. 0: it has none. */
+static size_t
+label_bytes(const char *line)
+{
+	size_t at = 0;
+
+	for (size_t n = 0; n < TEXT_INDENT && line[at] != '\0'; n++)
+		do
+			at++;
+		while (((unsigned char)line[at] & 0xC0) == 0x80);
+	if (line[at] == '\0' || line[at] == ' ' || line[at - 1] != ' ')
+		return 0;
+	for (size_t end = at; end > 0; end--)
+		if (line[end - 1] != ' ')
+			return line[end - 1] == ':' ? at : 0;
+	return at;
+}
+
+/* Beside its label; on a narrow terminal below it. */
+static void
+print_labelled(const struct cli *c, const char *line, size_t label)
+{
+	bool below = c->columns > 0 && is_narrow(c);
+	size_t indent = below ? NARROW_INDENT : TEXT_INDENT, words = label;
+	struct buf wrapped = BUF_INIT(64u << 20), safe = BUF_INIT(256);
+
+	while (words > 0 && line[words - 1] == ' ')
+		words--;
+	buf_put(&safe, line, below ? words : label);
+	buf_put_str(&wrapped, cli_text(&safe));
+	if (below && words > 0 && cli_width(cli_text(&safe)) + 1 + cli_width(line + label) <= c->columns)
+		buf_put_u8(&wrapped, ' '); /* there is room for both */
+	else if (below)
+		buf_printf(&wrapped, "%s%*s", words > 0 ? "\n" : "", (int)indent, "");
+	cli_put_wrapped(&wrapped, line + label, c->columns, indent, indent);
+	(void)printf("%s\n", cli_text(&wrapped));
+	buf_free(&wrapped);
+	buf_free(&safe);
+}
 
 /* Its lines are labelled already, but for the title and what stands before it; a long one is wrapped beside its label. */
 static void
@@ -487,15 +564,17 @@ print_content(const struct cli *c, const char *text)
 	bool head = true;
 
 	while (*text != '\0') {
-		size_t len = strcspn(text, "\n");
-		struct buf line = BUF_INIT(32u << 20), wrapped = BUF_INIT(64u << 20);
+		size_t len = strcspn(text, "\n"), label;
+		struct buf line = BUF_INIT(32u << 20);
 
 		buf_put(&line, text, len);
-		cli_put_wrapped(&wrapped, cli_text(&line), c->columns, c->columns > 2 * TEXT_INDENT ? TEXT_INDENT : 0, 0);
-		(void)printf("%s%s%s\n", head ? cli_colour(c, CLI_BOLD) : "", cli_text(&wrapped), head ? cli_colour(c, CLI_PLAIN) : "");
+		label = head ? 0 : label_bytes(cli_text(&line));
+		if (label > 0)
+			print_labelled(c, cli_text(&line), label);
+		else
+			cli_paragraph(c, head ? CLI_BOLD : CLI_PLAIN, cli_text(&line));
 		head = head && strncmp(text, "***", 3) == 0;
 		buf_free(&line);
-		buf_free(&wrapped);
 		text += len + (text[len] == '\n');
 	}
 }
@@ -519,6 +598,7 @@ print_map(const struct cli *c, const json_t *shapes)
 		(void)snprintf(indent, sizeof indent, "%*s", TEXT_INDENT, "");
 		f.indent = indent;
 	}
+	f.room = c->columns - strlen(f.indent);
 	area_map_put(&map, shapes, &f);
 	if (map.len > 0 && f.indent == indent)
 		(void)printf("\n%s%*s%s", label, (int)(TEXT_INDENT - cli_width(label)), "", cli_text(&map) + TEXT_INDENT);
@@ -568,7 +648,7 @@ notice_whole(const struct cli *c, const json_t *raw, uint64_t now_ms)
 	when_put_short(expires, look_number(row, "expires_ms"), now_ms);
 	(void)snprintf(line, sizeof line, _("%s, received %s, kept until %s"), created, received, expires);
 	cli_field(c, _("Published"), CLI_PLAIN, line); /* the content below has "Sent", "Identifier" and "Kind" of its own */
-	cli_field(c, _("Kurzweg id"), CLI_PLAIN, look_text(row, "id"));
+	cli_field(c, _("Id"), CLI_PLAIN, look_text(row, "id"));
 	kind = notice_kind(look_text(row, "type"));
 	schema = notice_kind(look_text(row, "schema"));
 	(void)snprintf(line, sizeof line, schema[0] != '\0' && strcmp(kind, schema) != 0 ? "%s (%s)" : "%s", kind, schema);

@@ -144,6 +144,16 @@ is_whole(const char *name, char *const *argv, int next)
 	return false;
 }
 
+/* The word that getopt_long took for the option name, or its beginning: the last that it looked at, or the one before its value. */
+static const char *
+word_for(const char *name, char *const *argv, int next)
+{
+	for (int i = next - 1; name != NULL && i > 0 && i >= next - 2; i--)
+		if (strncmp(argv[i], "--", 2) == 0 && strncmp(argv[i] + 2, name, strcspn(argv[i] + 2, "=")) == 0)
+			return argv[i];
+	return argv[next - 1];
+}
+
 static enum cli_exit
 unknown(const struct cli *c, const struct cli_command *command, const char *word)
 {
@@ -253,7 +263,7 @@ cli_parse(struct cli *c, const struct cli_command *command, int argc, char **arg
 		if (answer == '?' || (row >= 0 && !is_whole(rows[row].name, argv, optind))) {
 			char letter[3] = {'-', (char)optopt, '\0'};
 
-			*code = unknown(c, command, answer == '?' && optopt > 0 ? letter : argv[optind - 1]);
+			*code = unknown(c, command, answer == '?' && optopt > 0 ? letter : word_for(row >= 0 ? rows[row].name : NULL, argv, optind));
 			return false;
 		}
 		if (answer == ':') {

@@ -262,14 +262,35 @@ print_wrapped(const struct cli *c, enum cli_colour colour, const char *text, siz
 	buf_free(&lines);
 }
 
+#define BELOW_LABEL 2
+
+/* In characters: an id, a hash, an address, which whoever copies it wants in one piece. */
+static size_t
+longest_word(const char *text)
+{
+	size_t longest = 0, n = 0;
+
+	for (; *text != '\0'; text++) {
+		n = *text == ' ' || *text == '\n' ? 0 : n + (((unsigned char)*text & 0xC0) != 0x80);
+		longest = n > longest ? n : longest;
+	}
+	return longest;
+}
+
 void
 cli_field(const struct cli *c, const char *label, enum cli_colour colour, const char *text)
 {
-	size_t width = cli_width(label);
+	size_t width = cli_width(label), longest = longest_word(text);
 
 	if (text[0] == '\0')
 		return;
-	(void)printf("%s%s%s%*s", cli_colour(c, CLI_DIM), label, cli_colour(c, CLI_PLAIN), (int)(width < CLI_LABEL_WIDTH ? CLI_LABEL_WIDTH - width : 1), "");
+	(void)printf("%s%s%s", cli_colour(c, CLI_DIM), label, cli_colour(c, CLI_PLAIN));
+	if (c->columns > 0 && longest + CLI_LABEL_WIDTH > c->columns && longest + BELOW_LABEL <= c->columns) { /* below it there is room for the whole word */
+		(void)printf("\n%*s", BELOW_LABEL, "");
+		print_wrapped(c, colour, text, BELOW_LABEL);
+		return;
+	}
+	(void)printf("%*s", (int)(width < CLI_LABEL_WIDTH ? CLI_LABEL_WIDTH - width : 1), "");
 	print_wrapped(c, colour, text, CLI_LABEL_WIDTH);
 }
 

@@ -23,6 +23,7 @@ struct sheet {
 	struct row rows[SHEET_ROWS_MAX];
 	size_t row_count;
 	bool windows;
+	size_t empty_line;
 };
 
 struct reading {
@@ -126,6 +127,8 @@ on_row(int end, void *data)
 	for (size_t i = r->first; i < s->cell_count && empty && buf_ok(&s->text); i++)
 		empty = s->text.p[s->cells[i]] == 0;
 	if (empty) {
+		if (s->empty_line == 0 && s->cell_count - r->first > 1)
+			s->empty_line = r->row_line;
 		s->cell_count = r->first;
 	} else if (s->row_count == SHEET_ROWS_MAX) {
 		refuse(r, kw_refuse(r->why, KW_ELIMIT, "line %zu: more than %u rows", r->row_line, SHEET_ROWS_MAX));
@@ -224,6 +227,12 @@ sheet_free(struct sheet **s)
 		buf_free(&(*s)->text);
 	free(*s);
 	*s = NULL;
+}
+
+size_t
+sheet_empty_line(const struct sheet *s)
+{
+	return s->empty_line;
 }
 
 bool

@@ -23,6 +23,8 @@ struct sheet;
 KW_MUST_USE enum kw_err sheet_read(struct sheet **out, struct span bytes, struct kw_why *why);
 void sheet_free(struct sheet **s);
 
+/* The first line that has fields, all of them empty; 0: none. Spreadsheets write such rows, and so does whoever takes a file for full. */
+size_t sheet_empty_line(const struct sheet *s);
 bool sheet_was_windows(const struct sheet *s);         /* taken for Windows-1252, since it is no UTF-8 */
 size_t sheet_rows(const struct sheet *s);              /* the first, with the columns' names, among them */
 size_t sheet_columns(const struct sheet *s, size_t row);

@@ -397,7 +397,7 @@ take(struct template *t, const struct draft_rows *rows, const char *given, struc
 			ids[i] = t->roles[i].id;
 		near = text_nearest(word, ids, t->count);
 		err = kw_refuse(why, KW_EINVAL, "the template has no role \"%s\"%s%s%s", word, near != NULL ? kw_translate(", did you mean \"") : "", near != NULL ? near : "",
-		                near != NULL ? "\"?" : "");
+		                near != NULL ? kw_translate("\"?") : "");
 		free((void *)ids);
 		return err;
 	}

@@ -71,10 +71,10 @@ class Agreement(kurzweg_test.TestCase):
 
     def test_errors_and_warnings_are_german_too(self):
         path = super().write("bad.yaml", self.p.text().replace("lane: flash", "lane: flahs"))
-        self.refuses("agreement", "check", path, says='Zeile 17: lane ist "flahs", muss eines von diesen sein: flash, urgent, routine; meinten Sie "flash"?', LANGUAGE="de")
+        self.refuses("agreement", "check", path, says='Zeile 17: lane ist „flahs“, muss eines von diesen sein: flash, urgent, routine; meinten Sie „flash“?', LANGUAGE="de")
         hole = self.p.TOPICS.replace('      - {who: police/control-room, take_within: 5m}\n', "")
         done = self.kurzweg("agreement", "check", self.write(topics=hole), LANGUAGE="de")
-        self.assertIn("Warnung: ", done.stderr)
+        self.assertIn("Hinweis: ", done.stderr)
         self.assertIn("eine Lücke in den Stunden: Montag 00:00, request/noise: niemand, fällt an city/crime-prevention", done.stderr)
         self.assertIn("Partnerschaft", done.stdout)
 
@@ -106,6 +106,21 @@ class Agreement(kurzweg_test.TestCase):
         sig = self.folder / "agreement.yaml.sig"
         self.assertEqual(stat.S_IMODE(sig.stat().st_mode), 0o644)
         self.assertEqual(len(sig.read_text().splitlines()), 2)
+
+    def test_signatures_that_are_not_there_are_told_as_that(self):
+        path = self.write()
+        says = [f"{path}.sig, where signatures stand, is not there"]
+        self.refuses("agreement", "verify", path, code=REFUSED, says=says)
+        self.refuses("agreement", "install", path, "--to", self.folder / "installed.yaml", code=REFUSED, says=says)
+        self.p.sign(path, members=("mayor",))
+        self.assertNotIn("is not there", self.refuses("agreement", "verify", path, code=REFUSED, says="signed by 1").stderr)
+
+    def test_a_wrong_key_is_told_before_anybody_reads_and_confirms(self):
+        path = self.write()
+        for key, says in (("mayor.kye", "does not exist"), (self.p.key("police/control-room"), "a steering key is wanted here")):
+            shown = self.on_terminal("agreement", "sign", path, "--key", key, code=FAILED, answers=[])
+            self.assertIn(says, shown)
+            self.assertNotIn("about to sign", shown)
 
     def test_signing_twice_changes_nothing(self):
         path = self.signed()
@@ -186,7 +201,7 @@ class Agreement(kurzweg_test.TestCase):
         self.assertRegex(table.stdout, r"(?m)^police/control-room +police +responsible$")
         self.assertNotIn("youth-house", table.stdout)
         self.assertIn("filter request/noise/#", table.stderr)
-        self.refuses(*ask, "weather/mitte", code=REFUSED, says='no topic of the agreement matches "weather/mitte"')
+        self.refuses(*ask, "weather/mitte", code=REFUSED, says=['no topic of the agreement matches "weather/mitte"', "there are alert/#"])
         self.refuses(*ask, "alert/#", code=USAGE, says="wildcard")
         self.refuses(*ask, "alert/x", "--from", "fire/station", says='knows no node "fire/station"')
 

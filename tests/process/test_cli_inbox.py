@@ -1,7 +1,9 @@
 """kurzweg inbox at real nodes: the list, one whole, each new one as it comes, and what is marked so that nobody acts on it by mistake."""
 
 import json
+import pathlib
 import re
+import shutil
 import subprocess
 import time
 
@@ -58,7 +60,7 @@ class Inbox(kurzweg_test.Shared):
 
     def test_a_list_on_a_terminal_fits_it(self):
         self.flood()
-        for columns in 40, 80, 132:
+        for columns in 60, 80, 132:
             shown = self.terminal("inbox", *self.at(CITY), columns=columns)
             self.assertEqual(shown.end(), 0)
             lines = plain(shown.text()).splitlines()
@@ -66,6 +68,31 @@ class Inbox(kurzweg_test.Shared):
             self.assertRegex(lines[1], r"^      alert/flood/mitte  ")
             for line in lines:
                 self.assertLessEqual(len(line), columns, line)
+
+    def test_on_a_telephone_nothing_is_cut(self):
+        flood = self.flood()
+        listed = plain(self.on_terminal("inbox", *self.at(CITY), columns=40)).replace("\r", "")
+        self.assertRegex(listed, r"(?s)^   1  \d\d:\d\d  flash  severe\n      Neckar flood: .*basements\n      alert/flood/mitte  from\n      police/control-room  until")
+        whole = plain(self.on_terminal("inbox", "1", *self.at(CITY), columns=40)).replace("\r", "")
+        self.assertIn(f"\n  {flood}\n", whole)  # in one piece, for who copies it
+        self.assertIn("\nSeverity: severe\n", whole)
+        self.assertIn("\nCAP identifier:\n  musterstadt-2026-hochwasser-017\n", whole)
+        for line in (listed + whole).splitlines():
+            self.assertLessEqual(len(line), 40, line)
+
+    def test_a_terminal_without_utf8_gets_its_own_letters(self):
+        if shutil.which("localedef") is None or not pathlib.Path("/usr/share/i18n/charmaps/ISO-8859-1.gz").exists():
+            self.skipTest("localedef and its tables are not here")
+        subprocess.run(["localedef", "-i", "de_DE", "-f", "ISO-8859-1", self.folder / "de_DE.ISO-8859-1"], check=True, timeout=120)
+        self.flood()
+        latin = {"LC_ALL": "de_DE.ISO-8859-1", "LOCPATH": str(self.folder)}
+        terminal = self.terminal("inbox", "1", *self.at(CITY), **latin)
+        self.assertEqual(terminal.end(), 0, terminal.shown)
+        shown = terminal.shown.decode("iso-8859-1")
+        for part in ("-- FLASH  schwer ---", "Hochwasser am Neckar: Uferstraße ab 5:30 Uhr gesperrt, Keller räumen", "öffentliche Sicherheit"):
+            self.assertIn(part, plain(shown))
+        self.assertNotIn("Ã", shown)
+        self.assertIn("Uferstraße", self.kurzweg("inbox", "1", *self.at(CITY), **latin).stdout)  # a pipe gets UTF-8
 
     def test_topic_since_limit_and_json_choose(self):
         first = self.fire()
@@ -99,13 +126,13 @@ class Inbox(kurzweg_test.Shared):
 
     def test_one_is_shown_whole_by_id_or_number(self):
         flood = self.flood()
-        for word in flood, "1":
+        for word in flood, "1", flood[-8:], flood[-8:-4]:
             shown = self.kurzweg("inbox", word, *self.at(CITY)).stdout
-            for part in ("FLASH  severe", f"Sender +{POLICE}, on alert/flood/mitte", f"Kurzweg id +{flood}", r"Came as +notice \(alert\)", r"Neckar flood: Uferstraße closed from 5:30, clear basements",
+            for part in ("FLASH  severe", f"Sender +{POLICE}, on alert/flood/mitte", f"Id +{flood}", r"Came as +notice \(alert\)", r"Neckar flood: Uferstraße closed from 5:30, clear basements",
                          "Area: +Neckarvorstadt and Mitte", "What to do: +Stay out of basements", "Contact: +City helpline", "pegel-m = 4.85"):
                 self.assertRegex(shown, part)
         shown = self.kurzweg("inbox", flood, *self.at(CITY), LC_ALL="de_DE.UTF-8").stdout
-        for part in ("FLASH  schwer", "Hochwasser am Neckar: Uferstraße ab 5:30 Uhr gesperrt", "Was tun: +Gehen Sie nicht in Keller", f"Absender +{POLICE}, zu alert/flood", r"Gekommen als +Mitteilung \(Warnung\)"):
+        for part in ("FLASH  schwer", "Hochwasser am Neckar: Uferstraße ab 5:30 Uhr gesperrt", "Was tun: +Gehen Sie nicht in Keller", f"Absender +{POLICE}, zu alert/flood", r"Gekommen als +Meldung \(Warnung\)", f"Kennung +{flood}", "CAP-Kennung: +musterstadt-2026-hochwasser-017"):
             self.assertRegex(shown, part)
         labels = re.findall(r"(?m)^(\S[^:\n]*?)(?::|  ) *\S", shown)
         self.assertEqual([label for label in ("Art", "Gesendet", "Kennung") if labels.count(label) > 1], [], shown)
@@ -137,7 +164,7 @@ class Inbox(kurzweg_test.Shared):
     def test_what_is_not_there_or_cannot_be_meant(self):
         for word in "1", "0", "99", "01a210da-947e-7595-95dc-e9704fdc6988":
             self.refuses("inbox", word, *self.at(CITY), code=FAILED, says="is not in the inbox of this node")
-        self.refuses("inbox", "no-id", *self.at(CITY), code=USAGE, says="36 characters")
+        self.refuses("inbox", "no-id", *self.at(CITY), code=FAILED, says="is not in the inbox of this node")
         for more, says in (("1", "--follow"), "one notification"), (("--cap",), "--cap shows one"), (("--follow", "--limit", "3"), "--limit is for a list"), \
                 (("--topic", "alert//x"), "--topic"), (("--since", "soon"), "--since is \"soon\""), (("--limit", "0"), "--limit"), (("--folow",), "did you mean --follow"):
             self.refuses("inbox", *more, *self.at(CITY), code=USAGE, says=says)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import grp
 import os
 import re
 import socket
@@ -96,7 +97,7 @@ class Published(Publishing):
         self.assertRegex(shown, r"(?m)^headline +Neckar flood: .*\n.* in lane flash \(notice\)$")
         german = self.kurzweg("trace", identity, *self.at(POLICE), LC_ALL="de_DE.UTF-8").stdout
         self.assertIn("Hochwasser am Neckar: Uferstraße ab 5:30 Uhr gesperrt", german)
-        self.assertIn("(Mitteilung)", german)
+        self.assertIn("(Meldung)", german)
         for node in CITY, CRIME, YOUTH:
             self.assertRegex(shown, rf"(?m)^{node} +yes +\d\d:\d\d:\d\d +{ID}$")
         self.assertIn("It came and all checks held", self.kurzweg("trace", identity, *self.at(CITY)).stdout)
@@ -340,10 +341,10 @@ class Refused(Publishing):
 
     def test_in_german_too(self):
         german = dict(LC_ALL="de_DE.UTF-8")
-        self.refuse(YOUTH, "alert/flood", "--cap", self.flood, says="darf auf Themen von alert/# nicht veröffentlichen", **german)
+        self.refuse(YOUTH, "alert/flood", "--cap", self.flood, says="darf zu Themen von alert/# nichts senden", **german)
         self.refuse(POLICE, "alert/x", "--headline", "a", says="--severity fehlt", code=USAGE, **german)
         odd = self.write("odd.xml", self.flood.read_text().replace("<severity>Severe", "<severity>Sever", 1))
-        self.refuse(POLICE, "alert/x", "--cap", odd, says="odd.xml: Zeile 18: <severity>: \"Sever\" ist keiner seiner Werte, muss einer von diesen sein: Extreme", **german)
+        self.refuse(POLICE, "alert/x", "--cap", odd, says="odd.xml: Zeile 18: <severity>: „Sever“ ist keiner seiner Werte, muss einer von diesen sein: Extreme", **german)
         self.refuse(POLICE, "note/x", "--json", "-", stdin='{"text": 7}', says="Note.text: ist eine Zahl, muss aber sein: ein Text", **german)
         self.refuse(POLICE, "alert/x", "--text", "a", says="beginnen Sie mit --headline", **german)
 
@@ -351,7 +352,7 @@ class Refused(Publishing):
 class NoNode(kurzweg_test.TestCase):
     def test_nobody_is_there(self):
         for command in ("publish", "note/x", "--text", "a"), ("inbox", "--follow"), ("trace", "01a210da-947e-7595-95dc-e9704fdc6988"):
-            self.refuses(*command, "--socket", f"ipc://{self.folder}/none.sock", code=SILENT, says=["no node is at", "none.sock", "is kurzweg-partner running?"])
+            self.refuses(*command, "--socket", f"ipc://{self.folder}/none.sock", code=SILENT, says=["no node is at", "none.sock", "systemctl status kurzweg-partner"])
         self.refuses("status", code=SILENT, says="env.sock", KURZWEG_SOCKET=f"ipc://{self.folder}/env.sock")
         self.refuses("status", "--socket", "tcp://127.0.0.1:1", code=USAGE, says="ipc://")
 
@@ -365,6 +366,21 @@ class NoNode(kurzweg_test.TestCase):
             mute.bind(f"{self.folder}/mute.sock")
             mute.listen()
             self.refuses("status", "--timeout", "1s", "--socket", f"ipc://{self.folder}/mute.sock", code=SILENT, says=["mute.sock", "does not answer"])
+
+    def test_the_group_that_may_open_the_socket_is_named(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can become somebody who may not")
+        group = grp.getgrnam("audio")
+        self.folder.chmod(0o755)
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(f"{self.folder}/node.sock")
+            other.listen()
+            os.chown(self.folder / "node.sock", 0, group.gr_gid)
+            os.chmod(self.folder / "node.sock", 0o660)
+            done = subprocess.run([BIN / "kurzweg", "inbox", "--socket", f"ipc://{self.folder}/node.sock"], env=kurzweg_test.environment(), stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True, user=65534, group=65534, extra_groups=[])
+        self.assertEqual(done.returncode, REFUSED, done.stderr)
+        self.assertIn("usermod --append --groups audio NAME", done.stderr)
 
     def test_a_socket_that_the_user_may_not_open_is_told_as_that(self):
         if os.geteuid() != 0:

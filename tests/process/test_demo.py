@@ -66,7 +66,7 @@ class Demo(kurzweg_test.TestCase):
                    "Lärm und Streit am Skatepark", "YOUR TURN", ": yours.", "police/control-room has taken this case", "handed over to city/public-order", ": yours.",
                    ": done by city/public-order.", "youth-house/office $ kurzweg case show", "offered to police/control-room", "(Duty officer 3) took it",
                    "(Duty officer 3) hands it over to city/public-order", "city/public-order took it", "done: Landlord reached", "10. A second one, and nobody takes it",
-                   "city/crime-prevention $ kurzweg case list", "nobody has taken it, it is the coordinator's", "11. A joint press statement", "youth-house/office $ kurzweg release list",
+                   "city/crime-prevention $ kurzweg case list", "YOUR TURN, as the coordinator: nobody else has taken it", "11. A joint press statement", "youth-house/office $ kurzweg release list",
                    "city/crime-prevention $ kurzweg inbox", "Skate", "12. What the sender knows",
                    "All 3 nodes have it.", "are stopped")
         found = re.findall(r"(\d+) of (\d+) words found", done.stdout)

@@ -70,6 +70,14 @@ class Draft(kurzweg_test.TestCase):
                 self.assertEqual(done.stdout, wanted)
                 self.assertEqual("read as Windows-1252" in done.stderr, how.get("encoding") in ("cp1252", "iso-8859-1"))
 
+    def test_an_empty_row_adds_nobody_and_is_told(self):
+        table = self.table()
+        head, first, *rest = table.read_text(encoding="utf-8-sig").splitlines()
+        table.write_text("\n".join([head, first, ";;;;;;", *rest]) + "\n", encoding="utf-8")
+        self.assertIn(f"line 3 of {table} is empty and adds nobody", self.draft(table).stderr)
+        table.write_text("\n".join([head, first, "", *rest]) + "\n", encoding="utf-8")
+        self.assertNotIn("adds nobody", self.draft(table).stderr)
+
     def test_what_is_no_table(self):
         path = self.folder / "partners.csv"
         for content, says in (("Schlüssel;Art".encode("utf-16"), ["UTF-16", "CSV UTF-8"]), (b"PK\3\4and so on", "spreadsheet itself"), (b"", "empty"), (b"\r\n;;;\r\n", "empty"),

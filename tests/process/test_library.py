@@ -117,7 +117,7 @@ class Library(kurzweg_test.TestCase):
         (flood,) = self.fresh("flood-neckar.cap.xml")
         node = p.node("police/control-room")
         done = self.publish("police/control-room", "unheard/of", flood, code=REFUSED, LANG="de_DE.UTF-8")
-        self.assertIn('kein Thema der Vereinbarung umfasst "unheard/of"', done.stderr)
+        self.assertIn('kein Thema der Vereinbarung umfasst „unheard/of“', done.stderr)
         self.assertIn("no topic of the agreement", self.publish("police/control-room", "unheard/of", flood, code=REFUSED).stderr)
         self.assertEqual(node.stop(), 0)
         self.assertNotIn("Vereinbarung", node.text())

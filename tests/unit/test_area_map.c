@@ -29,7 +29,7 @@ drawn(const char *json, struct area_map_format format)
 	return text;
 }
 
-static const struct area_map_format ascii = {.columns = 12, .lines = 6, .unicode = false, .indent = "  "}, braille = {20, 6, true, ""};
+static const struct area_map_format ascii = {.columns = 12, .lines = 6, .unicode = false, .indent = "  ", .room = 0}, braille = {20, 6, true, "", 0};
 
 static void
 assert_drawn(const char *json, const struct area_map_format *format, const char *expected)
@@ -115,6 +115,18 @@ what_is_no_shape_is_left_out(void **state)
 	assert_drawn("[{\"circle\": \"0,0\"}, {\"circle\": \"52.516,13.377 0\"}]", &ascii, "  #\n  |--| 20 m  geo:52.51600,13.37700\n");
 }
 
+static void
+what_does_not_fit_beside_the_scale_stands_below_it(void **state)
+{
+	static const char point[] = "[{\"circle\": \"52.516,13.377 0\"}]";
+	struct area_map_format narrow = {8, 3, false, " ", 32};
+
+	(void)state;
+	assert_drawn(point, &narrow, " #\n |--| 20 m  geo:52.51600,13.37700\n");
+	narrow.room = 31;
+	assert_drawn(point, &narrow, " #\n |--| 20 m\n geo:52.51600,13.37700\n");
+}
+
 /* However large, however many: no line is wider than asked for, nor are there more. */
 static void
 the_whole_earth_fits(void **state)
@@ -126,7 +138,7 @@ the_whole_earth_fits(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		for (int unicode = 0; unicode < 2; unicode++) {
-			const struct area_map_format f = {8, 3, unicode == 1, ""};
+			const struct area_map_format f = {8, 3, unicode == 1, "", 0};
 			char *text = drawn(all[i], f), *line = text;
 			size_t lines = 0;
 
@@ -149,6 +161,7 @@ main(void)
 		cmocka_unit_test(both_sides_of_the_date_line_lie_together),
 		cmocka_unit_test(what_is_smaller_than_a_dot_is_seen),
 		cmocka_unit_test(what_is_no_shape_is_left_out),
+		cmocka_unit_test(what_does_not_fit_beside_the_scale_stands_below_it),
 		cmocka_unit_test(the_whole_earth_fits),
 	};
 
