@@ -274,7 +274,7 @@ class Demo:
         tell("{nodes} do the same, and so do the broker ({broker}), its operator ({operator}), and the steering committee: {members}. The committee's keys are "
              "locked by passphrases.",
              "Dasselbe tun {nodes}, der Broker ({broker}), sein Betrieb ({operator}) und das Lenkungsgremium: {members}. Die Schlüssel des Gremiums sind mit "
-             "Kennwörtern verschlossen.", nodes=", ".join(list(NODES)[1:]), broker=BROKER, operator=OPERATOR, members=", ".join(MEMBERS))
+             "Passphrasen verschlossen.", nodes=", ".join(list(NODES)[1:]), broker=BROKER, operator=OPERATOR, members=", ".join(MEMBERS))
         return keys
 
     def agree(self, keys):
@@ -368,7 +368,7 @@ class Demo:
              count=len(words), some=", ".join(words[::max(1, len(words) // 6)][:6]))
         print()
         for what, size, found in ((t("in the files that were published", "in den gesendeten Dateien"), len(plain.encode()), in_plain),
-                                  (t("in the broker's store (made with room) and log", "in Speicher (auf Vorrat groß) und Protokoll des Brokers"), len(stored), in_store)):
+                                  (t("in the broker's store (made with room) and log", "in Speicher (auf Vorrat groß) und Log des Brokers"), len(stored), in_store)):
             print(f"  {what:<57} {size:>9} " + t("bytes", "Bytes") + f"   {len(found):>4} " + t(f"of {len(words)} words found", f"von {len(words)} Wörtern gefunden"))
         seen = [word for word in (POLICE, "alert/flood/mitte") if word.encode() in stored]
         if len(seen) != 2:
@@ -420,15 +420,16 @@ class Demo:
              "was first.",
              "Von jetzt an ist genau einer dafür da, nach der Reihenfolge im Log des Brokers. Das Lagezentrum übernimmt; das Ordnungsamt hört eine Sekunde später, wer "
              "schneller war.")
-        self.show("take", case[-8:], "--as", "Duty officer 3", at=POLICE)
+        self.show("take", case[-8:], "--as", t("Duty officer 3", "Wachhabende 3"), at=POLICE)
         self.stands(ORDER, case, t("the news at city/public-order", "die Nachricht bei city/public-order"), state="taken", owner=POLICE)
         self.show("take", case[-8:], at=ORDER, code=4)
         tell("In the morning it goes to the office, with a note. It stays with the police until the office takes it: nothing falls between two desks.",
              "Am Morgen geht es an das Amt, mit einer Notiz. Bei der Polizei bleibt es, bis das Amt es nimmt: Zwischen zwei Schreibtischen geht nichts verloren.")
-        self.show("hand-over", case[-8:], "--to", ORDER, "--note", "Quiet since 23:40; the landlord wants a call", "--as", "Duty officer 3", at=POLICE)
+        self.show("hand-over", case[-8:], "--to", ORDER, "--note", t("Quiet since 23:40; the landlord wants a call", "Seit 23:40 ruhig; der Vermieter bittet um Anruf"), "--as",
+                  t("Duty officer 3", "Wachhabende 3"), at=POLICE)
         self.stands(ORDER, case, t("the hand-over at city/public-order", "die Übergabe bei city/public-order"), next=ORDER)
         self.show("take", case[-8:], at=ORDER)
-        self.show("done", case[-8:], "--outcome", "Landlord reached, the tenants were told", at=ORDER)
+        self.show("done", case[-8:], "--outcome", t("Landlord reached, the tenants were told", "Vermieter erreicht, mit den Mietern ist gesprochen"), at=ORDER)
         tell("The youth house has been told of every step, and each of them is signed by who made it:",
              "Das Jugendhaus hat jeden Schritt erfahren, und jeden hat unterschrieben, wer ihn tat:")
         self.stands(YOUTH, case, t("the end at youth-house/office", "das Ende bei youth-house/office"), state="done")
@@ -440,17 +441,17 @@ class Demo:
              "never nobody's.",
              "Diesmal hat jeder zwei Sekunden, weil eine Vorführung nicht warten kann. Niemand sieht hin. Was niemand übernimmt, steigt die Reihe hinauf und zuletzt zur "
              "Koordination: Es gehört nie niemandem.")
-        case = self.show("publish", "request/noise/west", "--kind", "presence", "--subject", "Music in the park", "--text", "It began again.", "--purpose",
+        case = self.show("publish", "request/noise/west", "--kind", "presence", "--subject", t("Music in the park", "Musik im Park"), "--text", t("It began again.", "Es geht wieder los."), "--purpose",
                          "danger-prevention", "--take-within", "2s", "--lifetime", "6h", "--wait", "stored", at=YOUTH).split()[0]
         self.stands(PREVENTION, case, t("the escalation to city/crime-prevention", "der Aufstieg zu city/crime-prevention"), state="escalated", owner=PREVENTION)
         self.show("case", "list", at=PREVENTION)
-        self.show("take", case[-8:], "--as", "Coordinator on call", at=PREVENTION)
+        self.show("take", case[-8:], "--as", t("Coordinator on call", "Koordination, Bereitschaft"), at=PREVENTION)
 
     def press(self):
-        self.heading("A joint press statement: nobody has it before both have approved", "Eine gemeinsame Erklärung: niemand hat sie, bevor beide zugestimmt haben")
+        self.heading("A joint press statement: nobody has it before both have approved", "Eine gemeinsame Erklärung: niemand hat sie, bevor beide sie freigegeben haben")
         tell("The public order office drafts it. By the agreement police and youth house must approve such a text; until then its node seals it for them alone, and "
              "crime prevention next door does not have it.",
-             "Das Ordnungsamt entwirft sie. Nach der Vereinbarung müssen Polizei und Jugendhaus einem solchen Text zustimmen; bis dahin versiegelt sein Knoten ihn nur "
+             "Das Ordnungsamt entwirft sie. Nach der Vereinbarung müssen Polizei und Jugendhaus einen solchen Text freigeben; bis dahin versiegelt sein Knoten ihn nur "
              "für sie, und die Kriminalprävention nebenan hat ihn nicht.")
         shown = self.show("publish", "statement/press/mitte", "--json", "alerts/press-statement.json", "--wait", "stored", at=ORDER)
         draft = re.search(r"^[0-9a-f-]{36}$", shown, re.M).group()
@@ -461,13 +462,13 @@ class Demo:
 
         waits(YOUTH)
         self.show("release", "list", at=YOUTH)
-        self.show("approve", draft, "--as", "Head of the youth house", at=YOUTH)
+        self.show("approve", draft, "--as", t("Head of the youth house", "Leitung des Jugendhauses"), at=YOUTH)
         waits(POLICE)
         if any(row["topic"].startswith("statement/press/") for row in self.inbox(PREVENTION)):
             raise Failed(t("crime prevention has the statement too early", "die Kriminalprävention hat die Erklärung zu früh"))
-        self.show("approve", draft, "--as", "Press officer", at=POLICE)
+        self.show("approve", draft, "--as", t("Press officer", "Pressestelle"), at=POLICE)
         tell("Both have approved the same text, so the office's node seals it for everybody, with the signed approvals in it. Every reader checks these itself:",
-             "Beide haben demselben Text zugestimmt, also versiegelt der Knoten des Amts ihn für alle, mit den unterschriebenen Zustimmungen darin. Jeder Leser prüft sie selbst:")
+             "Beide haben denselben Text freigegeben, also versiegelt der Knoten des Amts ihn für alle, mit den unterschriebenen Freigaben darin. Jeder Leser prüft sie selbst:")
         released = wait_until(lambda: [row for row in self.inbox(PREVENTION) if row["type"] == "released"],
                               t("the statement at city/crime-prevention", "die Erklärung bei city/crime-prevention"))[0]
         self.show("inbox", released["id"], at=PREVENTION)
@@ -480,7 +481,7 @@ class Demo:
         self.show("trace", flood, at=POLICE)
 
     def run(self):
-        print(bold("Kurzweg") + t(": alerts, a matter that somebody must take on, and a joint statement", ": Warnungen, ein Fall, um den sich jemand kümmern muss, und eine gemeinsame Erklärung"))
+        print(bold("Kurzweg") + t(": alerts, a matter that somebody must take on, and a joint statement", ": Warnungen, ein Fall, der jemanden braucht, und eine gemeinsame Erklärung"))
         tell("Everything here is real: keys, broker, nodes, alerts. It happens on this machine alone, in {folder}.",
              "Alles hier ist echt: Schlüssel, Broker, Knoten, Warnungen. Es geschieht nur auf diesem Rechner, in {folder}.", folder=self.folder)
         self.agree(self.make_keys())
@@ -573,8 +574,8 @@ def main():
         if not stays:
             demo.clean_up()
     if not stays:
-        print("\n" + t(f"All of it took {time.monotonic() - began:.0f} seconds. Broker and nodes are stopped, and their folder is gone; with --stay they stay.",
-                       f"All das dauerte {time.monotonic() - began:.0f} Sekunden. Broker und Knoten sind beendet, ihr Ordner ist gelöscht; mit --stay bleiben sie."))
+        tell("All of it took {seconds:.0f} seconds. Broker and nodes are stopped, and their folder is gone; with --stay they stay.",
+             "All das dauerte {seconds:.0f} Sekunden. Broker und Knoten sind beendet, ihr Ordner ist gelöscht; mit --stay bleiben sie.", seconds=time.monotonic() - began)
     return 0
 
 

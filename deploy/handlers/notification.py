@@ -14,10 +14,10 @@ GERMAN = {
     "Expires": "Läuft ab", "Mark": "Vermerk", "Case": "Fall", "State": "Stand", "Owner": "Liegt bei", "Next": "Danach", "Until": "Bis", "Id": "Kennung",
     "Extreme": "extrem", "Severe": "schwer", "Moderate": "mäßig", "Minor": "gering", "Unknown": "unbekannt",
     "EXERCISE": "ÜBUNG", "Exercise": "Übung", "System": "Systemmeldung", "Test": "Test", "Draft": "Entwurf",
-    "notice": "Mitteilung", "update": "Aktualisierung", "cancel": "Aufhebung", "recall": "Rückruf", "request": "Ersuchen", "case": "Fall", "draft": "Entwurf",
+    "notice": "Meldung", "update": "Aktualisierung", "cancel": "Aufhebung", "recall": "Rückruf", "request": "Ersuchen", "case": "Fall", "draft": "Entwurf",
     "released": "freigegeben", "forwarded": "weitergeleitet", "note": "Notiz",
     "waiting": "wartet", "offered": "angeboten", "escalated": "bei der Koordination", "taken": "übernommen", "done": "erledigt", "recalled": "zurückgerufen", "lapsed": "verfallen",
-    "A later notification updates this one.": "Eine spätere Mitteilung aktualisiert diese.",
+    "A later notification updates this one.": "Eine spätere Meldung aktualisiert diese.",
     "You may have had this before.": "Das haben Sie vielleicht schon bekommen.",
 }
 

@@ -84,7 +84,7 @@ class Demo(kurzweg_test.TestCase):
 
     def speaks_german(self, done):
         self.shows(done.stdout, "1. Schlüssel", "Fingerabdruck", "2. Die Vereinbarung", "4. Der Neckar steigt", "Hochwasser am Neckar: Uferstraße ab 5:30 Uhr gesperrt",
-                   "Bringen Sie Fahrzeuge", "Entwarnung", "   0 von ", "alert/# nicht veröffentlichen", "ihr Ordner ist gelöscht")
+                   "Bringen Sie Fahrzeuge", "Entwarnung", "   0 von ", "zu Themen von alert/# nichts senden", "ihr Ordner ist gelöscht")
         self.nothing_is_left()
 
     def test_stay_leaves_it_running_until_it_is_told_to_stop(self):
