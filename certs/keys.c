@@ -189,11 +189,14 @@ static enum kw_err
 check_keys(const struct public_key *k, struct kw_why *why)
 {
 	if (crypto_core_ed25519_is_valid_point(k->sign_pk) != 1)
-		return kw_refuse(why, KW_ECRYPTO, "the signing key of \"%s\" is no sound key; have a new one made", k->name);
+		return kw_refuse(why, KW_ECRYPTO, "the signing key of \"%s\" is no sound key: its line was changed on the way, or the key was badly made; "
+		                 "ask for it again", k->name);
 	if (key_kind_has(k->kind, SECRET_SEAL) && is_weak_x25519(k->seal_pk))
-		return kw_refuse(why, KW_ECRYPTO, "the sealing key of \"%s\" is no sound key; have a new one made", k->name);
+		return kw_refuse(why, KW_ECRYPTO, "the sealing key of \"%s\" is no sound key: its line was changed on the way, or the key was badly made; "
+		                 "ask for it again", k->name);
 	if (key_kind_has(k->kind, SECRET_CURVE) && is_weak_x25519(k->curve_pk))
-		return kw_refuse(why, KW_ECRYPTO, "the transport key of \"%s\" is no sound key; have a new one made", k->name);
+		return kw_refuse(why, KW_ECRYPTO, "the transport key of \"%s\" is no sound key: its line was changed on the way, or the key was badly made; "
+		                 "ask for it again", k->name);
 	return KW_OK;
 }
 

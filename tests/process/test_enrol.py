@@ -173,8 +173,9 @@ class AddPartner(kurzweg_test.TestCase):
                             ("kwfoo1:abc", "kwnode1:")):
             with self.subTest(wrong=wrong[:20]):
                 self.stays(wrong, says=says)
-        changed = line[:40] + ("A" if line[40] != "A" else "B") + line[41:]
-        self.stays(changed, says="", code=None)
+        for at in (40, 120, -2):  # one letter that was typed wrong: in a key, or in what the line is signed with
+            changed = line[:at] + ("A" if line[at] != "A" else "B") + line[at + 1:]
+            self.stays(changed, says=["changed on the way", "ask for it again"], code=REFUSED)
 
     def test_a_line_that_was_broken_on_its_way_is_put_together_or_refused(self):
         line = self.p.lines["police/control-room"]
