@@ -205,21 +205,31 @@ sync_folders(const struct backup_folder *f, struct kw_why *why)
 	return fs_sync(f->part, why);
 }
 
-/* Where the file system knows no such rename, what was looked at a moment ago must do. */
 static enum kw_err
-put_in_place(const struct backup_folder *f, struct kw_why *why)
+sync_above(const struct backup_folder *f, struct kw_why *why)
 {
 	char parent[PATH_MAX];
 	char *slash;
 
-	if (renameat2(AT_FDCWD, f->part, AT_FDCWD, f->to, RENAME_NOREPLACE) != 0 && (errno != EINVAL || is_there(f->to) || rename(f->part, f->to) != 0))
-		return kw_refuse(why, errno == EEXIST ? KW_EEXISTS : KW_EIO, "%s cannot get its name: %s; nothing of the backup was kept", f->to, strerror(errno));
 	(void)snprintf(parent, sizeof parent, "%s", f->to);
 	slash = strrchr(parent, '/');
 	if (slash == NULL)
 		return fs_sync(".", why);
 	slash[slash == parent ? 1 : 0] = '\0';
 	return fs_sync(parent, why);
+}
+
+/* Where the file system knows no such rename, what was looked at a moment ago must do. A name that may be gone after a power cut is taken back. */
+static enum kw_err
+put_in_place(const struct backup_folder *f, struct kw_why *why)
+{
+	enum kw_err err;
+
+	if (renameat2(AT_FDCWD, f->part, AT_FDCWD, f->to, RENAME_NOREPLACE) != 0 && (errno != EINVAL || is_there(f->to) || rename(f->part, f->to) != 0))
+		return kw_refuse(why, errno == EEXIST ? KW_EEXISTS : KW_EIO, "%s cannot get its name: %s; nothing of the backup was kept", f->to, strerror(errno));
+	if ((err = sync_above(f, why)) != KW_OK)
+		(void)rename(f->to, f->part);
+	return err;
 }
 
 enum kw_err

@@ -17,7 +17,11 @@
 
 #define STEP (256u * 1024u)
 
-struct place { const char *to; bool made; bool as_root; uid_t uid; gid_t gid; int lock; };
+/*
+ * Whoever to belongs to may change what stands in it while root restores there. So all of it is reached by descriptors, no link is followed, and what is
+ * given away is what was made here.
+ */
+struct place { const char *to; int fd; bool made; bool as_root; uid_t uid; gid_t gid; int lock; };
 
 /* ---- reading what was kept ---- */
 
@@ -134,20 +138,25 @@ is_nothing(const char *name)
 }
 
 static enum kw_err
-check_empty(const char *to, struct kw_why *why)
+check_empty(const struct place *p, struct kw_why *why)
 {
-	DIR *dir = opendir(to);
+	int fd = openat(p->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *e;
 	enum kw_err err = KW_OK;
 
-	if (dir == NULL)
-		return kw_refuse(why, errno == EACCES ? KW_EDENIED : KW_EIO, "%s cannot be read: %s", to, strerror(errno));
+	if (dir == NULL) {
+		err = kw_refuse(why, errno == EACCES ? KW_EDENIED : KW_EIO, "%s cannot be read: %s", p->to, strerror(errno));
+		if (fd >= 0)
+			(void)close(fd);
+		return err;
+	}
 	while (err == KW_OK && (e = readdir(dir)) != NULL) {
 		if (is_nothing(e->d_name))
 			continue;
 		err = strcmp(e->d_name, RESTORE_UNDER_WAY) == 0
-		          ? kw_refuse(why, KW_EEXISTS, "%s holds what a restore left that was interrupted; empty the folder, then restore again", to)
-		          : kw_refuse(why, KW_EEXISTS, "%s is not empty, it holds %.64s; a backup is restored into an empty folder alone: move what is there away, and keep it until the restored one is known to be good", to,
+		          ? kw_refuse(why, KW_EEXISTS, "%s holds what a restore left that was interrupted; empty the folder, then restore again", p->to)
+		          : kw_refuse(why, KW_EEXISTS, "%s is not empty, it holds %.64s; a backup is restored into an empty folder alone: move what is there away, and keep it until the restored one is known to be good", p->to,
 		                      e->d_name);
 	}
 	(void)closedir(dir);
@@ -160,7 +169,7 @@ check_room(const struct place *p, uint64_t bytes, struct kw_why *why)
 	struct statvfs disk;
 	uint64_t room;
 
-	if (statvfs(p->to, &disk) != 0)
+	if (fstatvfs(p->fd, &disk) != 0)
 		return kw_refuse(why, KW_EIO, "the disk of %s cannot be asked for its room: %s", p->to, strerror(errno));
 	room = (uint64_t)(p->as_root ? disk.f_bfree : disk.f_bavail) * disk.f_frsize;
 	if (room >= bytes)
@@ -169,28 +178,41 @@ check_room(const struct place *p, uint64_t bytes, struct kw_why *why)
 	                 (unsigned long long)(room >> 10), (unsigned long long)((bytes >> 10) + 1));
 }
 
+/* The lock must lie in the very folder that was opened, under no other name. */
+static enum kw_err
+give_lock(const struct place *p, struct kw_why *why)
+{
+	struct stat held, there;
+
+	if (fstat(p->lock, &held) != 0 || fstatat(p->fd, "lock", &there, AT_SYMLINK_NOFOLLOW) != 0 || held.st_dev != there.st_dev || held.st_ino != there.st_ino || held.st_nlink != 1)
+		return kw_refuse(why, KW_EDENIED, "%s/lock was changed while it was taken; look who may write in %s", p->to, p->to);
+	if (p->as_root && fchown(p->lock, p->uid, p->gid) != 0)
+		return kw_refuse(why, KW_EIO, "%s/lock cannot be given to its owner: %s", p->to, strerror(errno));
+	return KW_OK;
+}
+
 static enum kw_err
 open_place(struct place *p, const char *to, struct kw_why *why)
 {
 	struct stat st;
-	char lock[PATH_MAX];
 	enum kw_err err;
 
-	*p = (struct place){.to = to, .lock = -1, .as_root = geteuid() == 0};
+	*p = (struct place){.to = to, .fd = -1, .lock = -1, .as_root = geteuid() == 0};
 	p->made = mkdir(to, 0700) == 0;
 	if (!p->made && errno != EEXIST)
 		return kw_refuse(why, errno == EACCES || errno == EPERM ? KW_EDENIED : KW_EIO, "the folder %s cannot be made: %s", to, strerror(errno));
-	if (lstat(to, &st) != 0 || !S_ISDIR(st.st_mode))
+	p->fd = open(to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (p->fd < 0 && (errno == EACCES || errno == EPERM))
+		return kw_refuse(why, KW_EDENIED, "%s cannot be read: %s", to, strerror(errno));
+	if (p->fd < 0 || fstat(p->fd, &st) != 0)
 		return kw_refuse(why, KW_EINVAL, "%s is no folder", to);
 	p->uid = st.st_uid;
 	p->gid = st.st_gid;
 	if (!p->as_root && st.st_uid != geteuid())
 		return kw_refuse(why, KW_EDENIED, "%s belongs to user %u; restore as root, or as that user", to, (unsigned)st.st_uid);
-	if ((err = fs_lock(&p->lock, to, why)) != KW_OK)
+	if ((err = fs_lock(&p->lock, to, why)) != KW_OK || (err = give_lock(p, why)) != KW_OK)
 		return err;
-	if (p->as_root && backup_path(lock, to, "lock", NULL) == KW_OK && fchown(p->lock, p->uid, p->gid) != 0)
-		return kw_refuse(why, KW_EIO, "%s cannot be given to its owner: %s", lock, strerror(errno));
-	return check_empty(to, why);
+	return check_empty(p, why);
 }
 
 static void
@@ -198,17 +220,19 @@ close_place(struct place *p)
 {
 	if (p->lock >= 0)
 		(void)close(p->lock);
-	p->lock = -1;
+	if (p->fd >= 0)
+		(void)close(p->fd);
+	p->lock = p->fd = -1;
 }
 
 /* ---- placing ---- */
 
 static enum kw_err
-failed(const struct place *p, const char *path, int said, struct kw_why *why)
+failed(const struct place *p, const char *name, int said, struct kw_why *why)
 {
 	if (said == ENOSPC || said == EDQUOT || said == EFBIG)
 		return kw_refuse(why, KW_EFULL, "the disk of %s is full, and the backup is not whole there; nothing of it was left: make room, or restore onto another disk", p->to);
-	return kw_refuse(why, KW_EIO, "%s cannot be written: %s; nothing of the backup was left in %s", path, strerror(said), p->to);
+	return kw_refuse(why, KW_EIO, "%s/%s cannot be written: %s; nothing of the backup was left there", p->to, name, strerror(said));
 }
 
 static bool
@@ -217,37 +241,74 @@ give(const struct place *p, int fd)
 	return !p->as_root || fchown(fd, p->uid, p->gid) == 0;
 }
 
-static enum kw_err
-make_folder_of(const struct place *p, const char *name, struct kw_why *why)
+static const char *
+last_of(const char *name)
 {
 	const char *slash = strchr(name, '/');
-	char folder[BACKUP_NAME_MAX], path[PATH_MAX];
-	enum kw_err err;
+
+	return slash != NULL ? slash + 1 : name;
+}
+
+/* The folder that a name has before its slash; -1 and errno. To be closed where it is not p->fd. */
+static int
+folder_of(const struct place *p, const char *name, bool make)
+{
+	const char *slash = strchr(name, '/');
+	char folder[BACKUP_NAME_MAX];
+	bool made;
+	int fd;
 
 	if (slash == NULL)
-		return KW_OK;
+		return p->fd;
 	(void)snprintf(folder, sizeof folder, "%.*s", (int)(slash - name), name);
-	if ((err = backup_path(path, p->to, folder, why)) != KW_OK)
-		return err;
-	if (mkdir(path, 0700) != 0)
-		return errno == EEXIST ? KW_OK : failed(p, path, errno, why);
-	return !p->as_root || chown(path, p->uid, p->gid) == 0 ? KW_OK : failed(p, path, errno, why);
+	made = make && mkdirat(p->fd, folder, 0700) == 0;
+	if (make && !made && errno != EEXIST)
+		return -1;
+	fd = openat(p->fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 && made && !give(p, fd)) {
+		int said = errno;
+
+		(void)close(fd);
+		errno = said;
+		return -1;
+	}
+	return fd;
+}
+
+static void
+close_folder(const struct place *p, int fd)
+{
+	if (fd >= 0 && fd != p->fd)
+		(void)close(fd);
+}
+
+/* It is new. -1 and errno. */
+static int
+create(const struct place *p, const char *name)
+{
+	int folder = folder_of(p, name, true), fd, said;
+
+	if (folder < 0)
+		return -1;
+	fd = openat(folder, last_of(name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	said = errno;
+	close_folder(p, folder);
+	errno = said;
+	return fd;
 }
 
 static enum kw_err
 copy_one(const struct place *p, const struct backup_file *f, const char *folder, const struct reading *r, struct kw_why *why)
 {
-	char from[PATH_MAX], to[PATH_MAX];
+	char from[PATH_MAX];
 	int in, out, said = 0;
 	enum kw_err err;
 
-	if ((err = backup_path(from, folder, f->name, why)) != KW_OK || (err = backup_path(to, p->to, f->name, why)) != KW_OK || (err = make_folder_of(p, f->name, why)) != KW_OK)
+	if ((err = backup_path(from, folder, f->name, why)) != KW_OK || (err = open_kept(&in, from, why)) != KW_OK)
 		return err;
-	if ((err = open_kept(&in, from, why)) != KW_OK)
-		return err;
-	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	out = create(p, f->name);
 	if (out < 0)
-		err = failed(p, to, errno, why);
+		err = failed(p, f->name, errno, why);
 	if (err == KW_OK)
 		err = run_through(f, in, out, from, r, &said, why);
 	if (err == KW_OK && (!give(p, out) || fsync(out) != 0))
@@ -255,21 +316,41 @@ copy_one(const struct place *p, const struct backup_file *f, const char *folder,
 	if (out >= 0 && close(out) != 0 && said == 0)
 		said = errno;
 	(void)close(in);
-	return said != 0 ? failed(p, to, said, why) : err;
+	return said != 0 ? failed(p, f->name, said, why) : err;
 }
 
-/* The manifest, as it stands in the backup. */
+/* On disk before anything else is. */
 static enum kw_err
-mark(const struct place *p, const char *folder, struct kw_why *why)
+mark(const struct manifest *m, const struct place *p, struct kw_why *why)
 {
 	struct buf text = BUF_INIT(BACKUP_MANIFEST_MAX);
-	char from[PATH_MAX], to[PATH_MAX];
-	enum kw_err err;
+	enum kw_err err = manifest_text(&text, m, why);
+	int fd, said = 0;
 
-	if ((err = backup_path(from, folder, BACKUP_MANIFEST, why)) == KW_OK && (err = backup_path(to, p->to, RESTORE_UNDER_WAY, why)) == KW_OK && (err = fs_read(&text, from, why)) == KW_OK)
-		err = fs_write(to, buf_span(&text), 0600, why);
-	if (err == KW_OK && p->as_root && lchown(to, p->uid, p->gid) != 0)
-		err = failed(p, to, errno, why);
+	if (err != KW_OK)
+		goto free_text;
+	fd = create(p, RESTORE_UNDER_WAY);
+	if (fd < 0) {
+		err = failed(p, RESTORE_UNDER_WAY, errno, why);
+		goto free_text;
+	}
+	for (size_t done = 0; done < text.len && said == 0;) {
+		ssize_t n = write(fd, text.p + done, text.len - done);
+
+		if (n > 0)
+			done += (size_t)n;
+		else if (n == 0 || errno != EINTR)
+			said = n == 0 ? EIO : errno;
+	}
+	if (said == 0 && (!give(p, fd) || fsync(fd) != 0))
+		said = errno;
+	if (close(fd) != 0 && said == 0)
+		said = errno;
+	if (said == 0 && fsync(p->fd) != 0)
+		said = errno;
+	if (said != 0)
+		err = failed(p, RESTORE_UNDER_WAY, said, why);
+free_text:
 	buf_free(&text);
 	return err;
 }
@@ -277,53 +358,70 @@ mark(const struct place *p, const char *folder, struct kw_why *why)
 static enum kw_err
 sync_all(const struct manifest *m, const struct place *p, struct kw_why *why)
 {
-	char folder[BACKUP_NAME_MAX], path[PATH_MAX];
-	enum kw_err err = KW_OK;
+	int said = 0;
 
-	for (uint32_t i = 0; i < m->count && err == KW_OK; i++) {
-		const char *slash = strchr(m->files[i].name, '/');
+	for (uint32_t i = 0; i < m->count && said == 0; i++) {
+		int fd = folder_of(p, m->files[i].name, false);
 
-		if (slash == NULL)
-			continue;
-		(void)snprintf(folder, sizeof folder, "%.*s", (int)(slash - m->files[i].name), m->files[i].name);
-		if ((err = backup_path(path, p->to, folder, why)) == KW_OK)
-			err = fs_sync(path, why);
+		if (fd < 0 || fsync(fd) != 0)
+			said = errno;
+		close_folder(p, fd);
 	}
-	return err == KW_OK ? fs_sync(p->to, why) : err;
+	return said == 0 ? KW_OK : failed(p, ".", said, why);
+}
+
+/* The name of a folder that was made must be on disk as what stands in it. */
+static enum kw_err
+sync_above(const struct place *p, struct kw_why *why)
+{
+	char above[PATH_MAX];
+	size_t len = strlen(p->to);
+
+	if (!p->made)
+		return KW_OK;
+	while (len > 1 && p->to[len - 1] == '/')
+		len--;
+	while (len > 0 && p->to[len - 1] != '/')
+		len--;
+	while (len > 1 && p->to[len - 1] == '/')
+		len--;
+	if (len >= sizeof above)
+		return kw_refuse(why, KW_ELIMIT, "%.128s… is too long a path", p->to);
+	memcpy(above, len > 0 ? p->to : ".", len > 0 ? len : 1);
+	above[len > 0 ? len : 1] = '\0';
+	return fs_sync(above, why);
 }
 
 static enum kw_err
 mark_done(const struct place *p, struct kw_why *why)
 {
-	char from[PATH_MAX], to[PATH_MAX];
-	enum kw_err err;
-
-	if ((err = backup_path(from, p->to, RESTORE_UNDER_WAY, why)) != KW_OK || (err = backup_path(to, p->to, RESTORE_DONE, why)) != KW_OK)
-		return err;
-	return rename(from, to) == 0 ? fs_sync(p->to, why) : failed(p, to, errno, why);
+	if (renameat(p->fd, RESTORE_UNDER_WAY, p->fd, RESTORE_DONE) != 0 || fsync(p->fd) != 0)
+		return failed(p, RESTORE_DONE, errno, why);
+	return sync_above(p, why);
 }
 
 static void
 take_back(const struct manifest *m, const struct place *p)
 {
-	static const char *const ours[] = {RESTORE_DONE, RESTORE_UNDER_WAY};
-	char path[PATH_MAX], folder[BACKUP_NAME_MAX];
+	char folder[BACKUP_NAME_MAX];
 
-	for (uint32_t i = 0; i < m->count; i++)
-		if (backup_path(path, p->to, m->files[i].name, NULL) == KW_OK)
-			(void)unlink(path);
+	for (uint32_t i = 0; i < m->count; i++) {
+		int fd = folder_of(p, m->files[i].name, false);
+
+		if (fd >= 0)
+			(void)unlinkat(fd, last_of(m->files[i].name), 0);
+		close_folder(p, fd);
+	}
 	for (uint32_t i = 0; i < m->count; i++) {
 		const char *slash = strchr(m->files[i].name, '/');
 
 		if (slash == NULL)
 			continue;
 		(void)snprintf(folder, sizeof folder, "%.*s", (int)(slash - m->files[i].name), m->files[i].name);
-		if (backup_path(path, p->to, folder, NULL) == KW_OK)
-			(void)rmdir(path);
+		(void)unlinkat(p->fd, folder, AT_REMOVEDIR);
 	}
-	for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
-		if (backup_path(path, p->to, ours[i], NULL) == KW_OK)
-			(void)unlink(path);
+	(void)unlinkat(p->fd, RESTORE_DONE, 0);
+	(void)unlinkat(p->fd, RESTORE_UNDER_WAY, 0);
 }
 
 static enum kw_err
@@ -334,7 +432,7 @@ copy_all(const struct manifest *m, const struct place *p, const char *folder, co
 
 	if (r.step == NULL)
 		return kw_refuse(why, KW_ENOMEM, "out of memory");
-	err = mark(p, folder, why);
+	err = mark(m, p, why);
 	for (uint32_t i = 0; i < m->count && err == KW_OK; i++) {
 		err = copy_one(p, &m->files[i], folder, &r, why);
 		r.before += m->files[i].bytes;
@@ -349,14 +447,13 @@ enum kw_err
 restore_place(const struct manifest *m, const char *folder, const char *to, const struct restore_progress *progress, struct kw_why *why)
 {
 	struct place p;
-	char lock[PATH_MAX];
 	enum kw_err err = open_place(&p, to, why);
 
 	if (err == KW_OK && (err = check_room(&p, manifest_bytes(m), why)) == KW_OK && (err = copy_all(m, &p, folder, progress, why)) != KW_OK)
 		take_back(m, &p);
 	if (err != KW_OK && p.made) {
-		if (backup_path(lock, to, "lock", NULL) == KW_OK)
-			(void)unlink(lock);
+		if (p.lock >= 0)
+			(void)unlinkat(p.fd, "lock", 0);
 		(void)rmdir(to);
 	}
 	close_place(&p);
