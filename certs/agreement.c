@@ -39,6 +39,18 @@ agreement_mode(const struct agreement *a)
 	return a->mode;
 }
 
+uint32_t
+agreement_member_count(const struct agreement *a)
+{
+	return a->member_count;
+}
+
+const char *
+agreement_member_name(const struct agreement *a, uint32_t i)
+{
+	return a->members[i].key.name;
+}
+
 const char *
 agreement_coordinator(const struct agreement *a)
 {

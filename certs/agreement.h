@@ -41,6 +41,8 @@ const char *agreement_partnership(const struct agreement *a);
 uint32_t agreement_version(const struct agreement *a);
 enum kw_mode agreement_mode(const struct agreement *a);
 const char *agreement_coordinator(const struct agreement *a);    /* node id */
+uint32_t agreement_member_count(const struct agreement *a);      /* of the steering committee */
+const char *agreement_member_name(const struct agreement *a, uint32_t i);
 void agreement_fingerprint(char out[KEY_FINGERPRINT_MAX], const struct agreement *a); /* of the hash, in groups */
 
 /* Validity in time. */

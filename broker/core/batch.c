@@ -445,7 +445,7 @@ append_answered(struct core *c, struct pending *p, const struct store_op *op, ui
 		delivery_committed(c, p, now);
 		cases_committed(c, p, now);
 		if (is_suspension(p))
-			suspend_committed(c);
+			suspend_committed(c, now);
 		if (s != NULL)
 			say_stored(c, s, op);
 		break;
@@ -517,7 +517,7 @@ put_off(struct core *c, struct pending *p, struct core_time now)
 	answered(c, p, s);
 	cases_failed(c, p, now);
 	if (is_suspension(p))
-		suspend_failed(c);
+		suspend_failed(c, now);
 	if (s == NULL || s->stage != STAGE_OPEN)
 		return;
 	session_put_off(s, p->op.append.lane, p->round);

@@ -236,6 +236,7 @@ installed(struct core *c, struct store_batch *b, struct core_time now)
 		sweep_appended(c, c->install_set, (enum lane)lane, first[lane]);
 		delivery_committed(c, &entry[lane], now);
 	}
+	suspend_installed(c);
 	MUST(effect_add(c, EFFECT_INSTALLED, CORE_NO_CONN) != NULL); /* gate and ZAP must hear of it; a new start tells them too */
 }
 

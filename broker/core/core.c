@@ -38,7 +38,7 @@ core_new(struct core **out, const struct core_limits *limits)
 	MUST(limits->batch_appends >= 1 && limits->batch_appends + KW_LANES <= STORE_BATCH_MAX);
 	MUST(limits->cursors_a_batch > KW_LANES && limits->cursors_a_batch <= CONTROL_OPS_MAX / 2);
 	c->limits = *limits;
-	c->suspend.wake_ms = UINT64_MAX;
+	c->suspend.wake_ms = c->suspend.again_ms = UINT64_MAX;
 	link_init(&c->heard);
 	link_init(&c->spoke);
 	for (int lane = 0; lane < KW_LANES; lane++) {

@@ -175,6 +175,8 @@ struct core_suspend {
 KW_MUST_USE enum kw_err core_suspend(struct core *c, const struct core_suspend *ask, struct broker_entry *out, struct core_time now, struct kw_why *why);
 KW_MUST_USE enum kw_err core_suspended(struct core *c, const struct broker_entry *e, struct blob *b, const uint8_t hash[KW_HASH_LEN], struct core_time now,
                                        struct kw_why *why);
+/* EFFECT_SUSPENSION_AGAIN: the entry to sign, for core_suspended; false: not now, the effect comes again where it is still wanted. */
+bool core_suspension_again(struct broker_entry *out, const struct core *c, uint32_t node, struct core_time now);
 const struct broker_entry *core_suspension_entry(const struct core *c); /* what EFFECT_SUSPENSION is about */
 /* A node without a session spoke, and it was no hello: true: it is suspended, and hears so. node: under the agreement in force. */
 bool core_keeps_out(struct core *c, uint32_t conn, uint32_t node, struct core_time now);
@@ -205,6 +207,7 @@ enum effect_kind {
 	EFFECT_SERVICE,      /* core_service is another one now */
 	EFFECT_SUSPENSION,   /* core_suspension_entry stands in the log, or found no room and counts for nothing */
 	EFFECT_SUSPENSION_OVER, /* a node's time is over: it may say hello again */
+	EFFECT_SUSPENSION_AGAIN, /* one that holds is to be stated behind the agreement in force: core_suspension_again */
 	EFFECT_STATE,        /* the broker has something to say about a case: core_statement */
 	EFFECT_DELIVER,
 	EFFECT_READ,
@@ -225,8 +228,8 @@ struct core_effect {
 		struct core_refusal refused;
 		struct { uint32_t first, count; } stored;
 		struct { uint8_t id[KW_ID_LEN]; } state;
-		struct { bool stored; } suspension;
-		struct { uint32_t node; } over;  /* as in core_node_id */
+		struct { bool stored, again; } suspension; /* again: nothing is new but who hears of it */
+		struct { uint32_t node; } over;  /* as in core_node_id; of EFFECT_SUSPENSION_AGAIN too */
 		struct { uint8_t id[KW_ID_LEN]; struct position at; uint64_t commit; uint32_t index; } again;
 		struct {
 			struct position at;

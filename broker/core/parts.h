@@ -226,12 +226,14 @@ struct core {
 	/* suspensions: suspend.c */
 	struct {
 		enum suspend_way way;
-		uint32_t node;                 /* of the one on its way, as the next three */
+		uint32_t node;                 /* of the one on its way, as the next four */
 		struct broker_entry entry;     /* it stays behind it */
 		struct suspension *next;
+		bool again;                    /* the one that holds, stated for who came by an agreement */
 		uint8_t bytes[SUSPENSION_BYTES_MAX]; /* what the batch under way writes */
 		uint32_t held_count;           /* nodes that are suspended now */
 		uint64_t wake_ms;              /* when the first of them is over; UINT64_MAX: none is suspended */
+		uint64_t again_ms;             /* when to look whether one is to be stated again; UINT64_MAX: none is */
 	} suspend;
 
 	/* retention: sweep.c */
@@ -357,8 +359,9 @@ void suspend_start(struct core *c, struct core_time now);
 void suspend_tick(struct core *c, struct core_time now);
 uint64_t suspend_wake_ms(const struct core *c);
 uint32_t suspend_ops(struct core *c, struct store_op *ops);    /* behind the batch's appends; at most one */
-void suspend_committed(struct core *c);                        /* the entry on its way stands in the log */
-void suspend_failed(struct core *c);                           /* it found no room */
+void suspend_installed(struct core *c);                        /* another agreement is in force */
+void suspend_committed(struct core *c, struct core_time now);  /* the entry on its way stands in the log */
+void suspend_failed(struct core *c, struct core_time now);     /* it found no room */
 void suspend_free(struct node_rec *n);
 
 /* sweep.c */

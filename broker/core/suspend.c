@@ -8,7 +8,10 @@
 #include "base/text.h"
 #include "broker/core/parts.h"
 
-#define FORM 1u
+#define FORM 2u
+#define FORM_BEFORE 1u           /* without the version; read alone */
+#define AGAIN_MS 1000u           /* until what may not be stated now is tried again */
+#define AGAIN_FAILED_MS 60000u   /* or found no room */
 #define PROOF_MS (730ull * 24 * 3600 * 1000)
 
 enum { FLAG_LIFTED = 1 };
@@ -19,13 +22,14 @@ struct suspension {
 	uint64_t from_ms, until_ms;          /* wall clock, of the newest one; its end where that is over */
 	uint64_t over_ms;                    /* monotonic: when it ends by itself */
 	uint64_t before_ms;                  /* how long those took that count together with it [O-10] */
+	uint32_t told;                       /* under which version of the agreement it was stated last; 0: a store of before does not say */
 	char by[KW_NODE_MAX + 1];
 	char reason[KW_SUSPENSION_REASON_MAX + 1];
 };
 
-/* ---- as the store keeps it: form, flags, from, until, before, and with a length byte each: by, reason ---- */
+/* ---- as the store keeps it: form, flags, from, until, before, version, and with a length byte each: by, reason ---- */
 
-static_assert(2 + 3 * 8 + 2 + KW_NODE_MAX + KW_SUSPENSION_REASON_MAX <= SUSPENSION_BYTES_MAX && SUSPENSION_BYTES_MAX <= STORE_SUSPENSION_MAX, "it fits");
+static_assert(2 + 3 * 8 + 4 + 2 + KW_NODE_MAX + KW_SUSPENSION_REASON_MAX <= SUSPENSION_BYTES_MAX && SUSPENSION_BYTES_MAX <= STORE_SUSPENSION_MAX, "it fits");
 
 static size_t
 text_put(uint8_t *out, const char *text)
@@ -40,13 +44,14 @@ text_put(uint8_t *out, const char *text)
 static size_t
 pack(uint8_t out[SUSPENSION_BYTES_MAX], const struct suspension *s)
 {
-	size_t len = 2 + 3 * 8;
+	size_t len = 2 + 3 * 8 + 4;
 
 	out[0] = FORM;
 	out[1] = s->lifted ? FLAG_LIFTED : 0;
 	be64_put(out + 2, s->from_ms);
 	be64_put(out + 10, s->until_ms);
 	be64_put(out + 18, s->before_ms);
+	be32_put(out + 26, s->told);
 	len += text_put(out + len, s->by);
 	return len + text_put(out + len, s->reason);
 }
@@ -74,9 +79,10 @@ unpack(struct suspension *s, struct span bytes)
 	s->from_ms = cursor_u64(&c);
 	s->until_ms = cursor_u64(&c);
 	s->before_ms = cursor_u64(&c);
+	s->told = form == FORM ? cursor_u32(&c) : 0;
 	text_get(s->by, sizeof s->by, &c);
 	text_get(s->reason, sizeof s->reason, &c);
-	return cursor_done(&c) && form == FORM && flags <= FLAG_LIFTED && s->until_ms >= s->from_ms && s->until_ms - s->from_ms <= KW_SUSPENDED_MAX_MS &&
+	return cursor_done(&c) && (form == FORM || form == FORM_BEFORE) && flags <= FLAG_LIFTED && s->until_ms >= s->from_ms && s->until_ms - s->from_ms <= KW_SUSPENDED_MAX_MS &&
 	       s->before_ms <= KW_SUSPENDED_MAX_MS;
 }
 
@@ -123,9 +129,43 @@ set_wake(struct core *c)
 	}
 }
 
+/* [O-9] Who came with the agreement in force has not heard of one that was stated before it. */
+static uint32_t
+to_be_stated_again(const struct core *c)
+{
+	for (uint32_t i = 0; i < c->audience.node_count; i++) {
+		const struct node_rec *n = c->audience.nodes[i];
+
+		if (n->suspension != NULL && n->suspension->holds && n->under_agreement != AGREEMENT_NOBODY && n->suspension->told < agreement_version(c->agreement))
+			return i;
+	}
+	return NO_NODE;
+}
+
+static void
+state_again(struct core *c, struct core_time now)
+{
+	uint32_t node = c->agreement != NULL && c->suspend.held_count > 0 ? to_be_stated_again(c) : NO_NODE;
+	struct core_effect *e;
+
+	c->suspend.again_ms = node == NO_NODE ? UINT64_MAX : now.mono_ms + AGAIN_MS;
+	if (node == NO_NODE || c->service != SERVICE_SERVING || c->suspend.way != SUSPEND_NONE || c->install_state != CHANGE_NONE)
+		return;
+	if ((e = effect_add(c, EFFECT_SUSPENSION_AGAIN, CORE_NO_CONN)) != NULL)
+		e->over.node = node;
+}
+
+void
+suspend_installed(struct core *c)
+{
+	c->suspend.again_ms = 0;
+}
+
 void
 suspend_tick(struct core *c, struct core_time now)
 {
+	if (now.mono_ms >= c->suspend.again_ms)
+		state_again(c, now);
 	if (now.mono_ms < c->suspend.wake_ms)
 		return;
 	for (uint32_t i = 0; i < c->audience.node_count; i++) {
@@ -144,7 +184,7 @@ suspend_tick(struct core *c, struct core_time now)
 uint64_t
 suspend_wake_ms(const struct core *c)
 {
-	return c->suspend.wake_ms;
+	return c->suspend.wake_ms < c->suspend.again_ms ? c->suspend.wake_ms : c->suspend.again_ms;
 }
 
 void
@@ -185,6 +225,7 @@ suspend_start(struct core *c, struct core_time now)
 		s->over_ms = now.mono_ms + (now.wall_ms > s->from_ms ? s->until_ms - now.wall_ms : s->until_ms - s->from_ms);
 	}
 	set_wake(c);
+	suspend_installed(c);
 }
 
 /* ---- an operator's wish ---- */
@@ -254,6 +295,13 @@ find(const struct core *c, const char *id)
 	return NO_NODE;
 }
 
+static void
+under(struct broker_entry *b, const struct agreement *a)
+{
+	b->version = agreement_version(a);
+	memcpy(b->agreement_hash, agreement_hash(a), KW_HASH_LEN);
+}
+
 enum kw_err
 core_suspend(struct core *c, const struct core_suspend *ask, struct broker_entry *out, struct core_time now, struct kw_why *why)
 {
@@ -277,10 +325,27 @@ core_suspend(struct core *c, const struct core_suspend *ask, struct broker_entry
 	err = ask->act == SUSPENSION_BEGUN ? wish_to_suspend(e, s, ask, now.wall_ms, why) : wish_to_lift(e, s, ask, now.wall_ms, why);
 	if (err != KW_OK)
 		return err;
-	b.version = agreement_version(c->agreement);
-	memcpy(b.agreement_hash, agreement_hash(c->agreement), KW_HASH_LEN);
+	under(&b, c->agreement);
 	*out = b;
 	return KW_OK;
+}
+
+bool
+core_suspension_again(struct broker_entry *out, const struct core *c, uint32_t node, struct core_time now)
+{
+	const struct suspension *s = c->audience.nodes[node]->suspension;
+	struct broker_entry b = {.kind = ENTRY_SUSPENSION, .time_ms = now.wall_ms};
+	struct entry_suspension *e = &b.of_suspension;
+
+	if (s == NULL || !s->holds || c->suspend.way != SUSPEND_NONE)
+		return false;
+	*e = (struct entry_suspension){.act = SUSPENSION_BEGUN, .from_ms = s->from_ms, .until_ms = s->until_ms};
+	memcpy(e->node, c->audience.nodes[node]->id, sizeof e->node);
+	memcpy(e->by, s->by, sizeof e->by);
+	memcpy(e->reason, s->reason, sizeof e->reason);
+	under(&b, c->agreement);
+	*out = b;
+	return true;
 }
 
 /* All nodes of the agreement in force; [L-6] does the same. */
@@ -302,6 +367,13 @@ audience_of_all(struct core *c, uint32_t *set)
 	return err;
 }
 
+/* It is the one that holds already, so its end by the clock that nobody sets stays. */
+static bool
+is_again(const struct suspension *s, const struct entry_suspension *e)
+{
+	return s != NULL && s->holds && e->act == SUSPENSION_BEGUN && s->from_ms == e->from_ms && s->until_ms == e->until_ms && strcmp(s->by, e->by) == 0 && strcmp(s->reason, e->reason) == 0;
+}
+
 /* Made before the log has it, so that nothing can fail behind the commit. */
 static struct suspension *
 next_of(const struct core *c, uint32_t node, const struct broker_entry *b, struct core_time now)
@@ -314,6 +386,9 @@ next_of(const struct core *c, uint32_t node, const struct broker_entry *b, struc
 		return NULL;
 	if (old != NULL)
 		*s = *old;
+	s->told = b->version;
+	if (is_again(old, e))
+		return s;
 	s->before_ms = counted_before(old, now.wall_ms);
 	s->from_ms = e->from_ms;
 	s->until_ms = e->until_ms;
@@ -346,6 +421,7 @@ core_suspended(struct core *c, const struct broker_entry *b, struct blob *blob, 
 	c->suspend.way = SUSPEND_WAITS;
 	c->suspend.node = node;
 	c->suspend.entry = *b;
+	c->suspend.again = is_again(c->audience.nodes[node]->suspension, &b->of_suspension);
 	s = session_open(c, c->audience.nodes[node]->conn);
 	if (b->of_suspension.act == SUSPENSION_BEGUN && s != NULL) { /* at once: nothing more is taken of it, whatever the disk does */
 		uint32_t conn = s->conn;
@@ -373,7 +449,7 @@ suspend_ops(struct core *c, struct store_op *ops)
 }
 
 static void
-answer(struct core *c, bool stored)
+answer(struct core *c, bool stored, struct core_time now)
 {
 	struct core_effect *e = effect_add(c, EFFECT_SUSPENSION, CORE_NO_CONN);
 
@@ -381,25 +457,28 @@ answer(struct core *c, bool stored)
 	c->suspend.next = NULL;
 	MUST(e != NULL); /* who asked waits; a new start tells how it stands too */
 	e->suspension.stored = stored;
+	e->suspension.again = c->suspend.again;
 	set_wake(c);
+	if (c->suspend.again_ms != UINT64_MAX)
+		c->suspend.again_ms = now.mono_ms + (stored ? 0 : AGAIN_FAILED_MS);
 }
 
 void
-suspend_committed(struct core *c)
+suspend_committed(struct core *c, struct core_time now)
 {
 	struct node_rec *n = c->audience.nodes[c->suspend.node];
 
 	MUST(c->suspend.way == SUSPEND_UNDER_WAY);
 	free(n->suspension);
 	n->suspension = c->suspend.next;
-	answer(c, true);
+	answer(c, true, now);
 }
 
 void
-suspend_failed(struct core *c)
+suspend_failed(struct core *c, struct core_time now)
 {
 	free(c->suspend.next);
-	answer(c, false);
+	answer(c, false, now);
 }
 
 const struct broker_entry *

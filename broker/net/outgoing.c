@@ -231,7 +231,8 @@ relay_answers(struct relay *r)
 		case EFFECT_INSTALL_FAILED: relay_install_failed(r); break;
 		case EFFECT_EPOCH: relay_epoch_begun(r); break;
 		case EFFECT_SERVICE: say_service(r); break;
-		case EFFECT_SUSPENSION: relay_suspension_stands(r, e.suspension.stored); break;
+		case EFFECT_SUSPENSION: relay_suspension_stands(r, e.suspension.stored, e.suspension.again); break;
+		case EFFECT_SUSPENSION_AGAIN: relay_suspension_again(r, e.over.node); break;
 		case EFFECT_SUSPENSION_OVER: relay_suspension_over(r, e.over.node); break;
 		case EFFECT_STATE: case_entries_state(&r->parts, e.state.id); break;
 		case EFFECT_DELIVER:

@@ -36,7 +36,8 @@ void relay_read_failed(struct relay *r, const struct kw_why *why); /* a store th
 void relay_installed(struct relay *r);
 void relay_install_failed(struct relay *r);
 void relay_epoch_begun(struct relay *r);
-void relay_suspension_stands(struct relay *r, bool stored);   /* suspending.c, as the next */
+void relay_suspension_stands(struct relay *r, bool stored, bool again);   /* suspending.c, as the next two */
+void relay_suspension_again(struct relay *r, uint32_t node);
 void relay_suspension_over(struct relay *r, uint32_t node);
 
 #endif

@@ -68,25 +68,30 @@ suspending_ask_read(struct suspending_ask *out, enum suspension_act act, struct 
 /* ---- into the log ---- */
 
 static enum kw_err
-begin(struct relay *r, const struct core_suspend *ask, struct kw_why *why)
+put_into_log(struct relay *r, const struct broker_entry *e, struct core_time now, struct kw_why *why)
 {
 	uint8_t bytes[ENTRY_SUSPENSION_MAX], hash[KW_HASH_LEN];
-	struct core_time now = relay_now();
-	struct broker_entry e;
-	struct span s;
+	struct span s = span_of(bytes, entry_suspension_encode(bytes, e, secret_keys_sign(r->parts.keys)));
 	enum kw_err err;
 	struct blob *b;
 
-	if ((err = core_suspend(r->parts.core, ask, &e, now, why)) != KW_OK)
-		return err;
-	s = span_of(bytes, entry_suspension_encode(bytes, &e, secret_keys_sign(r->parts.keys)));
 	b = carrier_of_entry(s);
 	if (b == NULL)
 		return kw_refuse(why, KW_ENOMEM, "the broker is short of memory");
 	entry_hash(hash, s);
-	err = core_suspended(r->parts.core, &e, b, hash, now, why);
+	err = core_suspended(r->parts.core, e, b, hash, now, why);
 	blob_unref(&b);
 	return err;
+}
+
+static enum kw_err
+begin(struct relay *r, const struct core_suspend *ask, struct kw_why *why)
+{
+	struct core_time now = relay_now();
+	struct broker_entry e;
+	enum kw_err err = core_suspend(r->parts.core, ask, &e, now, why);
+
+	return err == KW_OK ? put_into_log(r, &e, now, why) : err;
 }
 
 enum kw_err
@@ -102,8 +107,19 @@ relay_suspend(struct relay *r, enum suspension_act act, const struct suspending_
 	return err;
 }
 
+/* What fails now is wanted again in a second. */
 void
-relay_suspension_stands(struct relay *r, bool stored)
+relay_suspension_again(struct relay *r, uint32_t node)
+{
+	struct core_time now = relay_now();
+	struct broker_entry e;
+
+	if (core_suspension_again(&e, r->parts.core, node, now))
+		(void)!put_into_log(r, &e, now, NULL);
+}
+
+void
+relay_suspension_stands(struct relay *r, bool stored, bool again)
 {
 	const struct broker_entry *b = core_suspension_entry(r->parts.core);
 	const struct entry_suspension *e = &b->of_suspension;
@@ -111,6 +127,10 @@ relay_suspension_stands(struct relay *r, bool stored)
 	char until[TEXT_TIME_MAX];
 
 	text_put_time_utc(until, e->until_ms);
+	if (again && stored)
+		log_event(LOG_NOTICE, "node.suspension_stated", "peer=%s version=%u", e->node, b->version);
+	if (again)
+		return;
 	if (!stored)
 		log_event(LOG_ERROR, "node.not_suspended", "peer=%s operator=%s why=\"the store has no room\"", e->node, e->by);
 	else if (e->act == SUSPENSION_BEGUN)
@@ -157,6 +177,17 @@ put_reach(json_t *o, const struct core *c, uint32_t i)
 	json_object_set_new(o, "coordinator", json_boolean(strcmp(core_node_id(c, i), agreement_coordinator(core_agreement(c))) == 0));
 }
 
+/* Whom the operator is to tell. */
+static json_t *
+committee(const struct agreement *a)
+{
+	json_t *names = json_array();
+
+	for (uint32_t i = 0; i < agreement_member_count(a); i++)
+		json_array_append_new(names, json_string(agreement_member_name(a, i)));
+	return names;
+}
+
 enum kw_err
 suspending_put_answer(struct buf *out, const struct relay *r)
 {
@@ -176,6 +207,7 @@ suspending_put_answer(struct buf *out, const struct relay *r)
 	json_object_set_new(o, "reason", json_string(e->reason));
 	if (find(&i, c, e->node))
 		put_reach(o, c, i);
+	json_object_set_new(o, "committee", committee(core_agreement(c)));
 	text = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
 	whole = text != NULL && !json_memory_was_short();

@@ -374,6 +374,115 @@ a_node_that_left_the_agreement_is_none_to_suspend(void **state)
 	w->agreement = next; /* what a new start finds */
 }
 
+/* ---- [O-9]: who comes meanwhile ---- */
+
+static void
+install(struct world *w, struct agreement *next)
+{
+	struct core_install i = world_install(w, next);
+
+	assert_int_equal(core_install(w->core, &i, w->now, NULL), KW_OK);
+	for (int lane = 0; lane < KW_LANES; lane++)
+		blob_unref(&i.entries[lane]);
+	world_settle(w);
+	world_pass(w, 10);
+}
+
+/* What the broker does with the effect; false: the core does not want it now. */
+static bool
+state_again(struct world *w, uint32_t node)
+{
+	static uint8_t bytes[8] = "again";
+	uint8_t hash[KW_HASH_LEN] = {3};
+	struct broker_entry e;
+	struct blob *b;
+
+	if (!core_suspension_again(&e, w->core, node, w->now))
+		return false;
+	assert_string_equal(e.of_suspension.node, ids[node]);
+	assert_string_equal(e.of_suspension.by, "night-desk");
+	assert_string_equal(e.of_suspension.reason, "its disk was stolen");
+	b = calloc(1, sizeof *b);
+	assert_non_null(b);
+	*b = (struct blob){.refs = 1, .gone = gone, .head = span_of(bytes, sizeof bytes), .entry = true};
+	assert_int_equal(core_suspended(w->core, &e, b, hash, w->now, NULL), KW_OK);
+	blob_unref(&b);
+	return true;
+}
+
+static void
+what_holds_is_stated_again_behind_another_agreement_and_nothing_else_changes(void **state)
+{
+	static const char *const more[] = {"a/police", "b/order", "c/night", "d/office", "e/new"};
+	struct world *w = *state;
+	struct agreement next;
+	uint64_t was;
+
+	suspend(w, ORDER, HOUR);
+	was = until(w, ORDER);
+	assert_int_equal(world_count(w, EFFECT_SUSPENSION_AGAIN, CORE_NO_CONN), 0);
+	world_pass(w, 10 * MINUTE);
+	w->now.wall_ms += 30 * MINUTE; /* set ahead: its end is that of the other clock */
+	world_forget(w);
+	fake_agreement(&next, 2, 5, more);
+	next.coordinator = OFFICE;
+	install(w, &next);
+	assert_int_equal(world_count(w, EFFECT_SUSPENSION_AGAIN, CORE_NO_CONN), 1);
+	assert_int_equal(world_find(w, EFFECT_SUSPENSION_AGAIN, CORE_NO_CONN, 0)->over.node, ORDER);
+	assert_true(state_again(w, ORDER));
+	world_settle(w);
+	assert_true(world_find(w, EFFECT_SUSPENSION, CORE_NO_CONN, 0)->suspension.stored && world_find(w, EFFECT_SUSPENSION, CORE_NO_CONN, 0)->suspension.again);
+	assert_int_equal(until(w, ORDER), was);
+	world_hello(w, 20, 4);
+	world_settle(w);
+	assert_int_equal(world_count(w, EFFECT_DELIVER, 20), KW_LANES + 1); /* the arrivals that brought it, and this */
+	world_forget(w);
+	world_pass(w, 2 * SECOND);
+	assert_int_equal(world_count(w, EFFECT_SUSPENSION_AGAIN, CORE_NO_CONN), 0); /* once */
+	w->agreement = next;
+	world_restart(w);
+	world_pass(w, 2 * SECOND);
+	assert_int_equal(world_count(w, EFFECT_SUSPENSION_AGAIN, CORE_NO_CONN), 0); /* also behind a new start */
+	w->now.wall_ms -= 30 * MINUTE;
+	world_pass(w, 21 * MINUTE);
+	assert_false(is_suspended(w, ORDER)); /* which goes by the wall clock: 1 h since it began */
+}
+
+static void
+what_cannot_be_stated_now_is_tried_again(void **state)
+{
+	static const char *const more[] = {"a/police", "b/order", "c/night", "d/office", "e/new"};
+	struct world *w = *state;
+	struct agreement next;
+
+	suspend(w, ORDER, HOUR);
+	world_forget(w);
+	fake_agreement(&next, 2, 5, more);
+	next.coordinator = OFFICE;
+	install(w, &next); /* and nobody had memory for an entry */
+	world_forget(w);
+	world_pass(w, 2 * SECOND);
+	assert_true(world_count(w, EFFECT_SUSPENSION_AGAIN, CORE_NO_CONN) >= 1);
+	w->stuffed = true;
+	world_forget(w);
+	assert_true(state_again(w, ORDER));
+	assert_false(state_again(w, ORDER)); /* one at a time */
+	world_commit(w);
+	world_pass(w, SECOND);
+	assert_false(world_find(w, EFFECT_SUSPENSION, CORE_NO_CONN, 0)->suspension.stored);
+	assert_true(is_suspended(w, ORDER)); /* as it was */
+	w->stuffed = false;
+	world_forget(w);
+	world_pass(w, MINUTE + SECOND);
+	assert_true(world_count(w, EFFECT_SUSPENSION_AGAIN, CORE_NO_CONN) >= 1);
+	assert_true(state_again(w, ORDER));
+	world_settle(w);
+	assert_true(world_find(w, EFFECT_SUSPENSION, CORE_NO_CONN, 0)->suspension.stored);
+	resume(w, ORDER);
+	assert_false(state_again(w, ORDER));
+	w->agreement = next;
+}
+
 /* ---- what else goes on ---- */
 
 static void
@@ -418,9 +527,12 @@ what_the_store_says_of_a_suspension_is_read_whole_or_refused(void **state)
 	assert_int_equal(core_load_suspension(w->core, (node_no){NODES}, span_of(bytes, len), NULL), KW_ECORRUPT);
 	bytes[len] = 0;
 	assert_int_equal(core_load_suspension(w->core, (node_no){NIGHT}, span_of(bytes, len + 1), NULL), KW_ECORRUPT);
-	bytes[0] = 2; /* a form to come */
+	bytes[0] = 3; /* a form to come */
 	assert_int_equal(core_load_suspension(w->core, (node_no){NIGHT}, span_of(bytes, len), NULL), KW_ECORRUPT);
-	bytes[0] = 1;
+	bytes[0] = 1; /* the form of before had no version behind the times */
+	memmove(bytes + 26, bytes + 30, len - 30);
+	assert_int_equal(core_load_suspension(w->core, (node_no){NIGHT}, span_of(bytes, len - 4), NULL), KW_OK);
+	memcpy(bytes, w->suspended[ORDER].bytes, len);
 	bytes[10] = 0xFF; /* until: far beyond 72 hours */
 	assert_int_equal(core_load_suspension(w->core, (node_no){NIGHT}, span_of(bytes, len), NULL), KW_ECORRUPT);
 }
@@ -440,6 +552,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_suspension_is_replaced_but_never_beyond_72_hours_from_its_beginning, begin, end),
 		cmocka_unit_test_setup_teardown(suspensions_count_together_until_the_node_was_in_for_72_hours, begin, end),
 		cmocka_unit_test_setup_teardown(a_node_that_left_the_agreement_is_none_to_suspend, begin, end),
+		cmocka_unit_test_setup_teardown(what_holds_is_stated_again_behind_another_agreement_and_nothing_else_changes, begin, end),
+		cmocka_unit_test_setup_teardown(what_cannot_be_stated_now_is_tried_again, begin, end),
 		cmocka_unit_test_setup_teardown(a_case_goes_on_to_the_next_of_the_line_when_the_turn_is_over, begin, end),
 		cmocka_unit_test_setup_teardown(what_the_store_says_of_a_suspension_is_read_whole_or_refused, begin, end),
 	};
