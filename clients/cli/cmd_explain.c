@@ -37,9 +37,35 @@ find_node(uint32_t *node, const struct agreement *a, const char *id, struct kw_w
 	return kw_refuse(why, KW_ENOTFOUND, "\"%s\" is no node of the agreement, version %u; \"kurzweg agreement check\" shows which there are", id, agreement_version(a));
 }
 
-/* The agreement is one thing; an operator may keep the node out meanwhile, which the broker alone can say. NULL: no, or nobody was asked. */
+/* What the node has heard; its times are texts. */
 static json_t *
-suspension_now(const struct explain_options *o)
+suspension_at_node(const struct cli *c, const struct explain_options *o)
+{
+	struct buf unsaid = BUF_INIT(64u * 1024u);
+	struct cli quiet = *c;
+	enum cli_exit code;
+	json_t *status = NULL, *held = NULL, *one;
+	kurzweg *k;
+	size_t i;
+
+	quiet.aside = &unsaid;
+	if ((k = local_open(&quiet, o->from.socket, &code)) != NULL) {
+		kurzweg_set_timeout(k, TIMEOUT_MS);
+		status = local_status(&quiet, k, &code);
+		kurzweg_close(&k);
+	}
+	json_array_foreach(look_at(status, "suspended"), i, one)
+		if (held == NULL && strcmp(look_text(one, "node"), o->node) == 0)
+			held = json_pack("{s:s, s:s, s:I, s:I}", "by", look_text(one, "by"), "reason", look_text(one, "reason"), "from_ms",
+			                 (json_int_t)when_parse_utc(look_text(one, "from")), "until_ms", (json_int_t)when_parse_utc(look_text(one, "until")));
+	json_decref(status);
+	buf_free(&unsaid);
+	return held;
+}
+
+/* The agreement is one thing; an operator may keep the node out meanwhile, which broker and nodes know. NULL: no, or nobody was asked. */
+static json_t *
+suspension_now(const struct cli *c, const struct explain_options *o)
 {
 	bool at_broker = o->from.way.control != NULL || o->from.way.key != NULL;
 	struct broker_way way = o->from.way;
@@ -47,8 +73,10 @@ suspension_now(const struct explain_options *o)
 	json_t *node = NULL, *held = NULL;
 	struct kw_why why;
 
-	if (!at_broker || o->from.at != NULL)
+	if (o->from.at != NULL || (!at_broker && o->from.socket == NULL))
 		return NULL;
+	if (!at_broker)
+		return suspension_at_node(c, o);
 	way.agreement = o->from.agreements.count > 0 ? o->from.agreements.text[0] : NULL;
 	if (broker_way_open(&b, &way, &why) == KW_OK && broker_look_node(&node, b, o->node, TIMEOUT_MS, &why) == KW_OK)
 		held = json_incref((json_t *)(uintptr_t)look_at(node, "suspended"));
@@ -89,7 +117,7 @@ answer_topic(const struct cli *c, const struct explain_options *o, const struct 
 	if (o->lane != NULL && !lane_of(&ask.lane, o->lane))
 		return cli_usage(c, _("--lane is \"%s\", must be flash, urgent or routine"), o->lane);
 	reasons = reasons_json(&ask);
-	held = suspension_now(o);
+	held = suspension_now(c, o);
 	if (held != NULL && o->json)
 		(void)json_object_set(reasons, "suspended", held);
 	if (o->json) {

@@ -54,6 +54,21 @@ warn(const struct cli *c, const json_t *said, const char *node)
 		cli_warn(c, _("%s is the coordinator: what nobody takes is with it, and it does not hear of it. Have somebody watch the cases that are open."), node);
 }
 
+/* Its members have no node of their own, so it is the operator who calls them; handlers of partners' nodes may tell them besides. */
+static void
+tell_committee(const struct cli *c, const json_t *said, const char *until)
+{
+	struct buf names = BUF_INIT(64u * 1024u);
+	json_t *name;
+	size_t i;
+
+	json_array_foreach(look_at(said, "committee"), i, name)
+		buf_printf(&names, "%s%s", i > 0 ? ", " : "", json_string_value(name) != NULL ? json_string_value(name) : "?");
+	cli_note(c, _("Call the steering committee now (%s) and say: %s is suspended until %s, because: %s. For longer than 72 hours only its next version of the agreement "
+	              "keeps the node out."), names.len > 0 ? cli_text(&names) : _("its members stand in the agreement"), c->args[0], until, look_text(said, "reason"));
+	buf_free(&names);
+}
+
 static enum cli_exit
 run_suspend(struct cli *c, const void *options)
 {
@@ -77,7 +92,8 @@ run_suspend(struct cli *c, const void *options)
 		return cli_json(c, said);
 	when_put_until(until, look_number(said, "until_ms"), clock_wall_ms());
 	cli_note(c, _("%s is suspended until %s. Nothing is taken from it and nothing is delivered to it; what is meant for it waits. "
-	              "All partners are told. Tell the steering committee: for longer than 72 hours only it can leave the node out."), c->args[0], until);
+	              "All partners are told."), c->args[0], until);
+	tell_committee(c, said, until);
 	json_decref(said);
 	return CLI_DONE;
 }

@@ -300,17 +300,57 @@ case_colour(const json_t *row)
 	return strcmp(state, "escalated") == 0 ? CLI_RED : strcmp(state, "offered") == 0 ? CLI_BOLD : CLI_PLAIN;
 }
 
+/* ---- and of a node that an operator keeps out ---- */
+
+static bool
+is_suspension(const json_t *row)
+{
+	return strcmp(look_text(row, "type"), "suspension") == 0;
+}
+
 static void
-case_line(const struct cli *c, const json_t *row, uint64_t now_ms)
+suspension_words(char out[NOTICE_CASE_MAX], const json_t *row, uint64_t now_ms)
+{
+	const char *node = look_text(row, "suspension.node"), *by = look_text(row, "suspension.by");
+	char until[WHEN_MAX];
+
+	when_put_short(until, look_number(row, "suspension.until_ms"), now_ms);
+	if (look_flag(row, "suspension.lifted"))
+		(void)snprintf(out, NOTICE_CASE_MAX, _("%s is let in again by the operator %s"), node, by);
+	else
+		(void)snprintf(out, NOTICE_CASE_MAX, _("%s is SUSPENDED until %s by the operator %s: %s"), node, until, by, look_text(row, "suspension.reason"));
+}
+
+/* What the broker states, in one line; false: the row is a notification. */
+static bool
+statement_words(char out[NOTICE_CASE_MAX], const json_t *row, uint64_t now_ms)
+{
+	if (is_case(row))
+		case_words(out, row, now_ms);
+	else if (is_suspension(row))
+		suspension_words(out, row, now_ms);
+	else
+		return false;
+	return true;
+}
+
+static enum cli_colour
+statement_colour(const json_t *row)
+{
+	return is_case(row) ? case_colour(row) : look_flag(row, "suspension.lifted") ? CLI_PLAIN : CLI_BOLD;
+}
+
+static void
+statement_line(const struct cli *c, const json_t *row, uint64_t now_ms)
 {
 	char words[NOTICE_CASE_MAX], when[WHEN_MAX];
 	size_t used;
 
-	case_words(words, row, now_ms);
+	(void)statement_words(words, row, now_ms);
 	when_put_short(when, look_number(row, "received_ms"), now_ms);
 	(void)printf("%*llu  %s  ", NUMBER_WIDTH - 2, (unsigned long long)look_number(row, "seq"), when);
 	used = is_narrow(c) ? NUMBER_WIDTH : NUMBER_WIDTH + cli_width(when) + 2;
-	print_beside(c, case_colour(row), words, used, NUMBER_WIDTH + cli_width(when) + 2);
+	print_beside(c, statement_colour(row), words, used, NUMBER_WIDTH + cli_width(when) + 2);
 }
 
 /* ---- list ---- */
@@ -374,9 +414,10 @@ list_table(const struct cli *c, json_t *const *rows, size_t count, uint64_t now_
 		cli_table_cell(t, CLI_PLAIN, "%s", until);
 		cli_table_cell(t, CLI_PLAIN, "%s", look_text(rows[i], "id"));
 		cli_table_cell(t, CLI_PLAIN, "%s", mark);
-		if (is_case(rows[i]))
-			case_words(words, rows[i], now_ms);
-		cli_table_cell(t, CLI_PLAIN, "%s%s", is_case(rows[i]) ? "" : title_prefix(rows[i]), is_case(rows[i]) ? words : title_of(rows[i]));
+		if (statement_words(words, rows[i], now_ms))
+			cli_table_cell(t, CLI_PLAIN, "%s", words);
+		else
+			cli_table_cell(t, CLI_PLAIN, "%s%s", title_prefix(rows[i]), title_of(rows[i]));
 	}
 	cli_table_print(c, t, true);
 }
@@ -391,8 +432,8 @@ notice_list(const struct cli *c, json_t *const *rows, size_t count, uint64_t now
 	for (size_t i = 0; i < count; i++) {
 		json_t *row = clean(rows[i]);
 
-		if (is_case(row))
-			case_line(c, row, now_ms);
+		if (is_case(row) || is_suspension(row))
+			statement_line(c, row, now_ms);
 		else
 			list_row(c, row, now_ms);
 		json_decref(row);
@@ -470,6 +511,17 @@ print_earlier(const struct cli *c, const json_t *earlier)
 }
 
 static void
+news_of_suspension(const struct cli *c, const json_t *row, uint64_t now_ms)
+{
+	char words[NOTICE_CASE_MAX];
+
+	suspension_words(words, row, now_ms);
+	cli_paragraph(c, statement_colour(row), words);
+	(void)printf("\n");
+	(void)fflush(stdout);
+}
+
+static void
 news_of_case(const struct cli *c, const json_t *row, uint64_t now_ms)
 {
 	char words[NOTICE_CASE_MAX], more[96];
@@ -492,8 +544,8 @@ notice_news(const struct cli *c, const json_t *raw, const json_t *earlier, uint6
 	if (c->bell && is_flash(row))
 		(void)putchar('\a');
 	print_rule(c, row, now_ms);
-	if (is_case(row)) {
-		news_of_case(c, row, now_ms);
+	if (is_case(row) || is_suspension(row)) {
+		(is_case(row) ? news_of_case : news_of_suspension)(c, row, now_ms);
 		json_decref(row);
 		return;
 	}
@@ -641,6 +693,11 @@ notice_whole(const struct cli *c, const json_t *raw, uint64_t now_ms)
 	const char *kind, *schema;
 
 	print_rule(c, row, now_ms);
+	if (is_suspension(row)) {
+		news_of_suspension(c, row, now_ms);
+		json_decref(row);
+		return;
+	}
 	print_marks(c, row, now_ms);
 	print_origin(c, row);
 	when_put(created, look_number(row, "created_ms"), now_ms);

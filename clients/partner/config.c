@@ -17,7 +17,7 @@
 #define STORE_PAGE 4096u
 
 static const char *const keys[] = {"agreement", "fingerprint", "key", "key_before", "subscribe", "socket", "state", "spool", "handlers", "keep", "audit", "limits", "log"};
-static const char *const handler_keys[] = {"name", "topic", "run", "as", "cases", "drafts", "attempts", "timeout"};
+static const char *const handler_keys[] = {"name", "topic", "run", "as", "cases", "drafts", "suspensions", "attempts", "timeout"};
 static const char *const forms[] = {"json", "cap", "text", "text-de"}; /* enum handler_form */
 static const char *const keep_keys[] = {"content"};
 static const char *const audit_keys[] = {"keep_years"};
@@ -117,9 +117,9 @@ static enum kw_err
 want_handler(struct config_handler *h, const struct yaml_node *n, struct kw_why *why)
 {
 	static const char *const cases[] = {"none", "turns", "all"};
-	static const char *const drafts[] = {"no", "yes"};
+	static const char *const wishes[] = {"no", "yes"};
 	const struct yaml_node *as, *which;
-	const char *topic, *name = NULL;
+	const char *topic = NULL, *name = NULL;
 	char standard[KW_TOPIC_MAX + 256];
 	size_t line, form = HANDLER_JSON, changes = CASES_NONE, wanted = 0;
 	uint64_t attempts = 10;
@@ -129,13 +129,22 @@ want_handler(struct config_handler *h, const struct yaml_node *n, struct kw_why 
 		return kw_refuse(why, KW_EINVAL, "line %zu: a handler is written as {topic: …, run: […], as: json}", yaml_line(n));
 	if ((err = yaml_only_keys(n, handler_keys, COUNT(handler_keys), "a handler", why)) != KW_OK)
 		return err;
-	if ((err = yaml_want_text(&topic, &line, n, "topic", "a handler", why)) != KW_OK)
+	if ((err = yaml_may(&which, n, "suspensions", YAML_SCALAR, "a handler", why)) != KW_OK)
 		return err;
-	if ((err = filter_check(topic, why)) != KW_OK) {
+	if (which != NULL && (err = yaml_one_of(&wanted, which, wishes, COUNT(wishes), "suspensions", why)) != KW_OK)
+		return err;
+	h->suspensions = wanted == 1;
+	if (h->suspensions) /* and for nothing else, where it names no topic */
+		err = yaml_may_text(&topic, &line, n, "topic", "a handler", why);
+	else
+		err = yaml_want_text(&topic, &line, n, "topic", "a handler", why);
+	if (err != KW_OK)
+		return err;
+	if (topic != NULL && (err = filter_check(topic, why)) != KW_OK) {
 		kw_why_prefix(why, "line %zu: topic", line);
 		return err;
 	}
-	if ((err = copy_text(&h->topic, topic, why)) != KW_OK || (err = want_run(h, n, why)) != KW_OK)
+	if ((err = copy_text(&h->topic, topic != NULL ? topic : "", why)) != KW_OK || (err = want_run(h, n, why)) != KW_OK)
 		return err;
 	if ((err = yaml_may(&as, n, "as", YAML_SCALAR, "a handler", why)) != KW_OK)
 		return err;
@@ -148,10 +157,15 @@ want_handler(struct config_handler *h, const struct yaml_node *n, struct kw_why 
 		return err;
 	if (changes != CASES_NONE && h->as == HANDLER_CAP)
 		return kw_refuse(why, KW_EINVAL, "line %zu: a handler that takes CAP takes alerts alone; for \"cases\" let it take JSON", yaml_line(which));
+	if (h->suspensions && h->as == HANDLER_CAP)
+		return kw_refuse(why, KW_EINVAL, "line %zu: a handler that takes CAP takes alerts alone; for \"suspensions\" let it take JSON or text", yaml_line(n));
+	if (topic == NULL && changes != CASES_NONE)
+		return kw_refuse(why, KW_EINVAL, "line %zu: a handler for cases needs a \"topic\"; it may be left out only where \"suspensions\" are all that it is for", yaml_line(n));
 	h->cases = (enum handler_cases)changes;
+	wanted = 0;
 	if ((err = yaml_may(&which, n, "drafts", YAML_SCALAR, "a handler", why)) != KW_OK)
 		return err;
-	if (which != NULL && (err = yaml_one_of(&wanted, which, drafts, COUNT(drafts), "drafts", why)) != KW_OK)
+	if (which != NULL && (err = yaml_one_of(&wanted, which, wishes, COUNT(wishes), "drafts", why)) != KW_OK)
 		return err;
 	h->drafts = wanted == 1;
 	if (yaml_get(n, "attempts") != NULL && (err = yaml_want_u64(&attempts, n, "attempts", 1, 1000, "a handler", why)) != KW_OK)
@@ -162,7 +176,7 @@ want_handler(struct config_handler *h, const struct yaml_node *n, struct kw_why 
 		return err;
 	if ((err = yaml_may_text(&name, &line, n, "name", "a handler", why)) != KW_OK)
 		return err;
-	(void)snprintf(standard, sizeof standard, "%s %.200s", topic, h->run[0]);
+	(void)snprintf(standard, sizeof standard, "%s %.200s", topic != NULL ? topic : "suspensions", h->run[0]);
 	return copy_text(&h->name, name != NULL ? name : standard, why);
 }
 
@@ -343,11 +357,11 @@ put_handlers(struct settings *out, const struct partner_config *c)
 	for (uint32_t i = 0; i < c->handler_count; i++) {
 		const struct config_handler *h = &c->handlers[i];
 
-		buf_printf(&text, "%s%s: %s ->", i > 0 ? "; " : "", h->name, h->topic);
+		buf_printf(&text, "%s%s: %s ->", i > 0 ? "; " : "", h->name, h->topic[0] != '\0' ? h->topic : "suspensions");
 		for (uint32_t k = 0; h->run[k] != NULL; k++)
 			buf_printf(&text, " %s", h->run[k]);
-		buf_printf(&text, " (%s, cases %s, drafts %s, %u attempts, %llu s)", forms[h->as], cases[h->cases], h->drafts ? "yes" : "no",
-		           h->attempts, (unsigned long long)(h->timeout_ms / 1000));
+		buf_printf(&text, " (%s, cases %s, drafts %s, suspensions %s, %u attempts, %llu s)", forms[h->as], cases[h->cases], h->drafts ? "yes" : "no",
+		           h->suspensions ? "yes" : "no", h->attempts, (unsigned long long)(h->timeout_ms / 1000));
 	}
 	buf_put_str(&text, "");
 	out->incomplete = out->incomplete || (c->handler_count > 0 && buf_text(&text) == NULL);

@@ -19,11 +19,12 @@ enum handler_cases { CASES_NONE, CASES_TURNS, CASES_ALL };
 
 struct config_handler {
 	char *name;               /* for its place in the inbox; the topic and the program where none is given */
-	char *topic;              /* a filter */
+	char *topic;              /* a filter; "": it runs for suspensions alone */
 	char *run[CONFIG_ARGS_MAX + 1]; /* ends with NULL */
 	enum handler_form as;
 	enum handler_cases cases; /* what becomes of cases: nothing, when it is this node's turn, every change */
 	bool drafts;              /* also what is to be approved first; a program that passes on what comes must not get these */
+	bool suspensions;         /* also what the broker states of nodes that an operator keeps out */
 	uint32_t attempts;        /* then it is set aside */
 	uint64_t timeout_ms;      /* of one run */
 };

@@ -324,15 +324,17 @@ show_statement(struct inbox_row *out, const struct node *n, const struct in_stor
 
 	if (entry_decode(&out->entry, row->head, NULL) != KW_OK)
 		return;
-	out->of_case = true;
+	out->of_case = out->entry.kind == ENTRY_CASE;
+	out->of_suspension = out->entry.kind == ENTRY_SUSPENSION;
 	out->bare = false;
 	memcpy(h->id, row->id, KW_ID_LEN);
 	(void)snprintf(h->topic, sizeof h->topic, "%s", row->topic);
 	memcpy(h->sender, agreement_broker(node_agreement(n))->name, sizeof h->sender);
 	h->lane = row->lane;
 	h->created_ms = out->entry.time_ms;
-	h->about.set = true;
-	memcpy(h->about.id, out->entry.of_case.id, KW_ID_LEN);
+	h->about.set = out->of_case;
+	if (out->of_case)
+		memcpy(h->about.id, out->entry.of_case.id, KW_ID_LEN);
 }
 
 /* It hides no other. */
@@ -367,7 +369,7 @@ show(struct inbox_row *out, struct buf *payload, struct node *n, const struct in
 	out->superseded = row->superseded;
 	out->mark = row->mark;
 	out->reason = row->reason;
-	if (row->type == IN_TYPE_CASE)
+	if (row->type == IN_TYPE_CASE || row->type == IN_TYPE_SUSPENSION)
 		show_statement(out, n, row);
 	else if (frame_parse(&f, row->head, FRAME_EITHER, NULL) == KW_OK && header_decode(&out->header, f.header, NULL) != KW_OK)
 		memset(&out->header, 0, sizeof out->header); /* one that was rejected may have none */

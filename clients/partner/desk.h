@@ -62,6 +62,7 @@ struct inbox_row {
 	uint64_t received_ms;
 	enum lane lane;
 	bool of_case;                   /* no notification but what the broker states of a case: entry says it, header has id, topic, about */
+	bool of_suspension;             /* or of a node that an operator keeps out, likewise, on no topic */
 	struct broker_entry entry;
 	bool rejected;
 	bool bare;                      /* content gone: expired, recalled, purged, not subscribed */

@@ -48,7 +48,7 @@ take(void *self, const struct inbox_row *row)
 	const struct header *h = &row->header;
 	char id[37];
 
-	if (row->of_case)
+	if (row->of_case || row->of_suspension)
 		return true;
 	kw_id_text(id, h->id);
 	a->seq = row->seq;

@@ -60,7 +60,7 @@ desk_opened(struct node *n, const uint8_t id[KW_ID_LEN], const char *as, struct 
 		return err == KW_ENOTFOUND ? kw_refuse(why, err, "%s is not in the inbox of this node", text) : err;
 	if (as != NULL && strlen(as) > DESK_MOVE_AS_MAX)
 		return kw_refuse(why, KW_ELIMIT, "the name of who does it has %zu bytes, at most %u are allowed", strlen(as), DESK_MOVE_AS_MAX);
-	if (row.opened || row.bare || row.outdated || row.type == IN_TYPE_CASE || row.type == TYPE_VOID || notice_type_is_receipt((enum notice_type)row.type) || n->stopped ||
+	if (row.opened || row.bare || row.outdated || row.type >= IN_TYPE_CASE || row.type == TYPE_VOID || notice_type_is_receipt((enum notice_type)row.type) || n->stopped ||
 	    !opens(n, &row))
 		return KW_OK;
 	node_now(n);
@@ -218,7 +218,7 @@ desk_bundle(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], struct kw
 		seq = sent.seq;
 		memcpy(now, sent.id, KW_ID_LEN);
 		kw_id_text(text, now);
-	} else if (err == KW_ENOTFOUND && (err = find_in(&came, n, id, why)) == KW_OK && came.type != IN_TYPE_CASE) {
+	} else if (err == KW_ENOTFOUND && (err = find_in(&came, n, id, why)) == KW_OK && came.type < IN_TYPE_CASE) {
 		head = head_json(came.head);
 	}
 	if (head == NULL) {

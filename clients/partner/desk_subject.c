@@ -62,7 +62,7 @@ each(void *self, const struct inbox_row *row)
 	char id[37];
 
 	s->after = row->seq;
-	if (!row->of_case && row->payload.len == 0)
+	if (!row->of_case && !row->of_suspension && row->payload.len == 0)
 		s->gone++;
 	if (speaks_of(row->whole, s->term)) {
 		kw_id_text(id, row->header.id);

@@ -74,10 +74,13 @@ set_id(struct handler_input *in, const char *key, bool given, const uint8_t id[K
 }
 
 static bool
-set_header(struct handler_input *in, const struct header *h)
+set_header(struct handler_input *in, const struct inbox_row *row)
 {
+	const struct header *h = &row->header;
+	const char *type = row->of_case ? "case" : row->of_suspension ? "suspension" : notice_type_name(h->type);
+
 	return set_id(in, "KURZWEG_ID", true, h->id) && set_id(in, "KURZWEG_ABOUT", h->about.set, h->about.id) && set(in, "KURZWEG_TOPIC", h->topic) &&
-	       set(in, "KURZWEG_SENDER", h->sender) && set(in, "KURZWEG_LANE", lane_name(h->lane)) && set(in, "KURZWEG_TYPE", h->type == 0 ? "case" : notice_type_name(h->type)) &&
+	       set(in, "KURZWEG_SENDER", h->sender) && set(in, "KURZWEG_LANE", lane_name(h->lane)) && set(in, "KURZWEG_TYPE", type) &&
 	       set(in, "KURZWEG_SCHEMA", h->payload_type == PAYLOAD_NONE ? "" : payload_type_name(h->payload_type)) &&
 	       set(in, "KURZWEG_PARTNERSHIP", h->partnership) && set(in, "KURZWEG_KIND", h->mode == MODE_LIVE ? "live" : "exercise") &&
 	       set_time(in, "KURZWEG_CREATED", h->created_ms) && (h->expires_ms == 0 || set_time(in, "KURZWEG_EXPIRES", h->expires_ms));
@@ -108,6 +111,18 @@ set_case(struct handler_input *in, const struct inbox_row *row)
 		return true;
 	return set_id(in, "KURZWEG_CASE", true, c->id) && set(in, "KURZWEG_CASE_CAUSE", case_cause_name(c->cause)) && set(in, "KURZWEG_CASE_STATE", case_state_name(c->state)) &&
 	       set(in, "KURZWEG_CASE_OWNER", c->owner) && set(in, "KURZWEG_CASE_NEXT", c->next) && (c->until_ms == 0 || set_time(in, "KURZWEG_CASE_UNTIL", c->until_ms));
+}
+
+static bool
+set_suspension(struct handler_input *in, const struct inbox_row *row)
+{
+	const struct entry_suspension *e = &row->entry.of_suspension;
+
+	if (!row->of_suspension)
+		return true;
+	return set(in, "KURZWEG_SUSPENSION", e->act == SUSPENSION_LIFTED ? "lifted" : "begun") && set(in, "KURZWEG_SUSPENSION_NODE", e->node) &&
+	       set(in, "KURZWEG_SUSPENSION_BY", e->by) && set(in, "KURZWEG_SUSPENSION_REASON", e->reason) && set_time(in, "KURZWEG_SUSPENSION_FROM", e->from_ms) &&
+	       set_time(in, "KURZWEG_SUSPENSION_UNTIL", e->until_ms);
 }
 
 static bool
@@ -184,7 +199,7 @@ handler_input_make(struct handler_input *out, const struct inbox_row *row, const
 		goto free_brief;
 	if ((err = put_content(out, row, run, why)) != KW_OK)
 		goto free_brief;
-	if (!set_base(out) || !set_header(out, &row->header) || !set_case(out, row) || !set_draft(out, row) || !set_brief(out, brief) || !set_run(out, row, run))
+	if (!set_base(out) || !set_header(out, row) || !set_case(out, row) || !set_suspension(out, row) || !set_draft(out, row) || !set_brief(out, brief) || !set_run(out, row, run))
 		err = kw_refuse(why, KW_ENOMEM, "out of memory for a handler");
 free_brief:
 	free(brief);

@@ -343,7 +343,7 @@ same_words(char *const a[], char *const b[])
 static bool
 is_same(const struct config_handler *a, const struct config_handler *b)
 {
-	return strcmp(a->topic, b->topic) == 0 && same_words(a->run, b->run) && a->as == b->as && a->cases == b->cases && a->drafts == b->drafts &&
+	return strcmp(a->topic, b->topic) == 0 && same_words(a->run, b->run) && a->as == b->as && a->cases == b->cases && a->drafts == b->drafts && a->suspensions == b->suspensions &&
 	       a->attempts == b->attempts && a->timeout_ms == b->timeout_ms;
 }
 

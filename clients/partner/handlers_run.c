@@ -24,6 +24,25 @@ wants_case(const struct handler *h, const struct entry_case *c)
 	return h->config->cases == CASES_ALL || (h->config->cases == CASES_TURNS && turn);
 }
 
+/* One that came while this node was away, and is over, is news no more. */
+static bool
+wants_suspension(const struct handler *h, const struct entry_suspension *e, uint64_t wall_ms)
+{
+	return h->config->suspensions && (e->act == SUSPENSION_LIFTED || e->until_ms > wall_ms);
+}
+
+static bool
+wants(const struct handler *h, const struct inbox_row *row, uint64_t wall_ms)
+{
+	if (row->of_suspension)
+		return wants_suspension(h, &row->entry.of_suspension, wall_ms);
+	if (h->config->topic[0] == '\0' || !filter_matches(h->config->topic, row->header.topic))
+		return false;
+	if (row->of_case)
+		return wants_case(h, &row->entry.of_case);
+	return row->header.type != TYPE_DRAFT || h->config->drafts; /* what nobody has released yet must not go on from here */
+}
+
 static bool
 look(void *self, const struct inbox_row *row)
 {
@@ -37,10 +56,9 @@ look(void *self, const struct inbox_row *row)
 
 	s->looked++;
 	s->last = row->seq;
-	if (!filter_matches(h->config->topic, row->header.topic) || (row->of_case && !wants_case(h, &row->entry.of_case)) ||
-	    (row->header.type == TYPE_DRAFT && !h->config->drafts)) /* what nobody has released yet must not go on from here */
+	if (!wants(h, row, s->wall_ms))
 		return true;
-	skip = row->of_case ? NULL : handling_skip(&n, want_alert, s->wall_ms);
+	skip = row->of_case || row->of_suspension ? NULL : handling_skip(&n, want_alert, s->wall_ms);
 	if (skip == NULL) {
 		s->found = row->seq;
 		return false;

@@ -588,7 +588,7 @@ take_entry(enum outcome *out, struct node *n, struct span bytes, const struct po
 		node_alarm_clear(n, "agreement_behind");
 	if (a == NULL || memcmp(agreement_hash(a), e.agreement_hash, KW_HASH_LEN) == 0) {
 		if (e.kind == ENTRY_SUSPENSION)
-			return node_suspension_came(n, &e.of_suspension, bytes, why);
+			return node_suspension_came(n, a != NULL ? a : node_agreement(n), &e.of_suspension, at->lane, bytes, why);
 		return e.kind == ENTRY_CASE ? node_case_stated(n, &e, bytes, at, why) : KW_OK;
 	}
 	node_alarm(n, "agreement_refused", "the broker signed that another text of version %u of the agreement is in force than the one that stands here", e.version);

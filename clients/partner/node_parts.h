@@ -175,7 +175,8 @@ KW_MUST_USE enum kw_err node_recalls_load(struct node *n, struct kw_why *why); /
 KW_MUST_USE enum kw_err node_recalls_look(struct node *n, struct kw_why *why);
 
 /* node_suspended.c: verified, and of an agreement that is known */
-KW_MUST_USE enum kw_err node_suspension_came(struct node *n, const struct entry_suspension *e, struct span entry, struct kw_why *why);
+KW_MUST_USE enum kw_err node_suspension_came(struct node *n, const struct agreement *under, const struct entry_suspension *e, enum lane lane, struct span entry,
+                                            struct kw_why *why);
 
 /* node_out.c */
 void node_pump(struct node *n);

@@ -103,6 +103,8 @@ KW_MUST_USE enum kw_err pstore_evidence(struct pstore *s, uint32_t newest, void 
                                         struct kw_why *why);
 
 /* ---- nodes that an operator suspended: the newest of each ---- */
+/* Whether this very one stands there. */
+KW_MUST_USE enum kw_err pstore_suspension_known(bool *known, struct pstore *s, const struct entry_suspension *e, struct kw_why *why);
 KW_MUST_USE enum kw_err pstore_suspension_set(struct pstore *s, const struct entry_suspension *e, struct span entry, struct kw_why *why);
 struct pstore_suspension { const char *node, *by, *reason; uint64_t from_ms, until_ms; };
 /* Those that hold at now_ms, by name. */
@@ -275,9 +277,10 @@ struct in_stored { /* a row as it lies there */
 	const char *topic;              /* "" where there was no header */
 	struct span proof;              /* sealed; of receipts */
 	bool opened;                    /* the sender was told that somebody here read it */
-	uint32_t type;                  /* enum notice_type, or IN_TYPE_CASE */
+	uint32_t type;                  /* enum notice_type, IN_TYPE_CASE or IN_TYPE_SUSPENSION */
 };
-#define IN_TYPE_CASE 64u /* the row is a statement of the broker's about a case, which head holds */
+#define IN_TYPE_CASE 64u       /* the row is a statement of the broker's about a case, which head holds */
+#define IN_TYPE_SUSPENSION 65u /* it is one about a suspension */
 /* The first behind after_seq that the query lets through, its filter excepted, which is the caller's to match; KW_ENOTFOUND. */
 KW_MUST_USE enum kw_err pstore_in_next(struct in_stored *out, struct pstore *s, const struct inbox_query *q, uint64_t after_seq, struct kw_why *why);
 KW_MUST_USE enum kw_err pstore_in_get(struct in_stored *out, struct pstore *s, uint64_t seq, struct kw_why *why);

@@ -40,6 +40,14 @@ add_case(json_t *row, const struct entry_case *c)
 	return add_id(out, "id", c->id) && json_object_set_new(row, "case", out) == 0;
 }
 
+/* And of a node that an operator keeps out, or lets in again. */
+static bool
+add_suspension(json_t *row, const struct entry_suspension *e)
+{
+	return json_object_set_new(row, "suspension", json_pack("{s:s, s:b, s:s, s:s, s:I, s:I}", "node", e->node, "lifted", e->act == SUSPENSION_LIFTED, "by", e->by, "reason", e->reason,
+	                                                        "from_ms", (json_int_t)e->from_ms, "until_ms", (json_int_t)e->until_ms)) == 0;
+}
+
 static json_t *
 hash_json(const uint8_t hash[KW_HASH_LEN])
 {
@@ -94,7 +102,7 @@ head_json(const struct inbox_row *row, const struct payload_brief *b)
 {
 	const struct header *h = &row->header;
 	json_t *out = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "seq", (json_int_t)row->seq, "topic", h->topic, "sender", h->sender, "lane",
-	                        lane_name(row->lane), "type", row->of_case ? "case" : h->type == 0 ? "" : notice_type_name(h->type), "schema",
+	                        lane_name(row->lane), "type", row->of_case ? "case" : row->of_suspension ? "suspension" : h->type == 0 ? "" : notice_type_name(h->type), "schema",
 	                        h->payload_type == PAYLOAD_NONE ? "" : payload_type_name(h->payload_type), "created_ms", (json_int_t)h->created_ms, "expires_ms",
 	                        (json_int_t)h->expires_ms, "received_ms", (json_int_t)row->received_ms);
 	json_t *rest = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:o}", "headline", b->headline, "status", b->status, "msg_type",
@@ -102,7 +110,7 @@ head_json(const struct inbox_row *row, const struct payload_brief *b)
 	                         row->rejected ? row->reason : "", "rejected", row->rejected, "bare", row->bare, "cancelled", row->cancelled, "superseded",
 	                         row->superseded, "outdated", row->outdated, "to", nodes_json(h));
 
-	if (row->of_case && !add_case(out, &row->entry.of_case)) {
+	if ((row->of_case && !add_case(out, &row->entry.of_case)) || (row->of_suspension && !add_suspension(out, &row->entry.of_suspension))) {
 		json_decref(out);
 		out = NULL;
 	}

@@ -15,7 +15,8 @@ GERMAN = {
     "Extreme": "extrem", "Severe": "schwer", "Moderate": "mäßig", "Minor": "gering", "Unknown": "unbekannt",
     "EXERCISE": "ÜBUNG", "Exercise": "Übung", "System": "Systemmeldung", "Test": "Test", "Draft": "Entwurf",
     "notice": "Meldung", "update": "Aktualisierung", "cancel": "Aufhebung", "recall": "Rückruf", "request": "Ersuchen", "case": "Fall", "draft": "Entwurf",
-    "released": "freigegeben", "forwarded": "weitergeleitet", "note": "Notiz",
+    "released": "freigegeben", "forwarded": "weitergeleitet", "note": "Notiz", "suspension": "Sperrung",
+    "SUSPENDED": "GESPERRT", "let in again": "wieder zugelassen", "Node": "Knoten", "Operator": "Betreiber", "Reason": "Grund", "Since": "Seit",
     "waiting": "wartet", "offered": "angeboten", "escalated": "bei der Koordination", "taken": "übernommen", "done": "erledigt", "recalled": "zurückgerufen", "lapsed": "verfallen",
     "A later notification updates this one.": "Eine spätere Meldung aktualisiert diese.",
     "You may have had this before.": "Das haben Sie vielleicht schon bekommen.",
@@ -71,6 +72,9 @@ class Notification:
         kind, status = self.value("TYPE") or "notice", self.value("STATUS") or "Actual"
         if kind == "case":
             said = f"[{self.word('case')}: {self.word(self.value('CASE_STATE'))}] {said}"
+        elif kind == "suspension":
+            lifted = self.value("SUSPENSION") == "lifted"
+            said = f"[{self.word('let in again' if lifted else 'SUSPENDED')}] {self.value('SUSPENSION_NODE')}" + ("" if lifted else f": {self.value('SUSPENSION_REASON')}")
         elif kind != "notice":
             said = f"[{self.word(kind)}] {said}"
         if status != "Actual":
@@ -82,7 +86,8 @@ class Notification:
         told = [("Headline", self.value("HEADLINE")), ("Severity", self.word(self.value("SEVERITY"))), ("Area", self.value("AREA")), ("From", self.value("SENDER")),
                 ("Topic", self.value("TOPIC")), ("Type", self.word(self.value("TYPE"))), ("About", self.value("ABOUT")), ("Created", self.time("CREATED")),
                 ("Expires", self.time("EXPIRES")), ("Mark", self.value("MARK")), ("Case", self.value("CASE")), ("State", self.word(self.value("CASE_STATE"))),
-                ("Owner", self.value("CASE_OWNER")), ("Next", self.value("CASE_NEXT")), ("Until", self.time("CASE_UNTIL")), ("Id", self.id)]
+                ("Owner", self.value("CASE_OWNER")), ("Next", self.value("CASE_NEXT")), ("Until", self.time("CASE_UNTIL")), ("Node", self.value("SUSPENSION_NODE")), ("Operator", self.value("SUSPENSION_BY")),
+                ("Reason", self.value("SUSPENSION_REASON")), ("Since", self.time("SUSPENSION_FROM")), ("Until", self.time("SUSPENSION_UNTIL")), ("Id", self.id)]
         found = [f"{self.word(label) + ':':<12} {value}" for label, value in told if value]
         found += [self.word("A later notification updates this one.")] if self.value("SUPERSEDED") == "1" else []
         return found + ([self.word("You may have had this before.")] if self.value("REPEAT") == "1" else [])

@@ -206,6 +206,7 @@ class Starts(NodesCase):
             "handlers.as": ('handlers: [{topic: "#", run: [/x], as: jsn}]', 'as is "jsn", must be one of: json, cap,'),
             "handlers.cases": ('handlers: [{topic: "#", run: [/x], cases: some}]', 'cases is "some", must be one of: none, turns, all'),
             "handlers.drafts": ('handlers: [{topic: "#", run: [/x], drafts: 1}]', 'drafts is "1", must be one of: no, yes'),
+            "handlers.suspensions": ('handlers: [{topic: "#", run: [/x], suspensions: 1}]', 'suspensions is "1", must be one of: no, yes'),
             "handlers.attempts": ('handlers: [{topic: "#", run: [/x], attempts: 0}]', "attempts is 0, must be from 1 to 1000"),
             "handlers.timeout": ('handlers: [{topic: "#", run: [/x], timeout: 2d}]', "timeout is 2d, outside of what is allowed here (90s, 10m, 2h, 14d, 2w or 2y, from 1s to 1h)"),
             "keep": ("keep: 14d", '"keep" of partner.yaml is "14d", must be keys with values, as {key: value}'),

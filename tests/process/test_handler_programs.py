@@ -113,6 +113,19 @@ class Texts(Fakes):
         self.assertRegex(page, r"(?m)^Liegt bei: +city/public-order$")
         self.assertRegex(page, r"(?m)^Bis: +01\.12\.2026, 22:15 Uhr$")
 
+    def test_a_suspension_says_who_why_and_until_when(self):
+        self.fake("lp")
+        held = {"KURZWEG_TYPE": "suspension", "KURZWEG_TOPIC": "", "KURZWEG_SUSPENSION": "begun", "KURZWEG_SUSPENSION_NODE": POLICE, "KURZWEG_SUSPENSION_BY": "night-desk",
+                "KURZWEG_SUSPENSION_REASON": "its machine was stolen", "KURZWEG_SUSPENSION_UNTIL": "2026-12-01T21:15:00Z", "TZ": "Europe/Berlin"}
+        self.run_over("lp", **held)
+        page = self.given("lp")
+        self.assertTrue(page.startswith(f"[SUSPENDED] {POLICE}: its machine was stolen\n"), page)
+        self.assertRegex(page, r"(?m)^Operator: +night-desk$")
+        self.assertRegex(page, r"(?m)^Until: +2026-12-01 22:15$")
+        (self.folder / "lp.in").unlink()
+        self.run_over("lp", KURZWEG_LANGUAGE="de", **{**held, "KURZWEG_SUSPENSION": "lifted", "KURZWEG_SUSPENSION_REASON": ""})
+        self.assertTrue(self.given("lp").startswith(f"[wieder zugelassen] {POLICE}\n"))
+
 
 class Mail(Fakes):
     def mail(self):

@@ -10,6 +10,7 @@ import strangers
 from kurzweg_test import REFUSED, USAGE, wait_until
 
 POLICE, CITY, COORDINATOR = "police/control-room", "city/public-order", "city/crime-prevention"
+TOPICS = '  - {filter: "alert/#", schema: alert, publish: [police, city], receive: [police, city], lane: flash}\n'
 REASON = "its machine was stolen from a car"
 
 
@@ -132,7 +133,8 @@ class Suspend(kurzweg_test.Shared):
     def test_all_who_should_know_are_told(self):
         """Broker, operator, the suspended node and every other partner, as people and as monitoring; and everybody's audit trail."""
         police, city, coordinator = self.begin(POLICE, CITY, COORDINATOR)
-        self.suspend(POLICE, "--for", "2h")
+        said = self.suspend(POLICE, "--for", "2h").stderr
+        self.assertRegex(said, rf"Call the steering committee now \(mayor, president, prosecutor\) and say: {POLICE} is suspended until .*, because: {REASON}\.")
         line = rf"{POLICE} is suspended until [^:]*:\d\d \(in [^)]*\) by the operator night-desk: {REASON}\."
         for way in (self.control, self.operator()):
             self.assertRegex(self.kurzweg("status", *way).stdout.replace("\n ", ""), rf'{line} "kurzweg resume {POLICE}" lets it in again')
@@ -154,6 +156,12 @@ class Suspend(kurzweg_test.Shared):
         self.assertIn("this node is suspended by the broker's operator: it waits here", self.publish(POLICE).stderr)
         explained = self.kurzweg("explain", "--topic", "alert/flood", "--node", POLICE, *self.control, "--agreement", self.first)
         self.assertRegex(explained.stdout.replace("\n", " "), rf"{line} Until then it sends nothing")
+        explained = self.kurzweg("explain", "--topic", "alert/flood", "--node", POLICE, "--socket", self.p.socket(CITY))
+        self.assertRegex(explained.stdout.replace("\n", " "), rf"{line} Until then it sends nothing")
+        asked = self.kurzweg_json("explain", "--topic", "alert/flood", "--node", POLICE, "--socket", self.p.socket(CITY))["suspended"]
+        self.assertEqual((asked["by"], asked["reason"]), ("night-desk", REASON))
+        self.assertAlmostEqual(asked["until_ms"], (time.time() + 7200) * 1000, delta=600000)
+        self.assertNotIn("is suspended", self.kurzweg("explain", "--topic", "alert/flood", "--node", CITY, "--socket", self.p.socket(CITY)).stdout)
         theirs = self.publish(CITY, "--wait", "stored").stdout.strip()
         readers = {r["node"]: r["state"] for r in self.kurzweg_json("trace", theirs, *self.control)["readers"]}
         self.assertEqual(readers[POLICE], "suspended")
@@ -163,6 +171,55 @@ class Suspend(kurzweg_test.Shared):
         self.assertIn(("resumed", "operator/night-desk", POLICE, ""), self.events("--socket", self.p.socket(CITY), "--reason", "test"))
         self.assertIn(("resume", "operator/night-desk", POLICE, ""), self.events(*self.control, "--reason", "test"))
         self.assertEqual(self.kurzweg_json("status", *self.control)["suspended"], [])
+
+    def test_a_node_that_joins_meanwhile_hears_of_it(self):
+        """Its place in the log is behind the entry, so the broker states it again behind the agreement that brings the node."""
+        newcomer = "youth-house/office"
+        self.first = self.p.agreement(nodes={node: kind for node, kind in self.p.nodes.items() if node != newcomer}, topics=TOPICS)
+        self.broker = self.p.broker()
+        city = self.p.node(CITY)
+        city.wait_for("link.up")
+        self.suspend(POLICE, "--for", "2h")
+        city.wait_for("partner.node_suspended")
+        path = self.p.write("second.yaml", version=2, previous=self.p.hash_of(self.first), topics=TOPICS)
+        self.p.sign(path, previous=self.first)
+        self.kurzweg("agreement", "install", path, "--running", *self.control)
+        fingerprint = f'fingerprint: "{self.kurzweg("agreement", "fingerprint", path).stdout.strip()}"\n'
+        self.p.node(newcomer, agreement=path, more=fingerprint).wait_for(f"partner.node_suspended peer={POLICE} operator=night-desk")
+        told, = self.status(newcomer)["suspended"]
+        self.assertEqual((told["node"], told["by"], told["reason"]), (POLICE, "night-desk", REASON))
+        self.broker.wait_for(f"node.suspension_stated peer={POLICE} version=2")
+        wait_until(lambda: self.kurzweg_json("status", "--socket", self.p.socket(CITY))["agreement"]["version"] == 2, what="the new version at the others")
+        self.assertEqual(city.text().count("partner.node_suspended"), 1)  # who knew it hears nothing twice
+        self.assertEqual(self.broker.text().count("node.suspended"), 1)
+        self.broker.stop()
+        self.broker.start().wait_for("broker.ready", 2)
+        self.assertIn("suspended", self.kurzweg("nodes", POLICE, *self.control).stdout)
+        self.assertEqual(self.broker.text().count("node.suspension_stated"), 1)
+
+    def test_a_handler_that_wants_them_gets_suspensions_and_no_other_does(self):
+        """[N-20] So somebody of the committee is told, by mail or however its node tells."""
+        write = ["/bin/sh", "-c", 'printf "%s %s %s %s %s\\n" "$KURZWEG_TYPE" "$KURZWEG_SUSPENSION" "$KURZWEG_SUSPENSION_NODE" "$KURZWEG_SUSPENSION_BY" "$KURZWEG_SUSPENSION_REASON" >> "$0"']
+        told, other = self.folder / "told", self.folder / "other"
+        self.first = self.p.agreement()
+        self.broker = self.p.broker()
+        handlers = ("handlers:\n"
+                    f"  - {{name: committee, suspensions: yes, as: text, run: {json.dumps([*write, str(told)])}}}\n"
+                    f"  - {{name: other, topic: \"#\", run: {json.dumps([*write, str(other)])}}}\n")
+        city = self.p.node(CITY, more=handlers)
+        city.wait_for("link.up")
+        self.suspend(POLICE, "--for", "2h")
+        wait_until(lambda: told.exists() and told.read_text(), what="what the handler was given")
+        self.assertEqual(told.read_text(), f"suspension begun {POLICE} night-desk {REASON}\n")
+        row, = [json.loads(line) for line in self.kurzweg("inbox", "--json", "--socket", self.p.socket(CITY)).stdout.splitlines()]
+        self.assertEqual((row["type"], row["topic"], row["sender"], row["suspension"]["node"], row["suspension"]["lifted"]), ("suspension", "", "haus", POLICE, False))
+        shown = self.kurzweg("inbox", "--socket", self.p.socket(CITY)).stdout
+        self.assertRegex(shown, rf"{POLICE} is SUSPENDED until [^ ]+ by the operator night-desk: {REASON}")
+        self.assertRegex(self.kurzweg("inbox", row["id"], "--socket", self.p.socket(CITY)).stdout, rf"{POLICE} is SUSPENDED until")
+        self.kurzweg("resume", POLICE, *self.operator())
+        wait_until(lambda: len(told.read_text().splitlines()) == 2, what="that it is let in again")
+        self.assertEqual(told.read_text().splitlines()[1], f"suspension lifted {POLICE} night-desk ")
+        self.assertFalse(other.exists())
 
     def test_an_operator_who_left_the_agreement_suspends_nobody(self):
         police, = self.begin(POLICE)

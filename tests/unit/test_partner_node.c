@@ -454,6 +454,74 @@ a_recall_that_comes_is_awaited_no_more_whatever_was_started_anew(void **state)
 	given_free(&g);
 }
 
+/* ---- [O-9] ---- */
+
+static void
+send_suspension(struct world *w, enum suspension_act act, const char *node, uint64_t from_ms)
+{
+	struct broker_entry e = {.kind = ENTRY_SUSPENSION, .time_ms = clock_wall_ms(), .version = w->version};
+	struct entry_suspension *s = &e.of_suspension;
+	struct wire_msg m = {.kind = WIRE_DELIVER};
+	uint8_t bytes[ENTRY_SUSPENSION_MAX];
+
+	*s = (struct entry_suspension){.act = act, .from_ms = from_ms, .until_ms = from_ms + 3600000};
+	(void)snprintf(s->node, sizeof s->node, "%s", node);
+	(void)snprintf(s->by, sizeof s->by, "night-desk");
+	(void)snprintf(s->reason, sizeof s->reason, "%s", act == SUSPENSION_BEGUN ? "its disk was stolen" : "");
+	memcpy(e.agreement_hash, w->agreement_hash, KW_HASH_LEN);
+	m.deliver.at = (struct position){w->log_epoch, LANE_FLASH, ++w->tail[LANE_FLASH]};
+	m.deliver.commit = 1;
+	m.deliver.mark = MARK_ENTRY;
+	world_send(w, &m, span_of(bytes, entry_suspension_encode(bytes, &e, secret_keys_sign(fixture_key("haus")))));
+	world_steps(w, 20);
+}
+
+static size_t
+suspended_count(const struct world *w)
+{
+	json_t *status = desk_status(w->node);
+	size_t n = json_array_size(json_object_get(status, "suspended"));
+
+	json_decref(status);
+	return n;
+}
+
+static void
+a_suspension_is_told_once_however_often_it_is_stated(void **state)
+{
+	struct world *w = *state;
+	struct inbox_row row;
+	uint64_t now = clock_wall_ms();
+
+	world_up(w);
+	world_steps(w, 5);
+	send_suspension(w, SUSPENSION_BEGUN, "city/public-order", now);
+	send_suspension(w, SUSPENSION_BEGUN, "city/public-order", now); /* for somebody who joined */
+	assert_int_equal(suspended_count(w), 1);
+	assert_int_equal(world_inbox(w, false, &row, NULL), 1);
+	assert_true(row.of_suspension && !row.of_case && !row.header.about.set);
+	assert_string_equal(row.entry.of_suspension.node, "city/public-order");
+	assert_string_equal(row.header.topic, "");
+	send_suspension(w, SUSPENSION_LIFTED, "city/public-order", now - 3600000);
+	assert_int_equal(suspended_count(w), 0);
+	assert_int_equal(world_inbox(w, false, NULL, NULL), 2);
+}
+
+/* Else a broker could fill the store with names. */
+static void
+a_suspension_of_who_is_no_node_is_passed(void **state)
+{
+	struct world *w = *state;
+
+	world_up(w);
+	world_steps(w, 5);
+	send_suspension(w, SUSPENSION_BEGUN, "nobody/nowhere", clock_wall_ms());
+	assert_int_equal(suspended_count(w), 0);
+	assert_int_equal(world_inbox(w, false, NULL, NULL), 0);
+	send_suspension(w, SUSPENSION_BEGUN, "city/public-order", clock_wall_ms()); /* and the lane goes on */
+	assert_int_equal(suspended_count(w), 1);
+}
+
 /* [D-5] */
 static void
 a_lane_waits_for_the_agreement_and_is_never_rejected_meanwhile(void **state)
@@ -1188,6 +1256,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(lower_lanes_ask_for_little_at_once),
+		T(a_suspension_is_told_once_however_often_it_is_stated),
+		T(a_suspension_of_who_is_no_node_is_passed),
 		T(what_is_published_goes_out_sealed_and_is_believed_stored_with_its_proof),
 		T(what_is_published_while_the_broker_is_away_waits_on_disk_and_goes_later),
 		T(a_stored_without_a_proof_that_holds_is_not_believed_and_offered_again),
