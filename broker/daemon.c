@@ -625,6 +625,7 @@ begin_telling(struct daemon *d, const char *path)
 	}
 	control_on_config(d->control, config_report, d);
 	control_restored(d->control, d->restored.made_ms);
+	control_backups(d->control, d->config->store_path);
 	return EXIT_DONE;
 }
 

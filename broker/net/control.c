@@ -55,6 +55,8 @@ struct control {
 	struct upload upload;
 	struct asker install, epoch, suspend;
 	struct handout *handout; /* a backup that is being made; NULL: none */
+	uint64_t handout_ms;     /* wall clock, when it was begun */
+	const char *folder;      /* where it is kept when the last one was; NULL: nowhere */
 	char reader[KW_NODE_MAX + 1]; /* whose reading is recorded */
 	char reads[16], reads_id[37]; /* the event of the record, and the notification that it is about, or "" */
 	uint64_t read_ms;
@@ -568,7 +570,29 @@ begin_backup(struct control *c, const struct backup_ask *a, struct kw_why *why)
 		return kw_refuse(why, KW_ESTATE, "a backup is being made just now; begin when it is done, or a minute after it was interrupted");
 	if ((err = put_said(detail, a->as, a->reason, why)) != KW_OK || (err = record(c, "control", r, why)) != KW_OK)
 		return err == KW_ELIMIT || err == KW_EINVAL ? err : kw_refuse(why, err, "it cannot be recorded that a backup is made, so none is; look at the broker's log");
-	return handout_begin(&c->handout, &c->bytes, c->relay, clock_wall_ms(), clock_mono_ms(), why);
+	c->handout_ms = clock_wall_ms();
+	return handout_begin(&c->handout, &c->bytes, c->relay, c->handout_ms, clock_mono_ms(), why);
+}
+
+/* Status tells it, from now on and after a new start. */
+static void
+backup_done(struct control *c, uint64_t bytes)
+{
+	struct kw_why why;
+
+	c->status.backup = (struct backup_last){c->handout_ms, bytes};
+	if (c->folder != NULL && backup_last_write(&c->status.backup, c->folder, &why) != KW_OK)
+		log_event(LOG_WARNING, "backup.not_noted", "why=\"%s\"", why.text);
+}
+
+static enum kw_err
+end_backup(struct control *c, const struct backup_ask *a, struct kw_why *why)
+{
+	enum kw_err err = handout_end(c->handout, a, clock_mono_ms(), why);
+
+	if (err == KW_OK && a->step == BACKUP_END)
+		backup_done(c, handout_bytes(c->handout));
+	return err;
 }
 
 static enum kw_err
@@ -578,7 +602,7 @@ step_backup(struct control *c, const struct backup_ask *a, struct kw_why *why)
 		return begin_backup(c, a, why);
 	if (c->handout == NULL)
 		return kw_refuse(why, KW_ESTATE, "this backup is not being made any more; begin another");
-	return a->step == BACKUP_NEXT ? handout_next(&c->bytes, c->handout, a, clock_mono_ms(), why) : handout_end(c->handout, a, clock_mono_ms(), why);
+	return a->step == BACKUP_NEXT ? handout_next(&c->bytes, c->handout, a, clock_mono_ms(), why) : end_backup(c, a, why);
 }
 
 static void
@@ -750,6 +774,13 @@ void
 control_restored(struct control *c, uint64_t made_ms)
 {
 	c->status.restored_ms = made_ms;
+}
+
+void
+control_backups(struct control *c, const char *folder)
+{
+	c->folder = folder;
+	backup_last_read(&c->status.backup, folder);
 }
 
 void

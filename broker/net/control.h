@@ -23,6 +23,8 @@ void control_tick(struct control *c, uint64_t mono_ms);
 void control_on_config(struct control *c, json_t *(*report)(void *self), void *self);
 /* The store was restored from a backup of then before this start; 0: it was not. Shown by status. */
 void control_restored(struct control *c, uint64_t made_ms);
+/* The store's folder, where it is kept when the last backup was handed out whole. Borrowed. */
+void control_backups(struct control *c, const char *folder);
 bool control_wants_stop(const struct control *c); /* ADMIN_STOP was asked for */
 
 #endif

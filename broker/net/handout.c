@@ -284,6 +284,8 @@ handout_end(struct handout *h, const struct backup_ask *a, uint64_t mono_ms, str
 	return KW_OK;
 }
 
+uint64_t handout_bytes(const struct handout *h) { return h->bytes; }
+
 void
 handout_tick(struct handout **handout, uint64_t mono_ms)
 {

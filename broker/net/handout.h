@@ -21,6 +21,7 @@ KW_MUST_USE enum kw_err handout_begin(struct handout **out, struct buf *answer, 
 KW_MUST_USE enum kw_err handout_next(struct buf *answer, struct handout *h, const struct backup_ask *a, uint64_t mono_ms, struct kw_why *why);
 /* Tells the log what became of it; from now on it only waits for its thread. */
 KW_MUST_USE enum kw_err handout_end(struct handout *h, const struct backup_ask *a, uint64_t mono_ms, struct kw_why *why);
+uint64_t handout_bytes(const struct handout *h); /* handed out so far */
 /* Ends what nobody asks for any more, and frees what is over; *h is NULL then. */
 void handout_tick(struct handout **h, uint64_t mono_ms);
 void handout_free(struct handout **h); /* also in the middle; accepts &NULL. Waits until the copy has met that nobody reads */

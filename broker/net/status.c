@@ -239,6 +239,8 @@ put_all(json_t *root, const struct status *s, const struct relay *r)
 	json_object_set_new(root, "log_epoch", number(core_log_epoch(p->core)));
 	json_object_set_new(root, "uptime_ms", number(clock_mono_ms() - relay_started_ms(r)));
 	json_object_set_new(root, "restored_from_ms", s->restored_ms != 0 ? number(s->restored_ms) : json_null());
+	json_object_set_new(root, "backup_ms", s->backup.made_ms != 0 ? number(s->backup.made_ms) : json_null());
+	json_object_set_new(root, "backup_bytes", s->backup.made_ms != 0 ? number(s->backup.bytes) : json_null());
 	json_object_set_new(root, "sessions", number(core_open_count(p->core)));
 	json_object_set_new(root, "connections", number(p->gate != NULL ? gate_conn_count(p->gate) : 0));
 	put_lanes(root, s, p->core, &sizes);

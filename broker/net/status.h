@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/span.h"
 #include "broker/net/node_pages.h"
+#include "backup/backup_last.h"
 #include "broker/net/relay.h"
 
 #define STATUS_SECONDS 60
@@ -19,6 +20,7 @@ struct status { /* the tails of the last minute, for rates */
 	json_t *(*config)(void *self);   /* what of the configuration is in force; NULL: nobody says */
 	void *config_self;
 	uint64_t restored_ms;            /* the store came back from a backup of then before this start; 0: it did not */
+	struct backup_last backup;       /* the last one that was handed out whole */
 };
 
 void status_tick(struct status *s, const struct relay *r, uint64_t mono_ms); /* once a second or more */

@@ -42,7 +42,7 @@ broker_status(const struct cli *c, const struct status_options *o)
 	if (o->check)
 		code = (enum cli_exit)standing_broker_check(c, status, clock_wall_ms());
 	else
-		standing_broker(c, status, clock_wall_ms());
+		standing_broker(c, status, clock_wall_ms(), o->way.key == NULL);
 	json_decref(status);
 	return code;
 }

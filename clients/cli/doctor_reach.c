@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/timex.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include "base/clock.h"
 #include "clients/cli/look.h"
+#include "clients/cli/standing.h"
 #include "clients/partner/net.h"
 
 #define NAME_S 5
@@ -271,15 +271,6 @@ doctor_reach(struct doctor *d)
 
 /* ---- the clock ---- */
 
-/* Whether the kernel believes that somebody keeps its clock right. */
-static bool
-is_kept_right(void)
-{
-	struct timex now = {.modes = 0};
-
-	return adjtimex(&now) >= 0 && (now.status & STA_UNSYNC) == 0;
-}
-
 void
 doctor_clock(struct doctor *d)
 {
@@ -291,7 +282,7 @@ doctor_clock(struct doctor *d)
 	if (up && apart > most) {
 		doctor_found(d, "clock", label, DOCTOR_WRONG, _("this machine's clock and the broker's are %lld s apart, at most %lld are allowed"), apart, most);
 		doctor_means(d, _("What this node publishes is refused, and what comes seems too old or too new. Have the time kept right:"));
-	} else if (is_kept_right()) {
+	} else if (standing_clock_is_kept()) {
 		doctor_found(d, "clock", label, DOCTOR_OK, _("the kernel's clock is kept right"));
 		return;
 	} else if (up) {

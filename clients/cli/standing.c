@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timex.h>
+
+#include "base/text.h"
+#include "clients/cli/when.h"
 
 void
 standing_fault(struct standing *s, bool grave, const char *fmt, ...)
@@ -152,6 +156,77 @@ standing_check_failed(enum cli_exit code, const char *sentence)
 	(void)printf("KURZWEG %s - %s\n", check == CHECK_CRITICAL ? "CRITICAL" : "UNKNOWN", cli_text(&line));
 	buf_free(&line);
 	return check;
+}
+
+/* ---- what broker and node have in common ---- */
+
+#define DAY_MS 86400000ull
+#define BACKUP_OLD_MS (8 * DAY_MS) /* one a week, and a day to spare */
+
+void
+standing_judge_backup(struct standing *s, uint64_t made_ms)
+{
+	char ago[TEXT_TIME_MAX];
+
+	if (made_ms == 0 || s->now_ms < made_ms + BACKUP_OLD_MS)
+		return;
+	text_put_duration(ago, s->now_ms - made_ms);
+	standing_fault(s, false, _("The last backup is %s old; see why none is made any more, or make one: \"kurzweg backup --to FOLDER\"."), ago);
+}
+
+void
+standing_show_backup(const struct standing *s, uint64_t made_ms, uint64_t bytes)
+{
+	char line[256], when[WHEN_MAX], ago[TEXT_TIME_MAX], size[32];
+	bool old = made_ms != 0 && s->now_ms >= made_ms + BACKUP_OLD_MS;
+
+	when_put_date(when, made_ms);
+	text_put_duration(ago, s->now_ms > made_ms ? s->now_ms - made_ms : 0);
+	standing_bytes(size, s->c, bytes);
+	if (made_ms != 0)
+		(void)snprintf(line, sizeof line, _("%s, %s ago, %s"), when, ago, size);
+	else
+		(void)snprintf(line, sizeof line, "%s", _("none was made of this store yet"));
+	cli_field(s->c, _("last backup"), old ? CLI_YELLOW : CLI_PLAIN, line);
+}
+
+bool
+standing_clock_is_kept(void)
+{
+	struct timex now = {.modes = 0};
+
+	return adjtimex(&now) >= 0 && (now.status & STA_UNSYNC) == 0;
+}
+
+void
+standing_show_clock(const struct standing *s)
+{
+	if (s->here && !standing_clock_is_kept())
+		cli_field(s->c, _("clock"), CLI_YELLOW, _("nobody keeps it right, says the kernel; see timedatectl"));
+}
+
+void
+standing_put_rate(char out[STANDING_RATE_MAX], bool known, uint64_t left_ms)
+{
+	char in[TEXT_TIME_MAX];
+
+	out[0] = '\0';
+	if (!known || left_ms > 30 * DAY_MS)
+		return;
+	text_put_duration(in, left_ms);
+	(void)snprintf(out, STANDING_RATE_MAX, _(", enough for %s at this rate"), in);
+}
+
+void
+standing_figures(char out[192], bool fills, const char *name, uint64_t left_ms, uint64_t backup_ms, uint64_t now_ms)
+{
+	size_t at = 0;
+
+	out[0] = '\0';
+	if (fills)
+		at = (size_t)snprintf(out, 96, " %.32s=%llus", name, (unsigned long long)left_ms / 1000);
+	if (backup_ms != 0)
+		(void)snprintf(out + at, 96, " backup_age=%llus", (unsigned long long)(now_ms > backup_ms ? (now_ms - backup_ms) / 1000 : 0));
 }
 
 /* ---- numbers ---- */

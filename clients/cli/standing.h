@@ -13,6 +13,7 @@
 struct standing {
 	const struct cli *c;
 	uint64_t now_ms;                         /* wall clock */
+	bool here;                               /* what is told of runs on this machine */
 	size_t grave, minor;
 	struct { bool grave; char *text; } fault[STANDING_FAULTS_MAX];
 	size_t count;                            /* of fault; the rest is counted alone */
@@ -32,12 +33,27 @@ void standing_broker_judge(struct standing *s, const json_t *status);
 void standing_judge_config(struct standing *s, const json_t *status);
 void standing_show_config(const struct standing *s, const json_t *status);
 
+/*
+ * When the last backup was handed out whole, as one line; none is known: no fault, since nobody says that any is wanted. One that is old is: somebody
+ * made them, and does no more.
+ */
+void standing_judge_backup(struct standing *s, uint64_t made_ms);
+void standing_show_backup(const struct standing *s, uint64_t made_ms, uint64_t bytes);
+/* Whether the kernel believes that somebody keeps this machine's clock right; and the line that says so where it does not. */
+bool standing_clock_is_kept(void);
+void standing_show_clock(const struct standing *s);
+/* ", enough for 5 h 10 min at this rate", or "" where that is not known or more than a month. */
+#define STANDING_RATE_MAX 160
+/* What --check tells only where it is known: " disk_full_in=18000s backup_age=3600s". */
+void standing_figures(char out[192], bool fills, const char *name, uint64_t left_ms, uint64_t backup_ms, uint64_t now_ms);
+void standing_put_rate(char out[STANDING_RATE_MAX], bool known, uint64_t left_ms);
+
 void standing_bytes(char out[32], const struct cli *c, uint64_t bytes); /* "14.2 MiB" */
 void standing_decimal(char out[32], const struct cli *c, double n);     /* "3.2", "0.04", "1200" */
 void standing_ms(char out[32], const struct cli *c, uint64_t us);       /* "3.2 ms" */
 
 /* Prints the whole. status: as the broker or the node answered. */
-void standing_broker(const struct cli *c, const json_t *status, uint64_t now_ms);
+void standing_broker(const struct cli *c, const json_t *status, uint64_t now_ms, bool here); /* here: it runs on this machine */
 void standing_node(const struct cli *c, const json_t *status, uint64_t now_ms);
 
 /*

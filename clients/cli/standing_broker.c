@@ -93,8 +93,9 @@ judge_room(struct standing *s, const json_t *o)
 {
 	uint64_t all = look_number(o, "store.disk_bytes"), left = look_number(o, "store.disk_free_bytes"), left_ms = look_number(o, "store.fills.left_ms");
 	const char *what = look_text(o, "store.fills.what");
-	char in[TEXT_TIME_MAX], room[32];
+	char in[TEXT_TIME_MAX], room[32], rate[STANDING_RATE_MAX];
 
+	standing_put_rate(rate, strcmp(what, "disk") == 0, left_ms);
 	if (look_flag(o, "store.disk_full") || strcmp(look_text(o, "state"), "store_full") == 0)
 		return;
 	text_put_duration(in, left_ms);
@@ -103,7 +104,7 @@ judge_room(struct standing *s, const json_t *o)
 		standing_fault(s, left_ms < 2 * HOUR_MS, _("The disk under the store has %s left, which is enough for %s if it goes on as in the last hour; then nothing new is stored: "
 		                                           "make room on the broker's disk."), room, in);
 	else if (all > 0 && left < all / 10)
-		standing_fault(s, left < all / 50, _("The disk under the store is %u %% full, %s are left: make room on the broker's disk."), (unsigned)(100 - left * 100 / all), room);
+		standing_fault(s, left < all / 50, _("The disk under the store is %u %% full, %s are left%s: make room on the broker's disk."), (unsigned)(100 - left * 100 / all), room, rate);
 	if (strcmp(what, "quota") == 0 && left_ms < 24 * HOUR_MS)
 		standing_fault(s, left_ms < 2 * HOUR_MS, _("The store comes to 80 %% of its quota in %s if it goes on as in the last hour; then routine notifications are refused. Raise "
 		                                           "store.quota in broker.yaml, or have the nodes that are away come back."), in);
@@ -272,7 +273,9 @@ judge_suspended(struct standing *s, const json_t *o)
 static void
 show_facts(const struct standing *s, const json_t *o)
 {
-	char line[256], a[WHEN_MAX], used[32], quota[32], up[TEXT_TIME_MAX];
+	const char *fills = look_text(o, "store.fills.what");
+	uint64_t left_ms = look_number(o, "store.fills.left_ms");
+	char line[512], a[WHEN_MAX], used[32], quota[32], rate[STANDING_RATE_MAX];
 
 	when_put_until(a, when_parse_utc(look_text(o, "agreement.until")), s->now_ms);
 	if (json_is_object(look_at(o, "agreement"))) {
@@ -282,26 +285,45 @@ show_facts(const struct standing *s, const json_t *o)
 	}
 	standing_bytes(used, s->c, look_number(o, "store.used_bytes"));
 	standing_bytes(quota, s->c, look_number(o, "store.quota_bytes"));
-	(void)snprintf(line, sizeof line, _("%llu entries, %s of %s (%u %%)"), (unsigned long long)look_number(o, "store.entries"), used, quota, percent_full(o));
+	standing_put_rate(rate, strcmp(fills, "quota") == 0, left_ms);
+	(void)snprintf(line, sizeof line, _("%llu entries, %s of %s (%u %%)%s"), (unsigned long long)look_number(o, "store.entries"), used, quota, percent_full(o), rate);
 	cli_field(s->c, _("store"), percent_full(o) >= 80 ? CLI_RED : CLI_PLAIN, line);
 	standing_bytes(used, s->c, look_number(o, "store.disk_free_bytes"));
 	standing_bytes(quota, s->c, look_number(o, "store.disk_bytes"));
-	(void)snprintf(line, sizeof line, _("%s of %s are free"), used, quota);
-	cli_field(s->c, _("disk"), CLI_PLAIN, look_number(o, "store.disk_bytes") > 0 ? line : "");
+	standing_put_rate(rate, strcmp(fills, "disk") == 0, left_ms);
+	(void)snprintf(line, sizeof line, _("%s of %s free%s"), used, quota, rate);
+	cli_field(s->c, _("disk"), rate[0] != '\0' ? CLI_YELLOW : CLI_PLAIN, look_number(o, "store.disk_bytes") > 0 ? line : "");
+	standing_show_backup(s, look_number(o, "backup_ms"), look_number(o, "backup_bytes"));
 	standing_decimal(a, s->c, look_real(o, "commit.per_second"));
 	standing_ms(used, s->c, look_number(o, "commit.took_us_median"));
 	standing_ms(quota, s->c, look_number(o, "commit.took_us_max"));
-	(void)snprintf(line, sizeof line, _("%s a second in the last minute, %s each, the longest %s"), a, used, quota);
+	(void)snprintf(line, sizeof line, _("%s a second, %s each, the longest %s (last minute)"), a, used, quota);
 	cli_field(s->c, _("commits"), CLI_PLAIN, line);
 	(void)snprintf(line, sizeof line, _("%llu open, %llu overdue"), (unsigned long long)look_number(o, "cases.open"), (unsigned long long)look_number(o, "cases.overdue"));
-	cli_field(s->c, _("cases"), look_number(o, "cases.overdue") > 0 ? CLI_YELLOW : CLI_PLAIN, line);
+	if (look_number(o, "cases.open") > 0)
+		cli_field(s->c, _("cases"), look_number(o, "cases.overdue") > 0 ? CLI_YELLOW : CLI_PLAIN, line);
+}
+
+/* What never happened is left out. */
+static void
+show_run(const struct standing *s, const json_t *o)
+{
+	unsigned long long twice = look_number(o, "counters.duplicates"), unknown = look_number(o, "counters.unknown_keys");
+	char line[512], up[TEXT_TIME_MAX];
+	size_t at;
+
 	text_put_duration(up, look_number(o, "uptime_ms"));
 	(void)snprintf(line, sizeof line, _("%s; log epoch %llu, commit %llu"), up, (unsigned long long)look_number(o, "log_epoch"),
 	               (unsigned long long)look_number(o, "commit.number"));
 	cli_field(s->c, _("running for"), CLI_PLAIN, line);
-	(void)snprintf(line, sizeof line, _("%llu stored, %llu delivered, %llu twice, %llu unknown keys turned away"),
-	               (unsigned long long)look_number(o, "counters.stored"), (unsigned long long)look_number(o, "counters.delivered"),
-	               (unsigned long long)look_number(o, "counters.duplicates"), (unsigned long long)look_number(o, "counters.unknown_keys"));
+	(void)snprintf(line, sizeof line, _("%llu stored, %llu delivered"), (unsigned long long)look_number(o, "counters.stored"),
+	               (unsigned long long)look_number(o, "counters.delivered"));
+	at = strlen(line);
+	if (twice > 0)
+		(void)snprintf(line + at, sizeof line - at, _(", %llu twice"), twice);
+	at = strlen(line);
+	if (unknown > 0)
+		(void)snprintf(line + at, sizeof line - at, ngettext(", %llu unknown key turned away", ", %llu unknown keys turned away", unknown), unknown);
 	cli_field(s->c, _("since then"), CLI_PLAIN, line);
 }
 
@@ -441,6 +463,7 @@ standing_broker_judge(struct standing *s, const json_t *status)
 	judge_service(s, status);
 	judge_agreement(s, status);
 	judge_room(s, status);
+	standing_judge_backup(s, look_number(status, "backup_ms"));
 	standing_judge_config(s, status);
 	judge_queues(s, status);
 	judge_clock(s, status);
@@ -460,13 +483,15 @@ judge(struct standing *s, const json_t *status, char title[256])
 }
 
 void
-standing_broker(const struct cli *c, const json_t *status, uint64_t now_ms)
+standing_broker(const struct cli *c, const json_t *status, uint64_t now_ms, bool here)
 {
-	struct standing s = {.c = c, .now_ms = now_ms};
+	struct standing s = {.c = c, .now_ms = now_ms, .here = here};
 	char title[256];
 
 	standing_head(&s, judge(&s, status, title));
 	show_facts(&s, status);
+	show_run(&s, status);
+	standing_show_clock(&s);
 	show_refusals(&s, status);
 	standing_show_config(&s, status);
 	show_lanes(&s, status);
@@ -495,15 +520,17 @@ standing_broker_check(const struct cli *c, const json_t *o, uint64_t now_ms)
 	struct standing s = {.c = c, .now_ms = now_ms};
 	uint64_t quota = look_number(o, "store.quota_bytes"), until = when_parse_utc(look_text(o, "agreement.until"));
 	size_t known, up, silent;
-	char title[256], figures[1024];
+	char title[256], figures[1024], more[192];
 
 	count_nodes(o, &known, &up, &silent);
+	standing_figures(more, json_is_object(look_at(o, "store.fills")), strcmp(look_text(o, "store.fills.what"), "quota") == 0 ? "store_full_in" : "disk_full_in",
+	                 look_number(o, "store.fills.left_ms"), look_number(o, "backup_ms"), now_ms);
 	(void)snprintf(figures, sizeof figures, "connected=%zu;;;0;%zu silent=%zu;0 cases_open=%llu cases_overdue=%llu;0 cases_unanswered=%llu;;0 commits_per_second=%.2f "
-	               "commit_time=%.6fs commit_time_max=%.6fs store=%lluB;%llu;;0;%llu disk_free=%lluB stored=%lluc delivered=%lluc agreement_left=%llus", up, known, silent,
+	               "commit_time=%.6fs commit_time_max=%.6fs store=%lluB;%llu;;0;%llu disk_free=%lluB stored=%lluc delivered=%lluc agreement_left=%llus%s", up, known, silent,
 	               (unsigned long long)look_number(o, "cases.open"), (unsigned long long)look_number(o, "cases.overdue"), (unsigned long long)look_number(o, "cases.unanswered"),
 	               look_real(o, "commit.per_second"), (double)look_number(o, "commit.took_us_median") / 1e6, (double)look_number(o, "commit.took_us_max") / 1e6,
 	               (unsigned long long)look_number(o, "store.used_bytes"), (unsigned long long)(quota - quota / 5), (unsigned long long)quota,
 	               (unsigned long long)look_number(o, "store.disk_free_bytes"), (unsigned long long)look_number(o, "counters.stored"),
-	               (unsigned long long)look_number(o, "counters.delivered"), (unsigned long long)(until > now_ms ? (until - now_ms) / 1000 : 0));
+	               (unsigned long long)look_number(o, "counters.delivered"), (unsigned long long)(until > now_ms ? (until - now_ms) / 1000 : 0), more);
 	return standing_check_line(&s, judge(&s, o, title), figures);
 }

@@ -180,9 +180,10 @@ static void
 judge_room(struct standing *s, const json_t *o)
 {
 	uint64_t all = look_number(o, "disk.bytes"), left = look_number(o, "disk.free_bytes"), left_ms = look_number(o, "disk.full_in_ms");
-	char room[32], in[TEXT_TIME_MAX];
+	char room[32], in[TEXT_TIME_MAX], rate[STANDING_RATE_MAX];
 	enum standing_check judged;
 
+	standing_put_rate(rate, json_is_integer(look_at(o, "disk.full_in_ms")), left_ms);
 	if (all == 0 || has_alarm(o, "store_full"))
 		return;
 	standing_bytes(room, s->c, left);
@@ -191,7 +192,8 @@ judge_room(struct standing *s, const json_t *o)
 		standing_fault(s, left_ms < DAY_MS / 12, _("The disk of this node has %s left, which is enough for %s if it goes on as in the last hour; then it takes nothing more: make room "
 		                                           "on this machine's disk."), room, in);
 	else if ((judged = standing_room(left, all)) != CHECK_OK)
-		standing_fault(s, judged == CHECK_CRITICAL, _("The disk of this node is %u %% full, %s are left: make room on this machine's disk."), (unsigned)(100 - left * 100 / all), room);
+		standing_fault(s, judged == CHECK_CRITICAL, _("The disk of this node is %u %% full, %s are left%s: make room on this machine's disk."), (unsigned)(100 - left * 100 / all), room,
+		               rate);
 }
 
 /* ---- the figures ---- */
@@ -213,7 +215,7 @@ show_link(const struct standing *s, const json_t *o)
 static void
 show_facts(const struct standing *s, const json_t *o)
 {
-	char line[384], until[WHEN_MAX], oldest[WHEN_MAX], size[32];
+	char line[512], until[WHEN_MAX], oldest[WHEN_MAX], size[32], rate[STANDING_RATE_MAX];
 	unsigned long long waiting = look_number(o, "outbox.waiting"), refused = look_number(o, "outbox.refused"), expired = look_number(o, "outbox.expired");
 
 	when_put_until(until, when_parse_utc(look_text(o, "agreement.until")), s->now_ms);
@@ -235,8 +237,10 @@ show_facts(const struct standing *s, const json_t *o)
 	standing_bytes(size, s->c, look_number(o, "store_bytes"));
 	cli_field(s->c, _("store"), CLI_PLAIN, size);
 	standing_bytes(size, s->c, look_number(o, "disk.free_bytes"));
-	(void)snprintf(line, sizeof line, _("%s are free"), size);
-	cli_field(s->c, _("disk"), CLI_PLAIN, look_number(o, "disk.bytes") > 0 ? line : "");
+	standing_put_rate(rate, json_is_integer(look_at(o, "disk.full_in_ms")), look_number(o, "disk.full_in_ms"));
+	(void)snprintf(line, sizeof line, _("%s free%s"), size, rate);
+	cli_field(s->c, _("disk"), rate[0] != '\0' ? CLI_YELLOW : CLI_PLAIN, look_number(o, "disk.bytes") > 0 ? line : "");
+	standing_show_backup(s, when_parse_utc(look_text(o, "backup.made")), look_number(o, "backup.bytes"));
 }
 
 static void
@@ -292,6 +296,7 @@ judge(struct standing *s, const json_t *status, char title[256])
 	judge_gaps(s, status);
 	judge_rest(s, status);
 	judge_room(s, status);
+	standing_judge_backup(s, when_parse_utc(look_text(status, "backup.made")));
 	standing_judge_config(s, status);
 	(void)snprintf(title, 256, _("%s of %s%s"), look_text(status, "node"), look_text(status, "partnership"),
 	               strcmp(look_text(status, "agreement.kind"), "exercise") == 0 ? _(" (EXERCISE)") : "");
@@ -301,12 +306,13 @@ judge(struct standing *s, const json_t *status, char title[256])
 void
 standing_node(const struct cli *c, const json_t *status, uint64_t now_ms)
 {
-	struct standing s = {.c = c, .now_ms = now_ms};
+	struct standing s = {.c = c, .now_ms = now_ms, .here = true};
 	char title[256];
 
 	standing_head(&s, judge(&s, status, title));
 	show_link(&s, status);
 	show_facts(&s, status);
+	standing_show_clock(&s);
 	standing_show_config(&s, status);
 	show_lanes(&s, status);
 	show_evidence(&s, status);
@@ -317,13 +323,14 @@ standing_node_check(const struct cli *c, const json_t *o, uint64_t now_ms)
 {
 	struct standing s = {.c = c, .now_ms = now_ms};
 	uint64_t limit = look_number(o, "outbox.limit"), until = when_parse_utc(look_text(o, "agreement.until"));
-	char title[256], figures[1024];
+	char title[256], figures[1024], more[192];
 
+	standing_figures(more, json_is_integer(look_at(o, "disk.full_in_ms")), "disk_full_in", look_number(o, "disk.full_in_ms"), when_parse_utc(look_text(o, "backup.made")), now_ms);
 	(void)snprintf(figures, sizeof figures, "link=%d;;1:;0;1 outbox=%llu;;%llu;0;%llu unconfirmed=%zu;;0 gaps=%zu;;0 alarms=%zu set_aside=%llu;0 rejected=%lluc inbox=%lluc "
-	               "store=%lluB disk_free=%lluB agreement_left=%llus", strcmp(look_text(o, "link.state"), "ready") == 0, (unsigned long long)look_number(o, "outbox.waiting"),
+	               "store=%lluB disk_free=%lluB agreement_left=%llus%s", strcmp(look_text(o, "link.state"), "ready") == 0, (unsigned long long)look_number(o, "outbox.waiting"),
 	               (unsigned long long)(limit * 8 / 10), (unsigned long long)limit, json_array_size(look_at(o, "unconfirmed")), json_array_size(look_at(o, "gaps")),
 	               json_array_size(look_at(o, "alarms")), (unsigned long long)look_number(o, "inbox.handlers_set_aside"), (unsigned long long)look_number(o, "inbox.rejected"),
 	               (unsigned long long)look_number(o, "inbox.newest"), (unsigned long long)look_number(o, "store_bytes"), (unsigned long long)look_number(o, "disk.free_bytes"),
-	               (unsigned long long)(until > now_ms ? (until - now_ms) / 1000 : 0));
+	               (unsigned long long)(until > now_ms ? (until - now_ms) / 1000 : 0), more);
 	return standing_check_line(&s, judge(&s, o, title), figures);
 }

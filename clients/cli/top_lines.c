@@ -12,6 +12,7 @@
 #define LANES_FROM 16u  /* rows that have room for a table of the lanes */
 #define FACTS_FROM 9u   /* and for the figures */
 #define SENTENCE_LINES 3u /* of what is wrong */
+#define DISK_SOON_MS (30ull * 86400 * 1000) /* of a disk that fills: worth a word */
 
 struct page { struct top_line *out; size_t count, rows, columns; };
 
@@ -183,7 +184,9 @@ percent(const json_t *o, const char *used, const char *limit)
 static void
 put_facts(struct page *p, const struct top *t, const struct cli *c)
 {
-	char line[512], a[32], b[32], d[32];
+	uint64_t left_ms = look_number(t->status, "store.fills.left_ms");
+	bool fills = strcmp(look_text(t->status, "store.fills.what"), "disk") == 0 && left_ms < DISK_SOON_MS;
+	char line[512], disk[96], in[24], a[32], b[32], d[32];
 	size_t up = 0, known = 0;
 
 	for (size_t i = 0; i < t->count; i++) {
@@ -192,9 +195,14 @@ put_facts(struct page *p, const struct top *t, const struct cli *c)
 	}
 	standing_bytes(a, c, look_number(t->status, "store.used_bytes"));
 	standing_bytes(b, c, look_number(t->status, "store.disk_free_bytes"));
-	(void)snprintf(line, sizeof line, _("nodes %zu of %zu  cases %llu open, %llu overdue  store %s (%u %%)  disk %s free"), up, known,
+	put_age(in, left_ms);
+	if (fills)
+		(void)snprintf(disk, sizeof disk, _("disk full in %s"), in); /* TRANSLATORS: at the end of a line of 80 columns, as the next */
+	else
+		(void)snprintf(disk, sizeof disk, _("disk %s free"), b);
+	(void)snprintf(line, sizeof line, _("nodes %zu of %zu  cases %llu open, %llu overdue  store %s (%u %%)  %s"), up, known,
 	               (unsigned long long)look_number(t->status, "cases.open"), (unsigned long long)look_number(t->status, "cases.overdue"), a,
-	               percent(t->status, "store.used_bytes", "store.quota_bytes"), b);
+	               percent(t->status, "store.used_bytes", "store.quota_bytes"), disk);
 	(void)put_line(p, TOP_PLAIN, line);
 	standing_decimal(a, c, look_real(t->status, "commit.per_second"));
 	standing_ms(b, c, look_number(t->status, "commit.took_us_median"));

@@ -204,6 +204,8 @@ desk_status(struct node *n)
 	if (whole != NULL)
 		(void)json_object_set_new(whole, "cases", desk_cases_status(n));
 	if (whole != NULL)
+		(void)json_object_set_new(whole, "backup", json_pack("{s:o, s:I}", "made", time_json(n->backup_last.made_ms), "bytes", (json_int_t)n->backup_last.bytes));
+	if (whole != NULL)
 		(void)json_object_set_new(whole, "suspended", suspended_json(n));
 	for (uint32_t i = 0; whole != NULL && i < n->report_count; i++)
 		(void)json_object_set_new(whole, n->reports[i].key, n->reports[i].report(n->reports[i].self));

@@ -137,6 +137,7 @@ node_open(struct node **out, const struct partner_config *config, struct kw_why 
 		goto close_node;
 	if ((err = make_parts(n, why)) != KW_OK)
 		goto close_node;
+	backup_last_read(&n->backup_last, config->state);
 	if ((err = node_restored_look(n, why)) != KW_OK || (err = node_agreement_start(n, why)) != KW_OK)
 		goto close_node;
 	if ((err = load(n, why)) != KW_OK || (err = first_epoch(n, why)) != KW_OK || (err = node_restored_begin(n, why)) != KW_OK)

@@ -22,6 +22,7 @@ struct node_backup {
 	uint32_t file;                   /* which is handed out: 0 the store, then the trail's */
 	uint64_t place, bytes;
 	uint64_t begun_ms, asked_ms;
+	uint64_t made_ms;                /* wall clock */
 };
 
 static void
@@ -89,12 +90,13 @@ begin(struct buf *out, struct node *n, const char *as, const char *reason, struc
 	n->backup = b;
 	backup_token(b->token);
 	b->begun_ms = b->asked_ms = n->mono_ms;
+	b->made_ms = clock_wall_ms();
 	if ((err = node_audit(n, &r, true, why)) == KW_OK && n->trail != NULL)
 		err = trail_copy_begin(&b->trail, n->trail, clock_wall_ms(), why);
 	if (err == KW_OK)
 		err = pstore_copy_begin(&b->store, n->store, why);
 	if (err == KW_OK) {
-		put_dump(out, json_pack("{s:s, s:s, s:I, s:o, s:o}", "backup", b->token, "of", backup_of_name(BACKUP_OF_NODE), "made_ms", (json_int_t)clock_wall_ms(), "about", about(n), "files", files(b)));
+		put_dump(out, json_pack("{s:s, s:s, s:I, s:o, s:o}", "backup", b->token, "of", backup_of_name(BACKUP_OF_NODE), "made_ms", (json_int_t)b->made_ms, "about", about(n), "files", files(b)));
 		err = whole(out, why);
 	}
 	if (err != KW_OK)
@@ -165,6 +167,20 @@ next(struct buf *out, struct node *n, struct kw_why *why)
 	return KW_OK;
 }
 
+/* Status tells it, from now on and after a new start. */
+static void
+done(struct node *n)
+{
+	const struct node_backup *b = n->backup;
+	struct kw_why why;
+
+	log_event(LOG_NOTICE, "backup.done", "by=local bytes=%llu took_ms=%llu", N(b->bytes), N(n->mono_ms - b->begun_ms));
+	n->backup_last = (struct backup_last){b->made_ms, b->bytes};
+	if (backup_last_write(&n->backup_last, n->config->state, &why) != KW_OK)
+		log_event(LOG_WARNING, "backup.not_noted", "why=\"%s\"", why.text);
+	node_backup_drop(n);
+}
+
 enum kw_err
 node_backup_ask(struct buf *out, struct node *n, const struct backup_ask *a, const char *as, const char *reason, struct kw_why *why)
 {
@@ -178,8 +194,7 @@ node_backup_ask(struct buf *out, struct node *n, const struct backup_ask *a, con
 	if (a->step == BACKUP_NEXT)
 		return next(out, n, why);
 	if (a->step == BACKUP_END) {
-		log_event(LOG_NOTICE, "backup.done", "by=local bytes=%llu took_ms=%llu", N(n->backup->bytes), N(n->mono_ms - n->backup->begun_ms));
-		node_backup_drop(n);
+		done(n);
 	} else {
 		(void)failed(n, kw_refuse(&gave_up, KW_ESTATE, "who asked for it gave it up"), &gave_up);
 	}

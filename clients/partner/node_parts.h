@@ -3,6 +3,7 @@
 #define KW_PARTNER_NODE_PARTS_H
 
 #include "audit/trail.h"
+#include "backup/backup_last.h"
 #include "backup/restored.h"
 #include "certs/agreement_chain.h"
 #include "clients/partner/actors.h"
@@ -63,6 +64,7 @@ struct node {
 	struct pstore *store;
 	struct trail *trail;      /* NULL: nothing is recorded */
 	struct node_backup *backup; /* one that is being made; NULL: none */
+	struct backup_last backup_last; /* the last one that was handed out whole */
 	struct restored restored; /* whether the store came back from one before this start */
 	struct net *net;
 	struct sealer *sealer;

@@ -108,6 +108,13 @@ class Backup(kurzweg_test.Shared):
         self.assertIn("data.mdb", [f["name"] for f in manifest["files"]])
         self.assertTrue(any(f["name"].startswith("audit/") for f in manifest["files"]))
         self.assertIn("backup", self.audit_events(self.control))
+        self.assertEqual(self.status()["backup_ms"], manifest["made_ms"])
+        self.assertEqual(self.status()["backup_bytes"], sum(f["bytes"] for f in manifest["files"]))
+        self.assertRegex(plain(self.kurzweg("status", *self.control).stdout), r"\nlast backup +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d, \d+ s ago, [0-9.]+ [KM]iB\n")
+        self.assertRegex(self.kurzweg("status", "--check", *self.control).stdout, r" backup_age=\d+s")
+        self.broker.stop()
+        self.again(self.broker)
+        self.assertEqual(self.status()["backup_ms"], manifest["made_ms"])  # also after a new start
         for node in self.nodes.values():
             node.stop()
         self.broker.stop()
@@ -119,6 +126,9 @@ class Backup(kurzweg_test.Shared):
         self.assertEqual(self.status()["state"], "serving")
         self.in_the_log(stored)
         self.assertEqual(self.broker.text().count("store.restored "), 1)
+        self.assertIsNone(self.status()["backup_ms"])  # of this store none was made
+        self.assertIn("\nlast backup    none was made of this store yet\n", plain(self.kurzweg("status", *self.control).stdout))
+        self.assertNotIn("backup_age", self.kurzweg("status", "--check", *self.control, code=None).stdout)
         self.assertEqual(self.audit_events(self.control).count("restored"), 1)
         self.kurzweg("audit", "export", *self.control, "--agreement", self.folder / "agreement.yaml", "--out", self.folder / "audit.json")
         self.kurzweg("audit", "verify", self.folder / "audit.json")
@@ -337,8 +347,16 @@ class Backup(kurzweg_test.Shared):
         for file in self.to.rglob("*"):  # what was said of a person stands sealed
             self.assertFalse(file.is_file() and b"Nora Nacht" in file.read_bytes(), file)
         self.assertIn("backup", self.audit_events(self.at(CITY)))
+        backup = self.node_status(CITY)["backup"]
+        self.assertEqual(backup["bytes"], sum(f["bytes"] for f in manifest["files"]))
+        self.assertEqual(backup["made"][:19], manifest["made"][:19])
+        self.nodes[CITY].stop()
+        self.again(self.nodes[CITY], "link.up")
+        self.assertEqual(self.node_status(CITY)["backup"], backup)
+        self.assertRegex(plain(self.kurzweg("status", *self.at(CITY)).stdout), r"\nlast backup +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d, ")
         epoch = self.node_status(CITY)["sender_epoch"]
         told = self.restore_node(CITY, self.to)
+        self.assertEqual(self.node_status(CITY)["backup"], {"made": None, "bytes": 0})
         self.assertIn(f"The node {CITY} (musterstadt) as of", told.stderr)
         self.assertIn("was restored from a backup of", self.alarms(CITY)["restored"])
         self.assertGreater(self.node_status(CITY)["sender_epoch"], epoch)

@@ -117,9 +117,22 @@ class Seeing(kurzweg_test.Shared):
         self.assertRegex(shown, rf"(?m)^{CITY} +away, \d\d:\d\d +some +0 +0")
         shown = self.kurzweg("status", *self.control).stdout
         self.assertRegex(shown, rf"\n- {CITY} is away since \d\d:\d\d and something waits for it; call them if it lasts\.\n")
-        self.assertRegex(shown, r"\ncommits +[0-9.]+ a second in the last minute, [0-9.]+ ms each, the longest [0-9.]+ ms\n")
-        self.assertRegex(shown, r"\ncases +0 open, 0 overdue\n")
-        self.assertRegex(shown, r"\ndisk +[0-9.]+ \w+ of [0-9.]+ \w+ are free\n")
+        self.assertRegex(shown, r"\ncommits +[0-9.]+ a second, [0-9.]+ ms each, the longest [0-9.]+ ms \(last minute\)\n")
+        self.assertNotIn("\ncases", shown)  # none is open
+        self.assertRegex(shown, r"\ndisk +[0-9.]+ \w+ of [0-9.]+ \w+ free\n")
+
+    def test_a_broker_at_which_all_is_well_fits_a_screen_with_room_for_the_prompt(self):
+        self.begin(*self.p.nodes)
+        self.publish()
+        for language, well in ({}, "all is well"), ({"LC_ALL": "de_DE.UTF-8"}, "alles in Ordnung"):
+            started = self.terminal("status", *self.control, columns=80, rows=24, **language)
+            self.assertEqual(started.end(), 0)
+            lines = kurzweg_test.plain(started.text()).replace("\r", "").rstrip("\n").split("\n")
+            self.assertIn(well, lines[0])
+            self.assertEqual(len([line for line in lines if "/" in line and any(line.startswith(node) for node in self.p.nodes)]), 4)
+            clock = sum(line.startswith(("clock", "Uhr")) for line in lines)  # where nobody keeps this machine's right
+            self.assertLessEqual(len(lines), 22 + clock, "\n".join(lines))
+            self.assertTrue(all(len(line) <= 80 for line in lines))
 
     # status --check
 

@@ -281,6 +281,12 @@ a_broker_warns_before_something_is_lost(void **state)
 	assert_warned("{\"store\":{\"fills\":{\"what\":\"disk\",\"left_ms\":6000000}}}", CHECK_CRITICAL, "enough for 1 h 40 min");
 	assert_warned("{\"store\":{\"fills\":{\"what\":\"quota\",\"left_ms\":18000000}}}", CHECK_WARNING, "The store comes to 80 % of its quota in 5 h 00 min");
 	assert_warned("{\"store\":{\"fills\":{\"what\":\"quota\",\"left_ms\":90000000}}}", CHECK_OK, NULL);
+	assert_warned("{\"store\":{\"disk_free_bytes\":8000000000,\"fills\":{\"what\":\"disk\",\"left_ms\":270000000}}}", CHECK_WARNING,
+	              "92 % full, 7.5 GiB are left, enough for 3 d 3 h at this rate: make room");
+	assert_warned("{\"store\":{\"disk_free_bytes\":8000000000,\"fills\":{\"what\":\"disk\",\"left_ms\":27000000000}}}", CHECK_WARNING, "7.5 GiB are left: make room");
+	assert_warned("{\"backup_ms\":1799400000000}", CHECK_OK, NULL); /* a week ago */
+	assert_warned("{\"backup_ms\":1799222400000}", CHECK_WARNING, "The last backup is 9 d");
+	assert_warned("{\"backup_ms\":null}", CHECK_OK, NULL);
 	assert_warned("{\"queues\":{\"publish_bytes\":{\"used\":81}}}", CHECK_CRITICAL, "What waits to be written is at 81 % of its limit; then senders are told to wait. A commit took up to 4.2 ms");
 	assert_warned("{\"queues\":{\"connections\":{\"used\":80}}}", CHECK_WARNING, "80 % of the connections are taken");
 	assert_warned("{\"queues\":{\"cases\":{\"used\":95}}}", CHECK_WARNING, "95 % of the cases that may be open are");

@@ -105,6 +105,7 @@ what_an_answer_does_not_hold_is_not_told_as_nothing(void **state)
 	(void)state;
 	SILENT(text, "kurzweg_store_quota_bytes");
 	SILENT(text, "kurzweg_store_full_in_seconds");
+	SILENT(text, "kurzweg_store_last_backup_timestamp_seconds");
 	SILENT(text, "kurzweg_commit_waiting{lane=\"urgent\"}");
 	SILENT(text, "queue=\"cases\"");
 	SILENT(text, "state=\"done\"");

@@ -114,6 +114,10 @@ figures_stand_above_and_the_worst_first(void **state)
 	assert_string_equal(line_with("school/three", n), "school/three              up 2h30       30s      5      0       0       3      -");
 	assert_int_equal(lines[23].look, TOP_HEAD);
 	assert_ptr_equal(strstr(lines[23].text, "1-4 of 4  q end  s sort: state  r turn  / filter  a only wrong  Enter: one"), lines[23].text);
+	take(t, 2000, json_pack("{s:s, s:{s:i, s:i, s:i, s:{s:s, s:i}}}", "state", "serving", "store", "used_bytes", 1 << 30, "quota_bytes", 2000000000, "disk_free_bytes", 1000000000, "fills",
+	                        "what", "disk", "left_ms", 18000000));
+	n = screen(t, 24, 80);
+	assert_non_null(strstr(line_with("nodes 0 of 0", n), "  disk full in 5h00"));
 	top_free(&t);
 }
 
