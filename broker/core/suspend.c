@@ -101,7 +101,7 @@ void
 suspend_refuse(struct core *c, uint32_t conn, uint32_t node, struct core_time now)
 {
 	const struct suspension *s = c->audience.nodes[node]->suspension;
-	bool on_its_way = c->suspend.way != SUSPEND_NONE && c->suspend.node == node && c->suspend.entry.of_suspension.act == SUSPENSION_BEGUN;
+	bool on_its_way = c->suspend.way != SUSPEND_NONE && c->suspend.node == node && c->suspend.entry.of_suspension.act == SUSPENSION_BEGUN && !c->suspend.again;
 	const struct entry_suspension *e = &c->suspend.entry.of_suspension;
 	uint64_t until = on_its_way ? e->until_ms : s->until_ms, left = until > now.wall_ms ? until - now.wall_ms : 0;
 	char when[TEXT_TIME_MAX];

@@ -257,6 +257,12 @@ house_suspend(struct house *h, const struct suspensions_wish *w)
 	return err;
 }
 
+uint32_t
+house_version(const struct house *h)
+{
+	return h->up && core_agreement(h->core) != NULL ? agreement_version(core_agreement(h->core)) : 0;
+}
+
 #define OPERATOR_MS 2000u
 
 static void

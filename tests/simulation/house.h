@@ -24,6 +24,7 @@ enum kw_err house_suspend(struct house *h, const struct suspensions_wish *w);
 void house_is_slow(struct house *h, uint64_t until); /* what is given to its disk before then is not there earlier */
 bool house_is_lost(const struct house *h);          /* its store failed: it ends with this turn */
 bool house_is_narrow(const struct house *h);        /* this seed's broker has little windows */
+uint32_t house_version(const struct house *h);       /* of the agreement in force at the broker; 0: it is down, or there is none */
 bool house_quiet(const struct house *h);
 
 #endif

@@ -751,13 +751,13 @@ recall_before(const struct oracle *o, const struct note *n)
 void
 oracle_row(struct oracle *o, int who, const struct inbox_row *row)
 {
-	struct note *n = row->of_case ? NULL : note_of(o, row->header.id);
+	struct note *n = row->of_case || row->of_suspension ? NULL : note_of(o, row->header.id);
 	struct note *first;
 	uint64_t *last;
 
 	if (row->of_case)
 		books_row(o->sim->books, who, row);
-	if (row->of_case || row->header.type == TYPE_VOID)
+	if (row->of_case || row->of_suspension || row->header.type == TYPE_VOID)
 		return;
 	if (row->header.type == TYPE_NOTE && n != NULL && !n->by_people && (n->audience & BIT(who)) != 0)
 		return; /* [B-5] a node's own, about what is not confirmed in time */

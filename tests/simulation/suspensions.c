@@ -24,6 +24,7 @@ struct kept { /* of a node, by the newest entry about it */
 	uint64_t before_ms;           /* how long those were that count together with it */
 	bool holds;
 	uint64_t over_ms;             /* by the clock that nobody sets: when it ends, or ended */
+	uint32_t told;                /* under which version of the agreement it was stated last */
 };
 
 struct wish { bool on_way, stands; struct suspensions_wish ask; struct kept next; };
@@ -126,6 +127,16 @@ judge(struct kept *next, const struct suspensions *x, const struct suspensions_w
 	return next->before_ms + (next->until_ms - next->from_ms) <= MOST_MS ? KW_OK : KW_ELIMIT;
 }
 
+/* One that holds was stated under an older version than the one in force, so it may be on its way again. */
+static bool
+is_stating(const struct suspensions *x)
+{
+	for (int who = 0; who <= WHO_NODES; who++)
+		if (x->of[who].known && x->of[who].holds && x->of[who].told < house_version(x->sim->house))
+			return true;
+	return false;
+}
+
 void
 suspensions_asked(struct suspensions *x, const struct suspensions_wish *w, bool busy, enum kw_err err, const struct kw_why *why)
 {
@@ -136,7 +147,7 @@ suspensions_asked(struct suspensions *x, const struct suspensions_wish *w, bool 
 	      err == KW_OK ? "is on its way" : why->text);
 	if (err == KW_OK)
 		x->wish = (struct wish){.on_way = true, .ask = *w, .next = next};
-	if (err == right || x->restored)
+	if (err == right || x->restored || (err == KW_EAGAIN && is_stating(x)))
 		return;
 	if (err == KW_OK)
 		sim_broken(x->sim, "the broker takes the wish to %s %s for %llu ms, and it may not be: %s", w->act == SUSPENSION_BEGUN ? "suspend" : "let in",
@@ -171,6 +182,13 @@ as_wished(const struct suspensions *x, int who, const struct entry_suspension *e
 	return w->on_way && !w->stands && w->ask.who == who && w->ask.act == e->act && w->next.from_ms == e->from_ms && w->next.until_ms == e->until_ms;
 }
 
+/* [O-9] Behind another agreement, word by word and once. */
+static bool
+is_again(const struct kept *k, const struct entry_suspension *e, uint32_t version)
+{
+	return k->known && k->holds && e->act == SUSPENSION_BEGUN && k->from_ms == e->from_ms && k->until_ms == e->until_ms && version > k->told;
+}
+
 void
 suspensions_logged(struct suspensions *x, const struct store_op *op)
 {
@@ -187,7 +205,12 @@ suspensions_logged(struct suspensions *x, const struct store_op *op)
 	MUST(who >= 0 && who <= WHO_NODES);
 	k = &x->of[who];
 	if (!house_is_up(x->sim->house)) { /* an old copy tells it again */
-		*k = (struct kept){.known = true, .act = e->act, .from_ms = e->from_ms, .until_ms = e->until_ms};
+		*k = (struct kept){.known = true, .act = e->act, .from_ms = e->from_ms, .until_ms = e->until_ms, .told = b.version};
+		return;
+	}
+	if (is_again(k, e, b.version)) {
+		trace("what holds of %s is stated again under version %u", papers_name(who), b.version);
+		k->told = b.version;
 		return;
 	}
 	if (!as_wished(x, who, e)) {
@@ -198,6 +221,7 @@ suspensions_logged(struct suspensions *x, const struct store_op *op)
 	if (e->act == SUSPENSION_BEGUN) {
 		*k = x->wish.next;
 		k->holds = true;
+		k->told = b.version;
 		x->sim->counts.suspended++;
 	} else { /* out until that is told */
 		x->wish.next.holds = k->holds;
