@@ -267,6 +267,7 @@ static void
 find_daemon(struct doctor *d)
 {
 	const char *label = _("daemon");
+	char at[DOCTOR_QUOTED_MAX];
 	size_t alarms = json_array_size(look_at(d->status, "alarms"));
 	struct stat st;
 
@@ -276,7 +277,7 @@ find_daemon(struct doctor *d)
 		doctor_found(d, "daemon", label, DOCTOR_LOOK, ngettext("%s answers on %s, and has %zu alarm", "%s answers on %s, and has %zu alarms", alarms),
 		             look_text(d->status, "software"), d->config.socket, alarms);
 		doctor_means(d, _("What each means and what to do about it, the status says."));
-		doctor_type(d, "kurzweg status --socket %s", d->config.socket);
+		doctor_type(d, "kurzweg status --socket %s", doctor_quoted(at, d->config.socket));
 	} else if (!d->eyes && stat(socket_path(d), &st) == 0 && access(socket_path(d), R_OK | W_OK) != 0) {
 		doctor_found(d, "daemon", label, DOCTOR_UNKNOWN, _("could not be looked at: you may not open %s"), d->config.socket);
 	} else if (d->unit_loaded && !unit_runs(d)) {
@@ -284,14 +285,14 @@ find_daemon(struct doctor *d)
 	} else if (fs_socket_answers(socket_path(d))) {
 		doctor_found(d, "daemon", label, DOCTOR_WRONG, _("it took the call on %s, but did not answer within %u s"), d->config.socket, ANSWER_MS / 1000);
 		doctor_means(d, _("It is very busy, or hangs; under systemd it is started again within a minute then."));
-		doctor_type(d, "kurzweg status --socket %s --timeout 1m", d->config.socket);
+		doctor_type(d, "kurzweg status --socket %s --timeout 1m", doctor_quoted(at, d->config.socket));
 	} else {
 		doctor_found(d, "daemon", label, DOCTOR_WRONG, _("nobody answers on %s"), d->config.socket);
 		doctor_means(d, _("The daemon does not run, or another configuration is in use. When all else is well, start it."));
 		if (d->unit_loaded)
 			doctor_type(d, "%ssystemctl restart %s", d->sudo, d->unit);
 		else
-			doctor_type(d, "kurzweg-partner --config %s", d->path);
+			doctor_type(d, "kurzweg-partner --config %s", doctor_quoted(at, d->path));
 	}
 }
 
@@ -300,7 +301,7 @@ static void
 find_in_force(struct doctor *d)
 {
 	const char *label = _("in force");
-	char quoted[DOCTOR_QUOTED_MAX], own[KEY_FINGERPRINT_MAX];
+	char quoted[DOCTOR_QUOTED_MAX], at[DOCTOR_QUOTED_MAX], own[KEY_FINGERPRINT_MAX];
 	unsigned here, file;
 
 	if (d->status == NULL || d->agreement == NULL) {
@@ -316,7 +317,7 @@ find_in_force(struct doctor *d)
 		doctor_found(d, "in_force", label, DOCTOR_WRONG, _("the daemon works by another text of version %u than the one in the file"), here);
 		doctor_means(d, _("One of the two is not the partnership's. Compare both fingerprints with the operator by phone before anything else."));
 		doctor_type(d, "kurzweg agreement fingerprint %s", quoted);
-		doctor_type(d, "kurzweg status --socket %s", d->config.socket);
+		doctor_type(d, "kurzweg status --socket %s", doctor_quoted(at, d->config.socket));
 	} else if (here < file) {
 		doctor_found(d, "in_force", label, DOCTOR_LOOK, _("the daemon works by version %u, the file has version %u"), here, file);
 		doctor_means(d, _("It takes the next version when it reads its configuration again; those between come from the broker."));

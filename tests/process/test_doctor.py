@@ -85,6 +85,12 @@ class Well(Doctor):
         self.assertIn("lets the daemon in", found["handshake"]["what"])
         self.assertEqual((broker.text(), node.text().count("link.up")), (said, 1))  # nobody came in, nobody left
 
+    def test_what_is_to_be_typed_can_be_typed_whatever_a_path_has_in_it(self):
+        self.config = self.folder / "police's own.yaml"
+        self.configure()
+        quoted = str(self.config).replace("'", "'\\''")
+        self.is_wrong(self.look(code=FAILED), "daemon", "nobody answers on", f"kurzweg-partner --config '{quoted}'")
+
     def test_before_the_first_start_all_else_is_looked_at_for_real(self):
         broker = self.p.broker()
         said = broker.text()
