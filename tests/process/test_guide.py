@@ -17,7 +17,7 @@ PACKAGES = {"kurzweg": (), "kurzweg-broker": ("broker.yaml",), "kurzweg-partner"
 READY = {"kurzweg-broker": "broker.ready", "kurzweg-partner": "partner.ready"}
 
 # Named in the text beside the way, for when something is wrong, or before Kurzweg begins. What doctor says of a machine test_doctor.py tells.
-ASIDE = {"sudo -i", "timedatectl", "systemctl status kurzweg-partner", "kurzweg doctor"}
+ASIDE = {"sudo -i", "timedatectl", "systemctl status kurzweg-partner", "kurzweg doctor", "kurzweg key show FILE > /mnt/NAME.line", "kurzweg key show DATEI > /mnt/NAME.line"}
 
 
 class Machine:
