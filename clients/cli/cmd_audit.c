@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/text.h"
+#include "certs/keys.h"
 #include "clients/cli/audit_source.h"
 #include "clients/cli/cases.h"
 #include "clients/cli/commands.h"
@@ -202,11 +203,17 @@ static void
 put_detail(struct buf *out, const char *detail)
 {
 	static const char about[] = "about ";
+	char fingerprint[KEY_FINGERPRINT_MAX];
+	struct public_key key;
 
-	if (strncmp(detail, about, strlen(about)) == 0)
+	if (strncmp(detail, about, strlen(about)) == 0) {
 		buf_printf(out, "%s%s", about, short_object(detail + strlen(about)));
-	else
+	} else if (public_key_parse(&key, detail, NULL) == KW_OK) { /* whole in --json and in what is exported */
+		public_key_fingerprint(fingerprint, detail);
+		buf_printf(out, _("key %s"), fingerprint);
+	} else {
 		buf_put_str(out, detail);
+	}
 }
 
 /* What a reader of the table wants to know behind topic and event, in one cell. */

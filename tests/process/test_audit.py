@@ -43,6 +43,10 @@ class Audit(kurzweg_test.Shared):
     def operator(self, *more):
         return ("--key", self.p.key("night-desk"), "--agreement", self.agreement, "--broker", self.p.endpoint, *more)
 
+    def fingerprint(self):
+        """Of the broker's key."""
+        return self.kurzweg("key", "fingerprint", self.p.lines["haus"]).stdout.strip()
+
     def trail(self, node=CITY):
         return self.folder / node.replace("/", "-") / "audit" / f"{YEAR}.audit"
 
@@ -186,6 +190,9 @@ class Audit(kurzweg_test.Shared):
         events = self.events(*self.operator())
         for wanted in ("begin", "daemon"), ("agreement", "broker"), ("audit_read", "operator/control"), ("audit_read", "operator/night-desk"), ("headers_read", "operator/night-desk"):
             self.assertIn(wanted, events)
+        shown = self.kurzweg("audit", *self.control).stdout  # the key that signs, as people compare it; whole for programs
+        self.assertRegex(shown, rf"(?m)^\S+ +begin +daemon +musterstadt +key {self.fingerprint()}$")
+        self.assertIn(self.p.lines["haus"], [r.get("detail") for r in self.rows(*self.control)])
         self.kurzweg("broker", "stop", *self.control)
         self.assertEqual(self.broker.stop(), 0)
         self.broker.start().wait_for("broker.ready", times=2)
