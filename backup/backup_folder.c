@@ -236,10 +236,12 @@ enum kw_err
 backup_folder_finish(struct backup_folder **folder, struct manifest *m, struct kw_why *why)
 {
 	struct backup_folder *f = *folder;
-	enum kw_err err;
+	enum kw_err err = KW_OK;
 
 	MUST(f->fd < 0);
-	if ((err = write_manifest(f, m, why)) != KW_OK || (err = sync_folders(f, why)) != KW_OK || (err = put_in_place(f, why)) != KW_OK) {
+	if (f->count == 0)
+		err = kw_refuse(why, KW_EPROTO, "the daemon gave no file, which makes no backup; nothing was kept of it");
+	if (err != KW_OK || (err = write_manifest(f, m, why)) != KW_OK || (err = sync_folders(f, why)) != KW_OK || (err = put_in_place(f, why)) != KW_OK) {
 		backup_folder_give_up(folder);
 		return err;
 	}

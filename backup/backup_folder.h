@@ -16,7 +16,10 @@ KW_MUST_USE enum kw_err backup_folder_file(struct backup_folder *f, const char *
 KW_MUST_USE enum kw_err backup_folder_put(struct backup_folder *f, struct span bytes, struct kw_why *why);
 KW_MUST_USE enum kw_err backup_folder_file_end(struct backup_folder *f, struct kw_why *why);
 uint64_t backup_folder_bytes(const struct backup_folder *f); /* written so far */
-/* Fills in m's files, writes the manifest, syncs all, gives the folder its name, and frees f. On an error nothing is left, and f is freed too. */
+/*
+ * Fills in m's files, writes the manifest, syncs all, gives the folder its name, and frees f. KW_EPROTO: there is no file in it. On an error nothing
+ * is left, and f is freed too.
+ */
 KW_MUST_USE enum kw_err backup_folder_finish(struct backup_folder **f, struct manifest *m, struct kw_why *why);
 void backup_folder_give_up(struct backup_folder **f); /* removes all of it; accepts &NULL */
 

@@ -118,6 +118,22 @@ what_was_kept_is_put_back(void **state)
 	assert_true(r.there && r.made_ms == 1000);
 }
 
+static void
+a_backup_of_nothing_is_none(void **state)
+{
+	struct manifest m = {.of = BACKUP_OF_NODE, .made_ms = 1000, .about = json_object()};
+	struct stage *s = *state;
+	struct backup_folder *f;
+
+	assert_int_equal(backup_folder_begin(&f, at(s, "backup"), &s->why), KW_OK);
+	assert_int_equal(backup_folder_finish(&f, &m, &s->why), KW_EPROTO);
+	assert_null(f);
+	assert_non_null(strstr(s->why.text, "gave no file"));
+	assert_false(is_there(s, "backup"));
+	assert_false(is_there(s, "backup.part"));
+	manifest_free(&m);
+}
+
 /* Whoever the folder belongs to puts a link where the next file's folder will be. */
 static void
 plant(void *self, uint64_t bytes, uint64_t of)
@@ -169,6 +185,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_was_kept_is_put_back, begin, end),
+		cmocka_unit_test_setup_teardown(a_backup_of_nothing_is_none, begin, end),
 		cmocka_unit_test_setup_teardown(a_link_that_somebody_plants_meanwhile_is_not_followed, begin, end),
 		cmocka_unit_test_setup_teardown(a_backup_whose_name_cannot_be_synced_is_not_there, begin, end),
 	};
