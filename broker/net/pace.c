@@ -89,4 +89,6 @@ pace_look(struct pace_look *out, const struct pace *p, uint64_t mono_ms)
 	}
 	if (out->count > 0)
 		out->median_us = median(p, counts, out->count);
+	if (out->median_us > out->max_us) /* the middle of a step that the longest begins */
+		out->median_us = out->max_us;
 }

@@ -80,6 +80,21 @@ the_middle_is_told_to_a_tenth(void **state)
 }
 
 static void
+the_middle_is_never_more_than_the_longest(void **state)
+{
+	(void)state;
+	for (uint64_t us = 0; us < 100000000; us += us / 7 + 1) {
+		struct pace_look look;
+		struct pace p;
+
+		pace_begin(&p, 0);
+		pace_note(&p, 10, us);
+		pace_look(&look, &p, 20);
+		assert_in_range(look.median_us, us - us / 8, look.max_us);
+	}
+}
+
+static void
 a_clock_that_is_behind_the_newest_slot_still_counts(void **state)
 {
 	struct pace_look look;
@@ -171,6 +186,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commits_of_the_last_minute_are_counted_and_older_ones_are_not),
 		cmocka_unit_test(soon_after_the_start_the_time_is_shorter),
+		cmocka_unit_test(the_middle_is_never_more_than_the_longest),
 		cmocka_unit_test(the_middle_is_told_to_a_tenth),
 		cmocka_unit_test(a_clock_that_is_behind_the_newest_slot_still_counts),
 		cmocka_unit_test(the_limit_that_comes_first_is_told_with_the_time_until_then),
