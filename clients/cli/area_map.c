@@ -281,14 +281,16 @@ static void
 put_scale(struct buf *out, const struct map *m, const struct area_map_format *f)
 {
 	double column_km = m->km * (f->unicode ? 2 : 1), most = column_km * (double)(f->columns < 24 ? f->columns : 24) * 0.7, length = 0.001;
-	double x = (m->box.west + m->box.east) / 2;
+	double x = (m->box.west + m->box.east) / 2, ten = length;
 	char middle[64], scale[32];
 	size_t wide;
 
-	for (double ten = 0.001; ten <= most; ten *= 10)
+	while (ten <= most) {
 		for (size_t i = 0; i < 3; i++)
 			if (ten * (double[]){1, 2, 5}[i] <= most)
 				length = ten * (double[]){1, 2, 5}[i];
+		ten *= 10;
+	}
 	wide = (size_t)(length / column_km + 0.5);
 	buf_put_str(out, f->indent);
 	buf_put_str(out, f->unicode ? "├" : "|");

@@ -317,7 +317,7 @@ run_audit(struct cli *c, const void *options)
 	if ((s.rows = cli_memory(ROWS_MAX * sizeof *s.rows)) != NULL && audit_source_open(&s.source, c, s.o->socket, &s.o->way, &code) &&
 	    read_trail(&s, &code) && (s.source.broker == NULL || read_headers(&s, &code)))
 		code = show_all(&s);
-	for (size_t i = 0; i < s.count; i++)
+	for (size_t i = 0; s.rows != NULL && i < s.count; i++)
 		json_decref(s.rows[i].v);
 	free(s.rows);
 	audit_source_close(&s.source);
