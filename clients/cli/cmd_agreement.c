@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "clients/cli/agreement_file.h"
 #include "clients/cli/commands.h"
@@ -82,6 +83,15 @@ show_warnings(const struct cli *c, const char *path, const char *text)
 	}
 }
 
+static void
+tell_verdict(const struct cli *c, bool warned)
+{
+	if (warned)
+		cli_note(c, "%s", _("It may stand; but look first whether the warnings above are meant."));
+	else
+		cli_note(c, "%s", _("It may stand: no fault was found, and nothing that is probably not meant."));
+}
+
 static enum cli_exit
 run_check(struct cli *c, const void *options)
 {
@@ -103,6 +113,7 @@ run_check(struct cli *c, const void *options)
 		} else {
 			agreement_file_warn_age(c, a);
 			agreement_file_summary(c, a, false);
+			tell_verdict(c, text[0] != '\0' || agreement_age(a, clock_wall_ms()) != AGREEMENT_GOOD);
 		}
 	}
 	agreement_free(&a);

@@ -41,6 +41,7 @@ class Agreement(kurzweg_test.TestCase):
         done = self.kurzweg("agreement", "check", self.write())
         for part in ("musterstadt", "2 of 3 must sign", "3 with 4 nodes, 3 topics", "haus at tcp://127.0.0.1:7411", "city/crime-prevention"):
             self.assertIn(part, done.stdout)
+        self.assertEqual(done.stderr, "It may stand: no fault was found, and nothing that is probably not meant.\n")
         about = self.kurzweg_json("agreement", "check", self.folder / "agreement.yaml")
         self.assertTrue(about["ok"])
         self.assertEqual(about["agreement"]["steering"], {"threshold": 2, "members": 3})
@@ -91,6 +92,7 @@ class Agreement(kurzweg_test.TestCase):
         done = self.kurzweg("agreement", "check", self.write(topics=hole))
         self.assertIn("warning: ", done.stderr)
         self.assertIn("line ", done.stderr)
+        self.assertEqual(done.stderr.splitlines()[-1], "It may stand; but look first whether the warnings above are meant.")
 
     # sign and verify
 
