@@ -237,12 +237,46 @@ correct(struct case_fold *f, const struct case_log_entry *log, uint32_t from, ui
 	}
 }
 
+struct covered { uint64_t upto; uint32_t entries; }; /* by a statement, as it says; by the opening: the notification */
+
+/* All entries that the statement at `to` was made from came here but its newest one. */
+static bool
+misses_the_newest(const struct case_log_entry *log, uint32_t to, struct covered before)
+{
+	const struct case_statement *s = &log[to].statement;
+	uint64_t last = 0;
+	uint32_t here = 0;
+
+	for (uint32_t i = 0; i < to && log[i].number <= s->upto; i++)
+		if (log[i].number > before.upto) {
+			last = log[i].number;
+			here++;
+		}
+	return last < s->upto && s->entries > before.entries && s->entries - before.entries == here + 1;
+}
+
+/* Who has it now took it behind all that came here: of hand-overs behind the last one to it, none was to somebody who may get it. */
+static void
+correct_taken_last(struct case_fold *f, const struct case_log_entry *log, uint32_t from, uint32_t to, const struct kw_case *after)
+{
+	const struct case_statement *s = &log[to].statement;
+	uint32_t given = to;
+
+	for (uint32_t i = from; i < to; i++)
+		if (!log[i].is_statement && log[i].number <= s->upto && counts(&f->entries[i]) && log[i].move.kind == MOVE_HAND_OVER && log[i].move.to == s->owner)
+			given = i;
+	for (uint32_t i = given + 1; i < to && after->state == CASE_TAKEN; i++)
+		if (!log[i].is_statement && log[i].number <= s->upto && counts(&f->entries[i]) && log[i].move.kind == MOVE_HAND_OVER && log[i].move.actor == after->owner)
+			f->entries[i].verdict = CASE_V_NOT_A_READER;
+}
+
 /*
  * Whom it was being handed over to has it by the statement, and that take did not come here, for it was made by somebody who did not know who had
- * it. Nothing counts that the giver did behind the hand-over.
+ * it. Where it may have stood before them, nothing counts that the giver did behind the hand-over.
  */
 static void
-correct_given_away(struct case_fold *f, const struct case_log_entry *log, uint32_t from, uint32_t to, const struct kw_case *before)
+correct_given_away(struct case_fold *f, const struct case_log_entry *log, uint32_t from, uint32_t to, const struct kw_case *before, const struct kw_case *after,
+                   struct covered covered)
 {
 	const struct case_statement *s = &log[to].statement;
 	uint32_t giver = before->state == CASE_TAKEN ? before->owner : CASE_NOBODY;
@@ -253,6 +287,10 @@ correct_given_away(struct case_fold *f, const struct case_log_entry *log, uint32
 	for (uint32_t i = from; i < to; i++)
 		if (!log[i].is_statement && log[i].number <= s->upto && log[i].move.kind == MOVE_TAKE && log[i].move.actor == s->owner)
 			return;
+	if (s->state == CASE_TAKEN && misses_the_newest(log, to, covered)) {
+		correct_taken_last(f, log, from, to, after);
+		return;
+	}
 	for (uint32_t i = from; i < to; i++) {
 		const struct case_move *m = &log[i].move;
 		struct fold_entry *e = &f->entries[i];
@@ -453,6 +491,7 @@ is_stale(struct case_fold *f, const struct kw_case *before, const struct case_lo
 static void
 judge_moves(struct case_fold *f, const struct case_log_entry *log, struct kw_case c, bool opened)
 {
+	struct covered covered = {f->at.number, 1};
 	struct kw_case before;
 	uint32_t since = 0;
 
@@ -464,9 +503,10 @@ judge_moves(struct case_fold *f, const struct case_log_entry *log, struct kw_cas
 		before = c;
 		judge(f, &c, log, since, i, s->upto, opened);
 		correct(f, log, since, i, &c);
-		correct_given_away(f, log, since, i, &before);
+		correct_given_away(f, log, since, i, &before, &c, covered);
 		correct_hand_overs(f, log, since, i, &c);
 		stand(&c, s, log[i].number);
+		covered = (struct covered){s->upto, s->entries};
 		while (since < i && log[since].number <= s->upto)
 			since++;
 	}

@@ -762,6 +762,46 @@ same_everywhere(struct case_books *c, const struct matter *m, char what[512])
 	return true;
 }
 
+/* Entries that the first statement that holds and was made from e or from behind it was made from, and the one before it was not. */
+static bool
+stated_with(uint64_t *from, uint64_t *upto, const struct matter *m, const struct entry *e)
+{
+	*from = *upto = 0;
+	for (uint32_t i = 0; i < m->count && *upto < e->number; i++)
+		if (m->entries[i].statement && m->entries[i].verdict == CASE_V_OK) {
+			*from = *upto;
+			*upto = m->entries[i].upto;
+		}
+	return *upto >= e->number;
+}
+
+/*
+ * [M-6] Whom the giver named took the case behind this move of the giver's, and did not know whom to tell: the giver sees it by the next statement alone,
+ * which counts the entries. Only where that take is the one entry that is missing there, and the newest, is it known to stand behind.
+ */
+static bool
+taken_unseen_behind(const struct matter *m, const struct entry *e, int who)
+{
+	const struct entry *take = NULL;
+	uint32_t others = 0, given = 0;
+	uint64_t from, upto;
+
+	if ((m->first & BIT(who)) != 0 || e->verdict != CASE_V_OK || (e->type != TYPE_HANDED_OVER && e->type != TYPE_RETURNED) || !stated_with(&from, &upto, m, e))
+		return false;
+	for (const struct entry *x = m->entries; x < m->entries + m->count; x++) {
+		if (x->statement || x->number > upto)
+			continue;
+		if (x->actor == who && x->type == TYPE_HANDED_OVER && x->verdict == CASE_V_OK && x->number < e->number)
+			given |= BIT(x->next);
+		if (x->number <= from || x->actor == who)
+			continue;
+		others++;
+		if (x->number > e->number && x->type == TYPE_TAKEN && x->verdict == CASE_V_OK)
+			take = x;
+	}
+	return take != NULL && (given & BIT(take->actor)) != 0 && (others > 1 || take->number < upto);
+}
+
 /* Whoever made a move hears what became of it, and who came second with whom the case is. */
 static bool
 heard(struct case_books *c, struct made *n, char what[512])
@@ -779,6 +819,10 @@ heard(struct case_books *c, struct made *n, char what[512])
 		e = NULL; /* a colleague of the sender's takes no part: that it stands in the log is all there is to hear */
 	if (e != NULL && e->verdict == CASE_V_CIRCLE && fate == KW_OK && (m->first & BIT(n->who)) == 0) {
 		n->settled = true; /* who gave the case away before it came here cannot be seen from there; the next statement says who is to take it over */
+		return true;
+	}
+	if (e != NULL && fate == KW_ESTATE && taken_unseen_behind(m, e, n->who)) {
+		n->settled = true;
 		return true;
 	}
 	if (fate == KW_EAGAIN && e == NULL && c->restored)
