@@ -173,7 +173,8 @@ struct core_suspend {
 	uint64_t for_ms;
 };
 KW_MUST_USE enum kw_err core_suspend(struct core *c, const struct core_suspend *ask, struct broker_entry *out, struct core_time now, struct kw_why *why);
-KW_MUST_USE enum kw_err core_suspended(struct core *c, const struct broker_entry *e, struct blob *b, const uint8_t hash[KW_HASH_LEN], struct core_time now,
+/* again: what core_suspension_again wrote; no operator waits for it, and its end by the clock that nobody sets stays. */
+KW_MUST_USE enum kw_err core_suspended(struct core *c, const struct broker_entry *e, bool again, struct blob *b, const uint8_t hash[KW_HASH_LEN], struct core_time now,
                                        struct kw_why *why);
 /* EFFECT_SUSPENSION_AGAIN: the entry to sign, for core_suspended; false: not now, the effect comes again where it is still wanted. */
 bool core_suspension_again(struct broker_entry *out, const struct core *c, uint32_t node, struct core_time now);

@@ -161,11 +161,9 @@ suspend_installed(struct core *c)
 	c->suspend.again_ms = 0;
 }
 
-void
-suspend_tick(struct core *c, struct core_time now)
+static void
+end_what_is_over(struct core *c, struct core_time now)
 {
-	if (now.mono_ms >= c->suspend.again_ms)
-		state_again(c, now);
 	if (now.mono_ms < c->suspend.wake_ms)
 		return;
 	for (uint32_t i = 0; i < c->audience.node_count; i++) {
@@ -179,6 +177,14 @@ suspend_tick(struct core *c, struct core_time now)
 			e->over.node = i;
 	}
 	set_wake(c);
+}
+
+void
+suspend_tick(struct core *c, struct core_time now)
+{
+	if (now.mono_ms >= c->suspend.again_ms)
+		state_again(c, now);
+	end_what_is_over(c, now);
 }
 
 uint64_t
@@ -313,6 +319,7 @@ core_suspend(struct core *c, const struct core_suspend *ask, struct broker_entry
 
 	if (c->service != SERVICE_SERVING)
 		return kw_refuse(why, KW_ESTATE, "the broker does not serve: %s", c->service_why);
+	end_what_is_over(c, now); /* [O-12] to the millisecond, also where no tick came in between */
 	if (c->suspend.way != SUSPEND_NONE || c->install_state != CHANGE_NONE)
 		return kw_refuse(why, KW_EAGAIN, "another suspension, or another agreement, is on its way into the log: try again in a second");
 	if (node == NO_NODE || c->audience.nodes[node]->under_agreement == AGREEMENT_NOBODY)
@@ -367,16 +374,9 @@ audience_of_all(struct core *c, uint32_t *set)
 	return err;
 }
 
-/* It is the one that holds already, so its end by the clock that nobody sets stays. */
-static bool
-is_again(const struct suspension *s, const struct entry_suspension *e)
-{
-	return s != NULL && s->holds && e->act == SUSPENSION_BEGUN && s->from_ms == e->from_ms && s->until_ms == e->until_ms && strcmp(s->by, e->by) == 0 && strcmp(s->reason, e->reason) == 0;
-}
-
 /* Made before the log has it, so that nothing can fail behind the commit. */
 static struct suspension *
-next_of(const struct core *c, uint32_t node, const struct broker_entry *b, struct core_time now)
+next_of(const struct core *c, uint32_t node, const struct broker_entry *b, bool again, struct core_time now)
 {
 	const struct suspension *old = c->audience.nodes[node]->suspension;
 	const struct entry_suspension *e = &b->of_suspension;
@@ -387,7 +387,7 @@ next_of(const struct core *c, uint32_t node, const struct broker_entry *b, struc
 	if (old != NULL)
 		*s = *old;
 	s->told = b->version;
-	if (is_again(old, e))
+	if (again)
 		return s;
 	s->before_ms = counted_before(old, now.wall_ms);
 	s->from_ms = e->from_ms;
@@ -403,7 +403,7 @@ next_of(const struct core *c, uint32_t node, const struct broker_entry *b, struc
 }
 
 enum kw_err
-core_suspended(struct core *c, const struct broker_entry *b, struct blob *blob, const uint8_t hash[KW_HASH_LEN], struct core_time now, struct kw_why *why)
+core_suspended(struct core *c, const struct broker_entry *b, bool again, struct blob *blob, const uint8_t hash[KW_HASH_LEN], struct core_time now, struct kw_why *why)
 {
 	uint32_t node = find(c, b->of_suspension.node), set;
 	struct session *s;
@@ -412,7 +412,7 @@ core_suspended(struct core *c, const struct broker_entry *b, struct blob *blob, 
 	MUST(c->suspend.way == SUSPEND_NONE && node != NO_NODE);
 	if (err != KW_OK)
 		return kw_refuse(why, err, "no room for the audience of all nodes");
-	c->suspend.next = next_of(c, node, b, now);
+	c->suspend.next = next_of(c, node, b, again, now);
 	if (c->suspend.next == NULL || !batch_entry(c, LANE_FLASH, set, b, blob, hash, now.wall_ms + PROOF_MS)) {
 		free(c->suspend.next);
 		c->suspend.next = NULL;
@@ -421,7 +421,7 @@ core_suspended(struct core *c, const struct broker_entry *b, struct blob *blob, 
 	c->suspend.way = SUSPEND_WAITS;
 	c->suspend.node = node;
 	c->suspend.entry = *b;
-	c->suspend.again = is_again(c->audience.nodes[node]->suspension, &b->of_suspension);
+	c->suspend.again = again;
 	s = session_open(c, c->audience.nodes[node]->conn);
 	if (b->of_suspension.act == SUSPENSION_BEGUN && s != NULL) { /* at once: nothing more is taken of it, whatever the disk does */
 		uint32_t conn = s->conn;

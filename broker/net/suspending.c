@@ -68,7 +68,7 @@ suspending_ask_read(struct suspending_ask *out, enum suspension_act act, struct 
 /* ---- into the log ---- */
 
 static enum kw_err
-put_into_log(struct relay *r, const struct broker_entry *e, struct core_time now, struct kw_why *why)
+put_into_log(struct relay *r, const struct broker_entry *e, bool again, struct core_time now, struct kw_why *why)
 {
 	uint8_t bytes[ENTRY_SUSPENSION_MAX], hash[KW_HASH_LEN];
 	struct span s = span_of(bytes, entry_suspension_encode(bytes, e, secret_keys_sign(r->parts.keys)));
@@ -79,7 +79,7 @@ put_into_log(struct relay *r, const struct broker_entry *e, struct core_time now
 	if (b == NULL)
 		return kw_refuse(why, KW_ENOMEM, "the broker is short of memory");
 	entry_hash(hash, s);
-	err = core_suspended(r->parts.core, e, b, hash, now, why);
+	err = core_suspended(r->parts.core, e, again, b, hash, now, why);
 	blob_unref(&b);
 	return err;
 }
@@ -91,7 +91,7 @@ begin(struct relay *r, const struct core_suspend *ask, struct kw_why *why)
 	struct broker_entry e;
 	enum kw_err err = core_suspend(r->parts.core, ask, &e, now, why);
 
-	return err == KW_OK ? put_into_log(r, &e, now, why) : err;
+	return err == KW_OK ? put_into_log(r, &e, false, now, why) : err;
 }
 
 enum kw_err
@@ -115,7 +115,7 @@ relay_suspension_again(struct relay *r, uint32_t node)
 	struct broker_entry e;
 
 	if (core_suspension_again(&e, r->parts.core, node, now))
-		(void)!put_into_log(r, &e, now, NULL);
+		(void)!put_into_log(r, &e, true, now, NULL);
 }
 
 void

@@ -208,13 +208,13 @@ suspensions_logged(struct suspensions *x, const struct store_op *op)
 		*k = (struct kept){.known = true, .act = e->act, .from_ms = e->from_ms, .until_ms = e->until_ms, .told = b.version};
 		return;
 	}
-	if (is_again(k, e, b.version)) {
-		trace("what holds of %s is stated again under version %u", papers_name(who), b.version);
-		k->told = b.version;
-		return;
-	}
 	if (!as_wished(x, who, e)) {
-		sim_broken(x->sim, "the log says of %s what no operator wished", papers_name(who));
+		if (is_again(k, e, b.version)) {
+			trace("what holds of %s is stated again under version %u", papers_name(who), b.version);
+			k->told = b.version;
+		} else {
+			sim_broken(x->sim, "the log says of %s what no operator wished", papers_name(who));
+		}
 		return;
 	}
 	x->wish.stands = true;

@@ -69,7 +69,7 @@ wish(struct world *w, enum suspension_act act, const char *node, const char *rea
 	b = calloc(1, sizeof *b);
 	assert_non_null(b);
 	*b = (struct blob){.refs = 1, .gone = gone, .head = span_of(bytes, sizeof bytes), .entry = true};
-	s.err = core_suspended(w->core, &e, b, hash, w->now, &s.why);
+	s.err = core_suspended(w->core, &e, false, b, hash, w->now, &s.why);
 	blob_unref(&b);
 	return s;
 }
@@ -322,6 +322,26 @@ a_suspension_is_replaced_but_never_beyond_72_hours_from_its_beginning(void **sta
 	assert_false(is_suspended(w, ORDER));
 }
 
+/* [O-12] It ends by the clock, and not when somebody looks at it. */
+static void
+a_wish_at_the_moment_when_a_suspension_is_over_replaces_none(void **state)
+{
+	struct world *w = *state;
+	struct core_suspension s;
+	uint64_t first = w->now.wall_ms;
+
+	suspend(w, ORDER, HOUR);
+	world_forget(w);
+	w->now.wall_ms += HOUR;
+	w->now.mono_ms += HOUR;
+	assert_int_equal(wish(w, SUSPENSION_LIFTED, ids[ORDER], "", 0).err, KW_ESTATE);
+	suspend(w, ORDER, 2 * HOUR);
+	assert_int_equal(world_count(w, EFFECT_SUSPENSION_OVER, CORE_NO_CONN), 1);
+	assert_true(core_suspension(w->core, ORDER, &s));
+	assert_int_equal(s.from_ms, first + HOUR);
+	assert_int_equal(wish(w, SUSPENSION_BEGUN, ids[ORDER], "again", MOST - HOUR + 1).err, KW_ELIMIT); /* the first one counts */
+}
+
 static void
 suspensions_count_together_until_the_node_was_in_for_72_hours(void **state)
 {
@@ -405,7 +425,7 @@ state_again(struct world *w, uint32_t node)
 	b = calloc(1, sizeof *b);
 	assert_non_null(b);
 	*b = (struct blob){.refs = 1, .gone = gone, .head = span_of(bytes, sizeof bytes), .entry = true};
-	assert_int_equal(core_suspended(w->core, &e, b, hash, w->now, NULL), KW_OK);
+	assert_int_equal(core_suspended(w->core, &e, true, b, hash, w->now, NULL), KW_OK);
 	blob_unref(&b);
 	return true;
 }
@@ -446,6 +466,21 @@ what_holds_is_stated_again_behind_another_agreement_and_nothing_else_changes(voi
 	w->now.wall_ms -= 30 * MINUTE;
 	world_pass(w, 21 * MINUTE);
 	assert_false(is_suspended(w, ORDER)); /* which goes by the wall clock: 1 h since it began */
+}
+
+/* By chance, or since an operator says the same twice: somebody waits for its answer. */
+static void
+a_wish_that_ends_when_the_one_before_it_does_is_none_that_is_stated_again(void **state)
+{
+	struct world *w = *state;
+
+	suspend(w, ORDER, HOUR);
+	world_pass(w, 10 * MINUTE);
+	world_forget(w);
+	suspend(w, ORDER, 50 * MINUTE);
+	assert_false(world_find(w, EFFECT_SUSPENSION, CORE_NO_CONN, 0)->suspension.again);
+	world_pass(w, 50 * MINUTE + SECOND);
+	assert_false(is_suspended(w, ORDER));
 }
 
 static void
@@ -550,9 +585,11 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_store_without_room_suspends_nobody, begin, end),
 		cmocka_unit_test_setup_teardown(a_wish_is_refused_in_one_sentence, begin, end),
 		cmocka_unit_test_setup_teardown(a_suspension_is_replaced_but_never_beyond_72_hours_from_its_beginning, begin, end),
+		cmocka_unit_test_setup_teardown(a_wish_at_the_moment_when_a_suspension_is_over_replaces_none, begin, end),
 		cmocka_unit_test_setup_teardown(suspensions_count_together_until_the_node_was_in_for_72_hours, begin, end),
 		cmocka_unit_test_setup_teardown(a_node_that_left_the_agreement_is_none_to_suspend, begin, end),
 		cmocka_unit_test_setup_teardown(what_holds_is_stated_again_behind_another_agreement_and_nothing_else_changes, begin, end),
+		cmocka_unit_test_setup_teardown(a_wish_that_ends_when_the_one_before_it_does_is_none_that_is_stated_again, begin, end),
 		cmocka_unit_test_setup_teardown(what_cannot_be_stated_now_is_tried_again, begin, end),
 		cmocka_unit_test_setup_teardown(a_case_goes_on_to_the_next_of_the_line_when_the_turn_is_over, begin, end),
 		cmocka_unit_test_setup_teardown(what_the_store_says_of_a_suspension_is_read_whole_or_refused, begin, end),
