@@ -469,6 +469,8 @@ suspend_committed(struct core *c, struct core_time now)
 	struct node_rec *n = c->audience.nodes[c->suspend.node];
 
 	MUST(c->suspend.way == SUSPEND_UNDER_WAY);
+	if (c->suspend.again && n->suspension != NULL) /* it may have ended meanwhile */
+		c->suspend.next->holds = n->suspension->holds;
 	free(n->suspension);
 	n->suspension = c->suspend.next;
 	answer(c, true, now);

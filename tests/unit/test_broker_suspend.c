@@ -484,6 +484,30 @@ a_wish_that_ends_when_the_one_before_it_does_is_none_that_is_stated_again(void *
 }
 
 static void
+what_ends_while_it_is_stated_again_is_over(void **state)
+{
+	static const char *const more[] = {"a/police", "b/order", "c/night", "d/office", "e/new"};
+	struct world *w = *state;
+	struct agreement next;
+
+	suspend(w, ORDER, HOUR);
+	fake_agreement(&next, 2, 5, more);
+	next.coordinator = OFFICE;
+	install(w, &next);
+	world_forget(w);
+	assert_true(state_again(w, ORDER));
+	w->now.wall_ms += HOUR;
+	w->now.mono_ms += HOUR;
+	core_tick(w->core, w->now); /* before the disk has it */
+	assert_false(is_suspended(w, ORDER));
+	world_settle(w);
+	assert_false(is_suspended(w, ORDER));
+	world_pass(w, 2 * SECOND);
+	assert_int_equal(world_count(w, EFFECT_SUSPENSION_OVER, CORE_NO_CONN), 1);
+	w->agreement = next;
+}
+
+static void
 what_cannot_be_stated_now_is_tried_again(void **state)
 {
 	static const char *const more[] = {"a/police", "b/order", "c/night", "d/office", "e/new"};
@@ -590,6 +614,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_node_that_left_the_agreement_is_none_to_suspend, begin, end),
 		cmocka_unit_test_setup_teardown(what_holds_is_stated_again_behind_another_agreement_and_nothing_else_changes, begin, end),
 		cmocka_unit_test_setup_teardown(a_wish_that_ends_when_the_one_before_it_does_is_none_that_is_stated_again, begin, end),
+		cmocka_unit_test_setup_teardown(what_ends_while_it_is_stated_again_is_over, begin, end),
 		cmocka_unit_test_setup_teardown(what_cannot_be_stated_now_is_tried_again, begin, end),
 		cmocka_unit_test_setup_teardown(a_case_goes_on_to_the_next_of_the_line_when_the_turn_is_over, begin, end),
 		cmocka_unit_test_setup_teardown(what_the_store_says_of_a_suspension_is_read_whole_or_refused, begin, end),
