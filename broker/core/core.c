@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/core/case_rules.h"
 #include "broker/core/parts.h"
 
 #define MIB (1024u * 1024u)
@@ -277,6 +278,13 @@ uint32_t core_open_count(const struct core *c) { return c->open_count; }
 uint64_t core_pending(const struct core *c, enum lane lane) { return c->pending[lane].count; }
 uint32_t core_node_total(const struct core *c) { return c->audience.node_count; }
 const char *core_node_id(const struct core *c, uint32_t i) { return c->audience.nodes[i]->id; }
+
+bool
+core_find_node(uint32_t *out, const struct core *c, const char *id)
+{
+	*out = rules_node(c, id);
+	return *out != CASE_NOBODY;
+}
 
 uint32_t
 core_set_nodes(const struct core *c, set_no set, const node_no **nodes)

@@ -315,6 +315,7 @@ struct core_node_info {
 	uint64_t delivered[KW_LANES];
 };
 uint32_t core_node_total(const struct core *c);
+bool core_find_node(uint32_t *out, const struct core *c, const char *id); /* false: no node of that id was ever known here */
 const char *core_node_id(const struct core *c, uint32_t i);             /* i below core_node_total, as in the next */
 void core_node_info(const struct core *c, uint32_t i, struct core_node_info *out);
 struct core_suspension {

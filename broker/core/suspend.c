@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "broker/core/case_rules.h"
 #include "broker/core/parts.h"
 
 #define FORM 2u
@@ -292,15 +293,6 @@ wish_to_lift(struct entry_suspension *e, const struct suspension *s, const struc
 	return KW_OK;
 }
 
-static uint32_t
-find(const struct core *c, const char *id)
-{
-	for (uint32_t i = 0; i < c->audience.node_count; i++)
-		if (strcmp(c->audience.nodes[i]->id, id) == 0)
-			return i;
-	return NO_NODE;
-}
-
 static void
 under(struct broker_entry *b, const struct agreement *a)
 {
@@ -313,7 +305,7 @@ core_suspend(struct core *c, const struct core_suspend *ask, struct broker_entry
 {
 	struct broker_entry b = {.kind = ENTRY_SUSPENSION, .time_ms = now.wall_ms};
 	struct entry_suspension *e = &b.of_suspension;
-	uint32_t node = find(c, ask->node);
+	uint32_t node = rules_node(c, ask->node);
 	const struct suspension *s;
 	enum kw_err err;
 
@@ -322,7 +314,7 @@ core_suspend(struct core *c, const struct core_suspend *ask, struct broker_entry
 	end_what_is_over(c, now); /* [O-12] to the millisecond, also where no tick came in between */
 	if (c->suspend.way != SUSPEND_NONE || c->install_state != CHANGE_NONE)
 		return kw_refuse(why, KW_EAGAIN, "another suspension, or another agreement, is on its way into the log: try again in a second");
-	if (node == NO_NODE || c->audience.nodes[node]->under_agreement == AGREEMENT_NOBODY)
+	if (node == CASE_NOBODY || c->audience.nodes[node]->under_agreement == AGREEMENT_NOBODY)
 		return kw_refuse(why, KW_ENOTFOUND, "%s is no node of the agreement in force; \"kurzweg nodes\" lists them", ask->node);
 	MUST(strlen(ask->by) <= KW_NODE_MAX);
 	s = c->audience.nodes[node]->suspension;
@@ -405,11 +397,11 @@ next_of(const struct core *c, uint32_t node, const struct broker_entry *b, bool 
 enum kw_err
 core_suspended(struct core *c, const struct broker_entry *b, bool again, struct blob *blob, const uint8_t hash[KW_HASH_LEN], struct core_time now, struct kw_why *why)
 {
-	uint32_t node = find(c, b->of_suspension.node), set;
+	uint32_t node = rules_node(c, b->of_suspension.node), set;
 	struct session *s;
 	enum kw_err err = audience_of_all(c, &set);
 
-	MUST(c->suspend.way == SUSPEND_NONE && node != NO_NODE);
+	MUST(c->suspend.way == SUSPEND_NONE && node != CASE_NOBODY);
 	if (err != KW_OK)
 		return kw_refuse(why, err, "no room for the audience of all nodes");
 	c->suspend.next = next_of(c, node, b, again, now);

@@ -111,17 +111,6 @@ node_json(const struct relay *r, uint32_t i, uint64_t now, bool whole)
 	return o;
 }
 
-static bool
-find(uint32_t *out, const struct core *c, const char *id)
-{
-	uint32_t total = core_node_total(c);
-
-	for (*out = 0; *out < total; ++*out)
-		if (strcmp(core_node_id(c, *out), id) == 0)
-			return true;
-	return false;
-}
-
 enum kw_err
 nodes_put(json_t *root, const struct relay *r, const struct nodes_ask *ask, struct kw_why *why)
 {
@@ -131,7 +120,7 @@ nodes_put(json_t *root, const struct relay *r, const struct nodes_ask *ask, stru
 	json_t *list;
 
 	if (ask->node[0] != '\0') {
-		if (!find(&at, c, ask->node))
+		if (!core_find_node(&at, c, ask->node))
 			return kw_refuse(why, KW_ENOTFOUND, "no node \"%s\" is known here", ask->node);
 		end = at + 1;
 	}

@@ -159,17 +159,6 @@ number(uint64_t n)
 	return json_integer((json_int_t)n);
 }
 
-static bool
-find(uint32_t *out, const struct core *c, const char *id)
-{
-	uint32_t total = core_node_total(c);
-
-	for (*out = 0; *out < total; ++*out)
-		if (strcmp(core_node_id(c, *out), id) == 0)
-			return true;
-	return false;
-}
-
 static void
 put_reach(json_t *o, const struct core *c, uint32_t i)
 {
@@ -205,7 +194,7 @@ suspending_put_answer(struct buf *out, const struct relay *r)
 	json_object_set_new(o, "from_ms", number(e->from_ms));
 	json_object_set_new(o, "until_ms", number(e->until_ms));
 	json_object_set_new(o, "reason", json_string(e->reason));
-	if (find(&i, c, e->node))
+	if (core_find_node(&i, c, e->node))
 		put_reach(o, c, i);
 	json_object_set_new(o, "committee", committee(core_agreement(c)));
 	text = json_dumps(o, JSON_COMPACT);
