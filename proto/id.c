@@ -1,5 +1,6 @@
 /* id: UUIDv7, RFC 9562 section 5.7. */
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "proto/seal.h"
@@ -49,4 +50,16 @@ kw_id_parse(uint8_t out[KW_ID_LEN], const char *text)
 	}
 	hex[n] = '\0';
 	return text_hex(out, KW_ID_LEN, hex);
+}
+
+bool
+kw_id_meant(const char *id, const char *piece)
+{
+	size_t len = strlen(id), of_piece = strlen(piece);
+
+	if (of_piece < KW_ID_PIECE_MIN || of_piece > len)
+		return false;
+	if (strncasecmp(id, piece, of_piece) == 0 || strcasecmp(id + len - of_piece, piece) == 0)
+		return true;
+	return len > 8 && of_piece < 8 && strncasecmp(id + len - 8, piece, of_piece) == 0;
 }

@@ -108,5 +108,8 @@ KW_MUST_USE enum kw_err seal_unstore(struct buf *out, const uint8_t local_secret
 void kw_id_make(uint8_t out[KW_ID_LEN], uint64_t now_ms, const uint8_t random[10]);
 void kw_id_text(char out[37], const uint8_t id[KW_ID_LEN]);
 KW_MUST_USE bool kw_id_parse(uint8_t out[KW_ID_LEN], const char *text);
+/* Does piece, of a person's, mean this id (its text form)? It begins or ends so, or its short form does, which is the last 8 characters and all that lists show of it. */
+#define KW_ID_PIECE_MIN 4
+bool kw_id_meant(const char *id, const char *piece);
 
 #endif

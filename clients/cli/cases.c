@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "clients/cli/look.h"
+#include "proto/seal.h"
 
 json_t *
 cases_json(const struct cli *c, kurzweg *k, enum kurzweg_result r, char *text, enum cli_exit *code)
@@ -73,10 +74,10 @@ cases_id(char id[KURZWEG_ID_SIZE], const struct cli *c, kurzweg *k, const char *
 		memcpy(id, word, KURZWEG_ID_SIZE);
 		return true;
 	}
-	if (strlen(word) < LOOK_PIECE_MIN && is_number(word) && of_row(id, k, word))
+	if (strlen(word) < KW_ID_PIECE_MIN && is_number(word) && of_row(id, k, word))
 		return true;
-	if (strlen(word) < LOOK_PIECE_MIN || strlen(word) >= KURZWEG_ID_SIZE) {
-		*code = cli_usage(c, _("\"%s\" is no case: give the id that \"kurzweg case list\" shows, or at least %d characters of it"), word, LOOK_PIECE_MIN);
+	if (strlen(word) < KW_ID_PIECE_MIN || strlen(word) >= KURZWEG_ID_SIZE) {
+		*code = cli_usage(c, _("\"%s\" is no case: give the id that \"kurzweg case list\" shows, or at least %d characters of it"), word, KW_ID_PIECE_MIN);
 		return false;
 	}
 	r = kurzweg_cases(k, true, &text);
@@ -85,7 +86,7 @@ cases_id(char id[KURZWEG_ID_SIZE], const struct cli *c, kurzweg *k, const char *
 	json_array_foreach(json_object_get(all, "cases"), i, one) {
 		const char *whole = look_text(one, "id");
 
-		if (!look_meant(whole, word) || strlen(whole) != KURZWEG_ID_SIZE - 1)
+		if (!kw_id_meant(whole, word) || strlen(whole) != KURZWEG_ID_SIZE - 1)
 			continue;
 		found = whole;
 		count++;

@@ -12,6 +12,7 @@
 #include "clients/cli/cases.h"
 #include "clients/cli/commands.h"
 #include "clients/cli/look.h"
+#include "clients/cli/meant.h"
 #include "clients/cli/when.h"
 #include "proto/header.h"
 #include "proto/seal.h"
@@ -45,13 +46,20 @@ fits(const char *have, const char *want)
 	return want == NULL || strcmp(have, want) == 0;
 }
 
+/* A piece of an id is looked for here: the trail is asked for whole ones alone. */
+static bool
+fits_id(const char *have, const char *want)
+{
+	return fits(have, want) || (meant_is_piece(want) && kw_id_meant(have, want));
+}
+
 static bool
 keep(struct showing *s, uint64_t at_ms, uint64_t number, json_t *v)
 {
 	const struct audit_options *o = s->o;
 
 	if (at_ms < s->since_ms || at_ms >= s->until_ms || !fits(look_text(v, "actor"), o->actor) || !fits(look_text(v, "event"), o->event) ||
-	    !fits(look_text(v, "object"), o->id)) {
+	    !fits_id(look_text(v, "object"), o->id)) {
 		json_decref(v);
 		return true;
 	}
@@ -121,7 +129,8 @@ read_trail(struct showing *s, enum cli_exit *code)
 
 		set_text(query, "actor", s->o->actor);
 		set_text(query, "event", s->o->event);
-		set_text(query, "object", s->o->id);
+		if (s->o->id != NULL && !meant_is_piece(s->o->id))
+			set_text(query, "object", s->o->id);
 		if (!audit_source_page(&page, &s->source, query, code))
 			return false;
 		json_array_foreach(look_at(page, "lines"), i, one)
@@ -264,11 +273,36 @@ show_table(const struct showing *s)
 	cli_table_print(s->c, t, true);
 }
 
+#define CANDIDATES 5u
+
+/* --id with a piece that several begin or end with: their trails are not mixed. */
+static bool
+is_about_one(const struct showing *s)
+{
+	const json_t *of[CANDIDATES];
+	size_t count = 0, seen;
+
+	for (size_t i = 0; s->o->id != NULL && i < s->count && count < CANDIDATES; i++) {
+		for (seen = 0; seen < count && strcmp(look_text(of[seen], "object"), look_text(s->rows[i].v, "object")) != 0; seen++)
+			;
+		if (seen == count)
+			of[count++] = s->rows[i].v;
+	}
+	if (count < 2)
+		return true;
+	cli_error(s->c, _("--id begins or ends several ids in this time; give more of it:"));
+	for (size_t i = 0; i < count; i++)
+		meant_candidate(s->c, look_text(of[i], "object"), look_number(of[i], "at_ms"), look_text(of[i], "topic"));
+	return false;
+}
+
 static enum cli_exit
 show_all(struct showing *s)
 {
 	enum cli_exit code = CLI_DONE;
 
+	if (!is_about_one(s))
+		return CLI_REFUSED;
 	qsort(s->rows, s->count, sizeof *s->rows, by_time);
 	for (size_t i = 0; s->o->json && code == CLI_DONE && i < s->count; i++) {
 		char *text = json_dumps(s->rows[i].v, JSON_COMPACT);

@@ -11,6 +11,7 @@
 #include "clients/cli/look.h"
 #include "clients/cli/notice.h"
 #include "clients/cli/when.h"
+#include "proto/seal.h"
 #include "proto/topic.h"
 
 #define LIST_MOST 100000u
@@ -207,10 +208,10 @@ of_piece(kurzweg *k, const char *piece, bool *several)
 	uint64_t seq = 0;
 
 	*several = false;
-	if (strlen(piece) < LOOK_PIECE_MIN || strlen(piece) >= KURZWEG_ID_SIZE - 1)
+	if (strlen(piece) < KW_ID_PIECE_MIN || strlen(piece) >= KURZWEG_ID_SIZE - 1)
 		return 0;
 	while (kurzweg_next(k, &q, 0, &n) == KURZWEG_OK) {
-		if (!look_meant(n->id, piece))
+		if (!kw_id_meant(n->id, piece))
 			continue;
 		*several = seq != 0;
 		if (*several)

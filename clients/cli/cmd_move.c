@@ -7,6 +7,7 @@
 #include "clients/cli/cases.h"
 #include "clients/cli/commands.h"
 #include "clients/cli/look.h"
+#include "clients/cli/meant.h"
 #include "clients/cli/when.h"
 
 #define WAIT_USUAL_MS 20000u
@@ -57,18 +58,19 @@ static enum cli_exit
 move(const struct cli *c, const struct move_options *o, const char *what, const char *text, bool is_case)
 {
 	struct kurzweg_move m = KURZWEG_MOVE_INIT;
-	char id[KURZWEG_ID_SIZE], receipt[KURZWEG_ID_SIZE];
+	char room[KURZWEG_ID_SIZE], receipt[KURZWEG_ID_SIZE];
 	enum cli_exit code = CLI_DONE;
 	kurzweg *k = local_open(c, o->socket, &code);
+	const char *id = NULL;
 	enum kurzweg_result r;
 
 	if (k == NULL)
 		return code;
-	if (!is_case && strlen(c->args[0]) != KURZWEG_ID_SIZE - 1)
-		code = cli_usage(c, _("\"%s\" is no notification's id, which has 36 characters; \"kurzweg publish\" printed it"), c->args[0]);
-	else if (!is_case)
-		memcpy(id, c->args[0], KURZWEG_ID_SIZE);
-	if (code != CLI_DONE || (is_case && !cases_id(id, c, k, c->args[0], &code)))
+	if (!is_case)
+		id = meant(room, c, k, c->args[0], MEANT_SENT, &code);
+	else if (cases_id(room, c, k, c->args[0], &code))
+		id = room;
+	if (id == NULL)
 		goto close_node;
 	m.id = id;
 	m.move = what;
@@ -193,8 +195,8 @@ const struct cli_command cmd_reopen = {"reopen", NULL, N_("ID"), 1, 1, N_("open 
 const struct cli_command cmd_note = {"note", NULL, N_("ID TEXT"), 2, 2, N_("say or ask something to all who take part in a case"), MORE_ID, note_table, run_note};
 const struct cli_command cmd_recall = {
 	"recall", NULL, N_("ID"), 1, 1, N_("take a notification back: its content is deleted at every reader"),
-	N_("ID is the id that \"kurzweg publish\" printed. What people have read they have read; \"kurzweg recall-status ID\" tells whose\n"
-	   "node has confirmed that the content is deleted."),
+	N_("ID is the id that \"kurzweg publish\" printed, or 4 characters or more of its beginning or end. What people have read\n"
+	   "they have read; \"kurzweg recall-status ID\" tells whose node has confirmed that the content is deleted."),
 	reason_table, run_recall,
 };
 
@@ -235,13 +237,18 @@ run_recall_status(struct cli *c, const void *options)
 	const struct recall_options *o = options;
 	enum cli_exit code = CLI_DONE;
 	kurzweg *k = local_open(c, o->socket, &code);
+	char room[KURZWEG_ID_SIZE], *text = NULL;
+	const char *id;
 	enum kurzweg_result r;
-	char *text = NULL;
 	json_t *all;
 
 	if (k == NULL)
 		return code;
-	r = kurzweg_recalls(k, c->args[0], &text);
+	if ((id = meant(room, c, k, c->args[0], MEANT_SENT_OR_CAME, &code)) == NULL) {
+		kurzweg_close(&k);
+		return code;
+	}
+	r = kurzweg_recalls(k, id, &text);
 	if ((all = cases_json(c, k, r, text, &code)) != NULL) {
 		if (o->json)
 			code = cli_json(c, json_incref(json_object_get(all, "recalls")));
@@ -260,5 +267,5 @@ static const struct cli_option recall_status_table[] = {
 };
 
 const struct cli_command cmd_recall_status = {
-	"recall-status", NULL, N_("ID"), 1, 1, N_("tell whose node has confirmed that what was recalled is deleted"), NULL, recall_status_table, run_recall_status,
+	"recall-status", NULL, N_("ID"), 1, 1, N_("tell whose node has confirmed that what was recalled is deleted"), N_("ID is a notification's id, or 4 characters or more of its beginning or end."), recall_status_table, run_recall_status,
 };

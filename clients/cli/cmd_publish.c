@@ -9,6 +9,7 @@
 #include "clients/cli/compose.h"
 #include "clients/cli/local.h"
 #include "clients/cli/look.h"
+#include "clients/cli/meant.h"
 #include "clients/cli/when.h"
 #include "proto/limits.h"
 #include "proto/topic.h"
@@ -304,8 +305,9 @@ written_out(const struct publish_options *o)
 static enum cli_exit
 run_publish(struct cli *c, const void *options)
 {
-	const struct publish_options all = written_out(options);
+	struct publish_options all = written_out(options);
 	struct publishing p = {.c = c, .o = &all, .content = BUF_INIT(KW_OPENED_MAX), .now_ms = clock_wall_ms()};
+	char about[KURZWEG_ID_SIZE];
 	enum cli_exit code;
 	struct kw_why why;
 	enum kw_err err;
@@ -317,6 +319,8 @@ run_publish(struct cli *c, const void *options)
 	if ((p.k = local_open(c, p.o->socket, &code)) == NULL)
 		return code;
 	if ((p.status = local_status(c, p.k, &code)) == NULL)
+		goto close_node;
+	if (all.about != NULL && (all.about = meant(about, c, p.k, all.about, MEANT_SENT, &code)) == NULL)
 		goto close_node;
 	err = take_content(&p, &why);
 	if (err == KW_EINVAL && p.o->cap == NULL && p.o->json == NULL)
@@ -339,10 +343,10 @@ static const struct cli_option publish_table[] = {
 	{"expires", 0, CLI_TEXT, offsetof(struct publish_options, expires), N_("TIME"), N_("until when it holds: 22:15 or 2026-12-01T22:15:00+01:00"), 0, 0},
 	{"lifetime", 0, CLI_DURATION, offsetof(struct publish_options, lifetime_ms), N_("DURATION"), N_("the same as a duration: 90m, 2h"), 1000, 3650ull * 86400000},
 	{"not-before", 0, CLI_TEXT, offsetof(struct publish_options, not_before), N_("TIME"), N_("what must be released first: not before then, as the content says if not given"), 0, 0},
-	{"update", 0, CLI_TEXT, offsetof(struct publish_options, update), N_("ID"), N_("it takes the place of this one, which must be of this partner; its id, or CAP's sender,identifier,sent"), 0, 0},
+	{"update", 0, CLI_TEXT, offsetof(struct publish_options, update), N_("ID"), N_("it takes the place of this one, which must be of this partner; its id, 4 characters of it, or CAP's sender,identifier,sent"), 0, 0},
 	{"cancel", 0, CLI_TEXT, offsetof(struct publish_options, cancel), N_("ID"), N_("it takes this one back, as an all-clear does"), 0, 0},
 	{"type", 0, CLI_TEXT, offsetof(struct publish_options, type), N_("TYPE"), N_("notice, update, cancel or request; as the content says if not given"), 0, 0},
-	{"about", 0, CLI_TEXT, offsetof(struct publish_options, about), N_("ID"), N_("update, cancel: which one; its id, or CAP's sender,identifier,sent"), 0, 0},
+	{"about", 0, CLI_TEXT, offsetof(struct publish_options, about), N_("ID"), N_("update, cancel: which one, in the same way"), 0, 0},
 	{"take-within", 0, CLI_DURATION, offsetof(struct publish_options, take_within_ms), N_("DURATION"),
 	 N_("somebody must take it; each who is responsible has so long"), 1000, 30ull * 86400000},
 	{"confirm", 0, CLI_FLAG, offsetof(struct publish_options, confirm), NULL, N_("have the readers' nodes confirm at once, in every lane"), 0, 0},

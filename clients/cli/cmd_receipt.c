@@ -9,6 +9,7 @@
 #include "clients/cli/cases.h"
 #include "clients/cli/commands.h"
 #include "clients/cli/look.h"
+#include "clients/cli/meant.h"
 #include "clients/cli/when.h"
 
 struct receipt_options {
@@ -22,14 +23,19 @@ run_export(struct cli *c, const void *options)
 	const struct receipt_options *o = options;
 	enum cli_exit code = CLI_DONE;
 	kurzweg *k = local_open(c, o->socket, &code);
+	char room[KURZWEG_ID_SIZE], *text = NULL;
+	const char *id;
 	enum kurzweg_result r;
-	char *text = NULL;
 	struct kw_why why;
 	enum kw_err err;
 
 	if (k == NULL)
 		return code;
-	r = kurzweg_receipts(k, c->args[0], &text);
+	if ((id = meant(room, c, k, c->args[0], MEANT_SENT_OR_CAME, &code)) == NULL) {
+		kurzweg_close(&k);
+		return code;
+	}
+	r = kurzweg_receipts(k, id, &text);
 	if (r != KURZWEG_OK) {
 		code = local_fail(c, k, r);
 	} else if (o->out == NULL) {
@@ -149,7 +155,8 @@ static const struct cli_option verify_table[] = {
 
 const struct cli_command cmd_receipt_export = {
 	"receipt", "export", N_("ID"), 1, 1, N_("write down all proofs of a notification's way"),
-	N_("Heads, commits, receipts and agreements, all signed; no content is in it."), export_table, run_export,
+	N_("ID is a notification's id, or 4 characters or more of its beginning or end.\n"
+	   "Heads, commits, receipts and agreements, all signed; no content is in it."), export_table, run_export,
 };
 
 const struct cli_command cmd_receipt_verify = {

@@ -7,6 +7,7 @@
 #include "clients/cli/commands.h"
 #include "clients/cli/look.h"
 #include "clients/cli/when.h"
+#include "proto/seal.h"
 
 struct release_options {
 	const char *socket, *as, *reason, *text;
@@ -151,14 +152,14 @@ draft_id(char id[KURZWEG_ID_SIZE], const struct cli *c, kurzweg *k, const char *
 		memcpy(id, word, KURZWEG_ID_SIZE);
 		return true;
 	}
-	if (strlen(word) < LOOK_PIECE_MIN || strlen(word) >= KURZWEG_ID_SIZE) {
+	if (strlen(word) < KW_ID_PIECE_MIN || strlen(word) >= KURZWEG_ID_SIZE) {
 		*code = cli_usage(c, _("\"%s\" is no draft: give its id, or at least 4 characters of its beginning or end"), word);
 		return false;
 	}
 	if ((all = ask_list(c, k, true, code)) == NULL)
 		return false;
 	json_array_foreach(json_object_get(all, "drafts"), i, one) {
-		if (!look_meant(look_text(one, "id"), word))
+		if (!kw_id_meant(look_text(one, "id"), word))
 			continue;
 		found = look_text(one, "id");
 		count++;

@@ -9,6 +9,7 @@
 #include "clients/cli/commands.h"
 #include "clients/cli/local.h"
 #include "clients/cli/look.h"
+#include "clients/cli/meant.h"
 #include "clients/cli/notice.h"
 #include "clients/cli/when.h"
 
@@ -207,16 +208,19 @@ static enum cli_exit
 trace_at_node(const struct cli *c, const struct trace_options *o)
 {
 	uint64_t now = clock_wall_ms();
+	char room[KURZWEG_ID_SIZE], *text = NULL;
+	const char *id;
 	enum kurzweg_result r;
 	enum cli_exit code;
-	char *text = NULL;
 	json_t *trace;
 	kurzweg *k;
 
 	if ((k = local_open(c, o->socket, &code)) == NULL)
 		return code;
-	r = kurzweg_trace(k, c->args[0], &text);
-	code = r == KURZWEG_OK ? CLI_DONE : local_fail(c, k, r);
+	if ((id = meant(room, c, k, c->args[0], MEANT_SENT_OR_CAME, &code)) != NULL) {
+		r = kurzweg_trace(k, id, &text);
+		code = r == KURZWEG_OK ? CLI_DONE : local_fail(c, k, r);
+	}
 	kurzweg_close(&k);
 	if (code != CLI_DONE)
 		return code;
@@ -260,6 +264,7 @@ static const struct cli_option trace_table[] = {
 
 const struct cli_command cmd_trace = {
 	"trace", NULL, N_("ID"), 1, 1, N_("tell how far a notification has come: stored when, at whom, who is missing"),
-	N_("At the node that sent it: the broker's signed commit proves that it is stored, each reader's signed receipt that it arrived. At one that it came to: what it checked and what became of it.\n"
+	N_("ID is a notification's id, or 4 characters or more of its beginning or end.\n"
+	   "At the node that sent it: the broker's signed commit proves that it is stored, each reader's signed receipt that it arrived. At one that it came to: what it checked and what became of it.\n"
 	   "With --control or --key at the broker: its place and proof, how far each reader is, and what came about it, never what it says."), trace_table, run_trace,
 };

@@ -10,6 +10,7 @@
 #include "clients/cli/arrival.h"
 #include "clients/cli/local.h"
 #include "clients/cli/look.h"
+#include "clients/cli/meant.h"
 #include "clients/cli/notice.h"
 #include "clients/cli/reasons.h"
 #include "clients/cli/versions.h"
@@ -344,17 +345,20 @@ enum cli_exit
 explained_at_node(const struct cli *c, const struct explained_ask *ask, const char *socket)
 {
 	struct explaining e = {.c = c, .ask = ask, .now_ms = clock_wall_ms()};
+	char room[KURZWEG_ID_SIZE], *text = NULL;
+	const char *id;
 	enum kurzweg_result r;
 	enum cli_exit code;
-	char *text = NULL;
 	kurzweg *k;
 
 	if (ask->node != NULL || ask->further > 0)
 		return cli_usage(c, _("--node and --further with an ID are for the broker; say --control or --key too"));
 	if ((k = local_open(c, socket, &code)) == NULL)
 		return code;
-	r = kurzweg_trace(k, ask->id, &text);
-	code = r == KURZWEG_OK ? CLI_DONE : local_fail(c, k, r);
+	if ((id = meant(room, c, k, ask->id, MEANT_SENT_OR_CAME, &code)) != NULL) {
+		r = kurzweg_trace(k, id, &text);
+		code = r == KURZWEG_OK ? CLI_DONE : local_fail(c, k, r);
+	}
 	if (code == CLI_DONE) {
 		e.trace = json_loads(text, 0, NULL);
 		free(text);

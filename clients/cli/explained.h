@@ -5,7 +5,7 @@
 #include "clients/cli/broker_trace.h"
 
 struct explained_ask {
-	const char *id;          /* at the broker also 4 characters or more of its beginning or end */
+	const char *id;          /* or 4 characters or more of its beginning or end */
 	const char *node;        /* this reader alone; NULL: all */
 	struct broker_way way;
 	uint64_t further;        /* 0: TRACE_FURTHER */

@@ -2,7 +2,6 @@
 #include "clients/cli/look.h"
 
 #include <string.h>
-#include <strings.h>
 
 const json_t *
 look_at(const json_t *root, const char *path)
@@ -48,16 +47,4 @@ bool
 look_flag(const json_t *root, const char *path)
 {
 	return json_is_true(look_at(root, path));
-}
-
-bool
-look_meant(const char *id, const char *word)
-{
-	size_t len = strlen(id), piece = strlen(word);
-
-	if (piece < LOOK_PIECE_MIN || piece > len)
-		return false;
-	if (strncasecmp(id, word, piece) == 0 || strcasecmp(id + len - piece, word) == 0)
-		return true;
-	return len > 8 && piece < 8 && strncasecmp(id + len - 8, word, piece) == 0;
 }

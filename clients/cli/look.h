@@ -14,8 +14,4 @@ uint64_t look_number(const json_t *root, const char *path);  /* 0: none, or belo
 double look_real(const json_t *root, const char *path);
 bool look_flag(const json_t *root, const char *path);
 
-/* Does word mean this id? It begins or ends so, or its short form does, which is the last 8 characters and all that lists show of it. */
-#define LOOK_PIECE_MIN 4
-bool look_meant(const char *id, const char *word);
-
 #endif

@@ -247,6 +247,17 @@ kurzweg_trace(kurzweg *k, const char *id, char **json)
 }
 
 enum kurzweg_result
+kurzweg_meant(kurzweg *k, const char *piece, bool sent, char **json)
+{
+	if (k == NULL || json == NULL)
+		return KURZWEG_USAGE;
+	*json = NULL;
+	if (piece == NULL)
+		return fail(k, KURZWEG_USAGE, "kurzweg_meant wants a piece of an id", "kurzweg_meant verlangt ein Stück einer Kennung");
+	return ask_for_json(k, json_pack("{s:s, s:s, s:b}", "verb", "meant", "piece", piece, "sent", (int)sent), json);
+}
+
+enum kurzweg_result
 kurzweg_agreement(kurzweg *k, unsigned version, char **json)
 {
 	json_t *ask;

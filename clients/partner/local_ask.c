@@ -11,7 +11,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const verbs[] = {"publish", "inbox", "state", "status", "trace", "agreement", "cases", "case", "move", "fate", "recalls", "opened", "receipts", "approve",
-                                   "refuse", "releases", "audit", "subject", "seen", "backup"};
+                                   "refuse", "releases", "audit", "subject", "seen", "backup", "meant"};
 
 /* ---- values ---- */
 
@@ -275,6 +275,24 @@ take_term(struct ask *a, const json_t *v, const char *key, struct kw_why *why)
 }
 
 static enum kw_err
+take_piece(struct ask *a, const json_t *v, const char *key, struct kw_why *why)
+{
+	const char *piece = json_is_string(v) ? json_string_value(v) : "";
+	size_t len = strlen(piece);
+
+	if (len < KW_ID_PIECE_MIN || len >= sizeof a->meant.piece || strspn(piece, "0123456789abcdefABCDEF-") != len)
+		return kw_refuse(why, KW_EINVAL, "%s is \"%.64s\", must be %d to 36 characters of an id", key, piece, KW_ID_PIECE_MIN);
+	memcpy(a->meant.piece, piece, len + 1);
+	return KW_OK;
+}
+
+static enum kw_err
+take_sent(struct ask *a, const json_t *v, const char *key, struct kw_why *why)
+{
+	return want_bool(&a->meant.sent, v, key, why);
+}
+
+static enum kw_err
 take_audit(struct ask *a, const json_t *v, const char *key, struct kw_why *why)
 {
 	enum kw_err err = page_ask_read(&a->audit, json_incref((json_t *)(uintptr_t)v), why);
@@ -369,6 +387,8 @@ static const struct key {
 	{"as", BIT(ASK_MOVE) | BIT(ASK_OPENED) | BIT(ASK_APPROVE) | BIT(ASK_REFUSE) | BIT(ASK_PUBLISH) | BIT(ASK_INBOX) | BIT(ASK_AUDIT) | BIT(ASK_SUBJECT) | BIT(ASK_BACKUP), 0, take_as},
 	{"reason", BIT(ASK_PUBLISH) | BIT(ASK_INBOX) | BIT(ASK_AUDIT) | BIT(ASK_SUBJECT) | BIT(ASK_BACKUP), 0, take_reason},
 	{"term", BIT(ASK_SUBJECT), BIT(ASK_SUBJECT), take_term},
+	{"piece", BIT(ASK_MEANT), BIT(ASK_MEANT), take_piece},
+	{"sent", BIT(ASK_MEANT), 0, take_sent},
 	{"audit", BIT(ASK_AUDIT), BIT(ASK_AUDIT), take_audit},
 	{"backup", BIT(ASK_BACKUP), BIT(ASK_BACKUP), take_backup},
 	{"after_seq", BIT(ASK_INBOX) | BIT(ASK_SUBJECT), 0, take_after},

@@ -7,6 +7,7 @@
 #include "audit/page.h"
 #include "backup/steps.h"
 #include "clients/partner/desk_cases.h"
+#include "clients/partner/desk_meant.h"
 #include "clients/partner/desk_release.h"
 #include "clients/partner/intake.h"
 #include "clients/partner/row_json.h"
@@ -18,7 +19,7 @@
 #define ASK_TERM_MAX 256u
 #define ASK_ROWS_MAX 1000u
 
-enum ask_verb { ASK_PUBLISH, ASK_INBOX, ASK_STATE, ASK_STATUS, ASK_TRACE, ASK_AGREEMENT, ASK_CASES, ASK_CASE, ASK_MOVE, ASK_FATE, ASK_RECALLS, ASK_OPENED, ASK_RECEIPTS, ASK_APPROVE, ASK_REFUSE, ASK_RELEASES, ASK_AUDIT, ASK_SUBJECT, ASK_SEEN, ASK_BACKUP };
+enum ask_verb { ASK_PUBLISH, ASK_INBOX, ASK_STATE, ASK_STATUS, ASK_TRACE, ASK_AGREEMENT, ASK_CASES, ASK_CASE, ASK_MOVE, ASK_FATE, ASK_RECALLS, ASK_OPENED, ASK_RECEIPTS, ASK_APPROVE, ASK_REFUSE, ASK_RELEASES, ASK_AUDIT, ASK_SUBJECT, ASK_SEEN, ASK_BACKUP, ASK_MEANT };
 enum ask_stage { STAGE_STORED, STAGE_DELIVERED };
 
 struct ask {
@@ -40,6 +41,7 @@ struct ask {
 	struct page_ask audit;      /* audit */
 	struct backup_ask backup;   /* backup */
 	const char *term;           /* subject */
+	struct desk_meant meant;    /* meant; how far the look has come is kept here too */
 };
 
 /*

@@ -233,6 +233,18 @@ serve_trace(struct buf *out, struct node *n, const struct ask *a, struct kw_why 
 }
 
 static enum kw_err
+serve_meant(struct buf *out, struct node *n, struct ask *a, bool *again, struct kw_why *why)
+{
+	json_t *found = NULL;
+	enum kw_err err = desk_meant(&a->meant, n, why);
+
+	*again = err == KW_EAGAIN;
+	if (err == KW_OK)
+		err = desk_meant_json(&found, &a->meant, n, why);
+	return err == KW_OK ? put_whole(out, found, why) : err;
+}
+
+static enum kw_err
 serve_agreement(struct buf *out, struct node *n, const struct ask *a, struct kw_why *why)
 {
 	json_t *agreement = NULL;
@@ -397,6 +409,8 @@ serve(struct buf *out, struct node *n, struct ask *a, bool over, bool *again, st
 		return put_whole(out, desk_status(n), why);
 	case ASK_TRACE:
 		return serve_trace(out, n, a, why);
+	case ASK_MEANT:
+		return serve_meant(out, n, a, again, why);
 	case ASK_AGREEMENT:
 		return serve_agreement(out, n, a, why);
 	case ASK_CASES:

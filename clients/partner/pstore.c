@@ -155,6 +155,24 @@ pstore_col_exact(uint8_t *out, size_t len, sqlite3_stmt *q, int i, struct kw_why
 }
 
 enum kw_err
+pstore_each_id(struct pstore *s, sqlite3_stmt *q, const uint8_t after[KW_ID_LEN], uint32_t limit, bool (*each)(void *self, const uint8_t id[KW_ID_LEN]), void *self,
+               struct kw_why *why)
+{
+	uint8_t id[KW_ID_LEN];
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_blob(q, 1, span_of(after, KW_ID_LEN));
+	pstore_u64(q, 2, limit);
+	while ((err = pstore_row(s, q, why)) == KW_OK)
+		if ((err = pstore_col_exact(id, KW_ID_LEN, q, 0, why)) != KW_OK || !each(self, id))
+			break;
+	(void)sqlite3_reset(q);
+	return err == KW_ENOTFOUND ? KW_OK : err;
+}
+
+enum kw_err
 pstore_bind_seq(struct pstore *s, sqlite3_stmt *q, int i, uint64_t highest, enum kw_err (*newest)(uint64_t *, struct pstore *, struct kw_why *), struct kw_why *why)
 {
 	uint64_t there = 0;

@@ -175,6 +175,9 @@ enum out_late { /* what was looked at when its time was over; each once */
 KW_MUST_USE enum kw_err pstore_out_next(struct out_row *out, struct pstore *s, enum lane lane, uint64_t after_seq, struct kw_why *why);
 KW_MUST_USE enum kw_err pstore_out_get(struct out_row *out, struct pstore *s, uint64_t seq, struct kw_why *why);
 KW_MUST_USE enum kw_err pstore_out_find(struct out_row *out, struct pstore *s, const uint8_t id[KW_ID_LEN], struct kw_why *why);
+/* The ids behind after in their order, at most limit of them; each returns false to stop. The one of zeros is before all. */
+KW_MUST_USE enum kw_err pstore_out_ids(struct pstore *s, const uint8_t after[KW_ID_LEN], uint32_t limit, bool (*each)(void *self, const uint8_t id[KW_ID_LEN]), void *self,
+                                       struct kw_why *why);
 /* The first that waits in lane and is past its time, behind after_seq; KW_ENOTFOUND. */
 KW_MUST_USE enum kw_err pstore_out_expired(struct out_row *out, struct pstore *s, enum lane lane, uint64_t after_seq, uint64_t now_ms, struct kw_why *why);
 /* Its first time and what first proved it stay. */
@@ -254,6 +257,9 @@ struct in_known { uint64_t seq; bool same_frame; bool bare; };
 /* By sender and id, of what was not rejected; KW_ENOTFOUND. */
 KW_MUST_USE enum kw_err pstore_in_known(struct in_known *out, struct pstore *s, const char *sender, const uint8_t id[KW_ID_LEN],
                                         const uint8_t frame_hash[KW_HASH_LEN], struct kw_why *why);
+/* The ids of what was not rejected, as pstore_out_ids; one that several senders used comes so many times. */
+KW_MUST_USE enum kw_err pstore_in_ids(struct pstore *s, const uint8_t after[KW_ID_LEN], uint32_t limit, bool (*each)(void *self, const uint8_t id[KW_ID_LEN]), void *self,
+                                      struct kw_why *why);
 /* An original of the same partner: its seq, or KW_ENOTFOUND (another's, another text, or none). */
 KW_MUST_USE enum kw_err pstore_in_original(uint64_t *seq, struct pstore *s, const char *partner, const struct about *about, struct kw_why *why);
 KW_MUST_USE enum kw_err pstore_in_mark(struct pstore *s, uint64_t seq, bool cancelled, bool superseded, struct kw_why *why);

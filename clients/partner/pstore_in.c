@@ -208,6 +208,12 @@ pstore_in_next(struct in_stored *out, struct pstore *s, const struct inbox_query
 }
 
 enum kw_err
+pstore_in_ids(struct pstore *s, const uint8_t after[KW_ID_LEN], uint32_t limit, bool (*each)(void *self, const uint8_t id[KW_ID_LEN]), void *self, struct kw_why *why)
+{
+	return pstore_each_id(s, pstore_sql(s, "SELECT id FROM inbox WHERE rejected = 0 AND id > ? ORDER BY id LIMIT ?", why), after, limit, each, self, why);
+}
+
+enum kw_err
 pstore_in_get(struct in_stored *out, struct pstore *s, uint64_t seq, struct kw_why *why)
 {
 	sqlite3_stmt *q = pstore_sql(s, "SELECT " IN_COLUMNS " FROM inbox WHERE seq = ?", why);

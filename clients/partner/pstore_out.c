@@ -150,6 +150,12 @@ pstore_out_find(struct out_row *out, struct pstore *s, const uint8_t id[KW_ID_LE
 }
 
 enum kw_err
+pstore_out_ids(struct pstore *s, const uint8_t after[KW_ID_LEN], uint32_t limit, bool (*each)(void *self, const uint8_t id[KW_ID_LEN]), void *self, struct kw_why *why)
+{
+	return pstore_each_id(s, pstore_sql(s, "SELECT id FROM outbox WHERE id > ? ORDER BY id LIMIT ?", why), after, limit, each, self, why);
+}
+
+enum kw_err
 pstore_out_expired(struct out_row *out, struct pstore *s, enum lane lane, uint64_t after_seq, uint64_t now_ms, struct kw_why *why)
 {
 	sqlite3_stmt *q = pstore_sql(s, "SELECT " OUT_COLUMNS " FROM outbox WHERE state = 0 AND lane = ? AND seq > ? AND expires_ms <= ? ORDER BY seq LIMIT 1", why);

@@ -48,4 +48,8 @@ struct span pstore_col_blob(sqlite3_stmt *q, int i);
 const char *pstore_col_text(sqlite3_stmt *q, int i);       /* "" for NULL */
 KW_MUST_USE enum kw_err pstore_col_exact(uint8_t *out, size_t len, sqlite3_stmt *q, int i, struct kw_why *why);
 
+/* Of a statement with after and limit, whose rows are ids: pstore_out_ids and its like. q NULL: why is filled. */
+KW_MUST_USE enum kw_err pstore_each_id(struct pstore *s, sqlite3_stmt *q, const uint8_t after[KW_ID_LEN], uint32_t limit, bool (*each)(void *self, const uint8_t id[KW_ID_LEN]),
+                                       void *self, struct kw_why *why);
+
 #endif

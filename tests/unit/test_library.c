@@ -434,6 +434,27 @@ waiting_goes_on_until_it_is_so_or_the_time_is_over(void **state)
 	assert_int_equal(atomic_load(&f->asked), 4);
 }
 
+static void
+what_a_piece_means_is_asked_of_the_node(void **state)
+{
+	struct fake *f = *state;
+	char *json = NULL;
+	json_t *ask, *want;
+
+	assert_int_equal(kurzweg_meant(f->k, NULL, true, &json), KURZWEG_USAGE);
+	assert_null(json);
+	start(f, gives_result, "{\"ids\":[],\"more\":false}");
+	assert_int_equal(kurzweg_meant(f->k, "b880aa75", true, &json), KURZWEG_OK);
+	assert_string_equal(json, "{\"ids\":[],\"more\":false}");
+	free(json);
+	stop(f);
+	ask = json_loads(f->last, 0, NULL);
+	want = json_loads("{\"request\":1,\"verb\":\"meant\",\"language\":\"en\",\"piece\":\"b880aa75\",\"sent\":true}", 0, NULL);
+	assert_true(json_equal(ask, want));
+	json_decref(ask);
+	json_decref(want);
+}
+
 /* ---- the inbox ---- */
 
 static void
@@ -624,6 +645,7 @@ main(void)
 		T(a_call_that_is_wrong_is_told_without_asking_the_node),
 		T(what_is_published_is_asked_as_the_protocol_says),
 		T(waiting_goes_on_until_it_is_so_or_the_time_is_over),
+		T(what_a_piece_means_is_asked_of_the_node),
 		T(the_inbox_comes_row_by_row_and_the_node_is_asked_seldom),
 		T(rows_that_go_backwards_are_not_believed),
 		T(who_follows_is_answered_by_the_node_that_was_started_anew),

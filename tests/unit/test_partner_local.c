@@ -22,6 +22,7 @@
 #include "clients/partner/local_serve.h"
 #include "partner_world.h"
 #include "proto/payload.h"
+#include "proto/seal.h"
 #include "shortage.h"
 
 #define DEADLINE_MS 10000u
@@ -378,6 +379,115 @@ a_filter_an_id_or_rejected_rows_narrow_it(void **state)
 	assert_refused(ask(d, "{\"request\":1,\"verb\":\"inbox\",\"topic\":\"a//b\"}"), "EINVAL", "a//b");
 	assert_refused(ask(d, "{\"request\":1,\"verb\":\"inbox\",\"after_seq\":3}"), "ESTATE", "after_seq is 3, but the inbox of this node ends at 2");
 }
+
+/* ---- pieces of ids ---- */
+
+/* How many of them the node says are meant; first: the first of them. */
+static size_t
+meant(struct desk *d, const char *piece, bool sent, char first[37], bool *more)
+{
+	char request[256];
+	json_t *result, *ids;
+	size_t count;
+
+	(void)snprintf(request, sizeof request, "{\"request\":1,\"verb\":\"meant\",\"piece\":\"%s\",\"sent\":%s}", piece, sent ? "true" : "false");
+	result = result_of(ask(d, request));
+	ids = json_object_get(result, "ids");
+	count = json_array_size(ids);
+	(void)snprintf(first, 37, "%s", count > 0 ? text_of(json_array_get(ids, 0), "id") : "");
+	*more = json_is_true(json_object_get(result, "more"));
+	json_decref(result);
+	return count;
+}
+
+static uint8_t beginning[KW_ID_LEN]; /* of the ids that begin alike */
+
+static void
+begin_alike(struct header *h)
+{
+	memcpy(h->id, beginning, 3);
+}
+
+static void
+deliver_alike(struct desk *d, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct given g;
+
+		world_seal(&g, d->w, LANE_FLASH, begin_alike);
+		world_deliver(d->w, &g, MARK_WHOLE);
+		(void)world_expect(d->w, WIRE_ACK);
+		given_free(&g);
+	}
+}
+
+/* [N-21] What the node itself says, as receipts, is not meant; for what changes something neither is what came. */
+static void
+a_piece_of_an_id_means_what_was_sent_or_came(void **state)
+{
+	struct desk *d = *state;
+	char sent[2][37], came[37], first[37], piece[37];
+	json_t *result;
+	bool more;
+
+	publish(d, "", sent[0]);
+	publish(d, "", sent[1]);
+	assert_true(kw_id_parse(beginning, sent[0]));
+	deliver_alike(d, 4); /* and receipts stand in the outbox, whose ids begin so too */
+	result = result_of(ask(d, "{\"request\":1,\"verb\":\"inbox\",\"limit\":1}"));
+	(void)snprintf(came, sizeof came, "%s", text_of(json_array_get(json_object_get(result, "rows"), 0), "id"));
+	json_decref(result);
+
+	assert_int_equal(meant(d, sent[1] + 28, true, first, &more), 1);
+	assert_string_equal(first, sent[1]);
+	assert_int_equal(meant(d, sent[0] + 24, false, first, &more), 1);
+	assert_string_equal(first, sent[0]);
+	(void)snprintf(piece, 8, "%s", sent[0] + 28); /* the beginning of what lists show */
+	assert_int_equal(meant(d, piece, true, first, &more), 1);
+	assert_string_equal(first, sent[0]);
+	assert_int_equal(meant(d, sent[0], true, first, &more), 1);
+
+	assert_int_equal(meant(d, came + 28, true, first, &more), 0);
+	assert_int_equal(meant(d, came + 28, false, first, &more), 1);
+	assert_string_equal(first, came);
+
+	(void)snprintf(piece, 7, "%s", sent[0]); /* so all of these hours begin */
+	assert_int_equal(meant(d, piece, true, first, &more), 2);
+	assert_false(more);
+	assert_int_equal(meant(d, piece, false, first, &more), 5);
+	assert_true(more); /* than five */
+	assert_int_equal(meant(d, "ffffffff", false, first, &more), 0);
+	assert_false(more);
+}
+
+/* With what tells them apart. */
+static void
+what_is_meant_is_told_with_topic_and_time(void **state)
+{
+	struct desk *d = *state;
+	char request[128], id[37];
+	json_t *result, *one;
+
+	publish(d, "", id);
+	(void)snprintf(request, sizeof request, "{\"request\":1,\"verb\":\"meant\",\"piece\":\"%s\"}", id + 28);
+	result = result_of(ask(d, request));
+	one = json_array_get(json_object_get(result, "ids"), 0);
+	assert_string_equal(text_of(one, "id"), id);
+	assert_true(json_is_true(json_object_get(one, "sent")));
+	assert_string_equal(text_of(one, "topic"), "alert/flood");
+	assert_string_equal(text_of(one, "type"), "notice");
+	assert_string_equal(text_of(one, "lane"), "flash");
+	assert_in_range(json_integer_value(json_object_get(one, "at_ms")), clock_wall_ms() - 60000, clock_wall_ms());
+	json_decref(result);
+	assert_refused(ask(d, "{\"request\":1,\"verb\":\"meant\",\"piece\":\"0a1\"}"), "EUSAGE", "piece is \"0a1\", must be 4 to 36 characters of an id");
+	assert_refused(ask(d, "{\"request\":1,\"verb\":\"meant\",\"piece\":\"flood\"}"), "EUSAGE", "piece is \"flood\"");
+	assert_refused(ask(d, "{\"request\":1,\"verb\":\"meant\",\"piece\":7}"), "EUSAGE", "piece is \"\"");
+	assert_refused(ask(d, "{\"request\":1,\"verb\":\"meant\",\"piece\":\"0193a1b2-0000-7000-8000-0000000000000\"}"), "EUSAGE", "must be 4 to 36");
+	assert_refused(ask(d, "{\"request\":1,\"verb\":\"meant\"}"), "EUSAGE", "the key \"piece\" is missing");
+	assert_refused(ask(d, "{\"request\":1,\"verb\":\"trace\",\"id\":\"0a1b\"}"), "EUSAGE", "must be a notification's id of 36 characters");
+}
+
+/* ---- waiting ---- */
 
 /* [N-3] */
 static void
@@ -761,6 +871,8 @@ main(void)
 		T(a_refused_publication_says_why_and_leaves_nothing),
 		T(the_inbox_is_read_in_order_with_brief_and_content),
 		T(a_filter_an_id_or_rejected_rows_narrow_it),
+		T(a_piece_of_an_id_means_what_was_sent_or_came),
+		T(what_is_meant_is_told_with_topic_and_time),
 		T(who_waits_is_answered_when_something_comes_or_the_time_is_over),
 		T(a_connection_waits_once_and_a_node_for_so_many),
 		T(who_goes_away_or_does_not_read_is_no_harm),

@@ -766,6 +766,14 @@ ask_small_tables(struct pstore *s)
 	assert_int_equal(pstore_counts(&counts, s, NULL), KW_OK);
 }
 
+static bool
+no_id_more(void *self, const uint8_t id[KW_ID_LEN])
+{
+	(void)self;
+	(void)id;
+	return true;
+}
+
 static void
 ask_outbox(struct pstore *s)
 {
@@ -780,6 +788,7 @@ ask_outbox(struct pstore *s)
 	assert_int_equal(pstore_out_next(&row, s, LANE_URGENT, 0, NULL), KW_OK);
 	assert_int_equal(pstore_out_get(&row, s, seq, NULL), KW_OK);
 	assert_int_equal(pstore_out_find(&row, s, id, NULL), KW_OK);
+	assert_int_equal(pstore_out_ids(s, id, 1, no_id_more, NULL, NULL), KW_OK);
 	assert_int_equal(pstore_out_expired(&row, s, LANE_URGENT, 0, 1, NULL), KW_ENOTFOUND);
 	assert_int_equal(pstore_out_stored(s, seq, &at, 1, span_str("proof"), 2000, NULL), KW_OK);
 	assert_int_equal(pstore_out_at(&other, &other, s, &at, seq, NULL), KW_ENOTFOUND);
@@ -821,6 +830,7 @@ ask_inbox(struct pstore *s)
 	assert_int_equal(pstore_in_mark(s, seq, true, false, NULL), KW_OK);
 	assert_int_equal(pstore_in_set_mark(s, seq, "late", NULL), KW_OK);
 	assert_int_equal(pstore_in_by_number(&other, s, "city/public-order", LANE_URGENT, 5, 3, NULL), KW_OK);
+	assert_int_equal(pstore_in_ids(s, id, 1, no_id_more, NULL, NULL), KW_OK);
 	assert_int_equal(pstore_in_next(&row, s, &q, 0, NULL), KW_OK);
 	assert_int_equal(pstore_in_next(&row, s, &by_id, 0, NULL), KW_ENOTFOUND);
 	assert_int_equal(pstore_in_next(&row, s, &rejected, 0, NULL), KW_ENOTFOUND);

@@ -981,6 +981,29 @@ labels_are_distinct_and_ids_read_back(void **state)
 	assert_false(kw_id_parse(back, text));
 }
 
+static void
+a_piece_means_an_id_by_its_beginning_its_end_or_what_lists_show_of_it(void **state)
+{
+	static const char id[] = "01a22f11-98c7-7b86-8ef3-6a66b880aa75";
+
+	(void)state;
+	assert_true(kw_id_meant(id, "01a2"));
+	assert_true(kw_id_meant(id, "01A22F11-98c7"));
+	assert_true(kw_id_meant(id, "aa75"));
+	assert_true(kw_id_meant(id, "8ef3-6A66B880AA75"));
+	assert_true(kw_id_meant(id, "b880aa75"));
+	assert_true(kw_id_meant(id, "B880"));
+	assert_true(kw_id_meant(id, "b880aa7"));
+	assert_true(kw_id_meant(id, id));
+	assert_false(kw_id_meant(id, "a75"));
+	assert_false(kw_id_meant(id, "b88"));
+	assert_false(kw_id_meant(id, "98c7"));
+	assert_false(kw_id_meant(id, "880aa7"));
+	assert_false(kw_id_meant(id, ""));
+	assert_false(kw_id_meant(id, "01a22f11-98c7-7b86-8ef3-6a66b880aa751"));
+	assert_false(kw_id_meant("", "01a2"));
+}
+
 #define ATTACK(f) cmocka_unit_test_setup_teardown(f, world_make, world_end)
 
 int
@@ -989,6 +1012,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(padme_sizes_are_the_vectors),
 		cmocka_unit_test(every_value_of_every_vector_is_reproduced),
+		cmocka_unit_test(a_piece_means_an_id_by_its_beginning_its_end_or_what_lists_show_of_it),
 		ATTACK(every_flipped_bit_of_frame_and_wrap_is_refused),
 		ATTACK(every_truncation_and_one_byte_more_is_refused),
 		ATTACK(what_was_flipped_and_signed_again_is_refused_by_the_checks_behind),

@@ -167,6 +167,12 @@ KURZWEG_API KURZWEG_MUST_USE enum kurzweg_result kurzweg_next(kurzweg *k, struct
 KURZWEG_API KURZWEG_MUST_USE enum kurzweg_result kurzweg_status(kurzweg *k, char **json);
 /* The way of one notification that this node sent, by the broker's commits and the readers' signed receipts. */
 KURZWEG_API KURZWEG_MUST_USE enum kurzweg_result kurzweg_trace(kurzweg *k, const char *id, char **json);
+/*
+ * Which notifications somebody means by a piece of an id: at least 4 characters of its beginning, its end, or the beginning of its last 8. sent: among what this node
+ * sent alone; else what came to it too. {"ids": [{"id", "sent", "type", "topic", "lane", "at_ms"}…], "more": B}, 5 at most, none where nothing is meant. The functions that
+ * take an id want a whole one: who acts on a piece asks here first, and does nothing unless it is one alone.
+ */
+KURZWEG_API KURZWEG_MUST_USE enum kurzweg_result kurzweg_meant(kurzweg *k, const char *piece, bool sent, char **json);
 
 /*
  * A version of the agreement that the node keeps, 0: the newest: {"version", "newest", "came_ms": when the node got it, "text"}.

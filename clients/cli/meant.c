@@ -1,0 +1,90 @@
+/* meant: see its header. */
+#include "clients/cli/meant.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "clients/cli/cases.h"
+#include "clients/cli/look.h"
+#include "clients/cli/when.h"
+#include "proto/seal.h"
+
+static enum cli_exit
+refuse_none(const struct cli *c, const char *word, enum meant_of of)
+{
+	char line[256];
+
+	if (of == MEANT_SENT)
+		(void)snprintf(line, sizeof line, _("nothing that this node sent has an id that begins or ends with \"%s\"; give the id that \"kurzweg publish\" printed"), word);
+	else
+		(void)snprintf(line, sizeof line, _("nothing that this node sent, and nothing that came to it, has an id that begins or ends with \"%s\"; \"kurzweg inbox\" lists what came"), word);
+	cli_error(c, line);
+	return CLI_REFUSED;
+}
+
+bool
+meant_is_piece(const char *word)
+{
+	size_t len = strlen(word);
+
+	return len >= KW_ID_PIECE_MIN && len < KURZWEG_ID_SIZE - 1 && strspn(word, "0123456789abcdefABCDEF-") == len;
+}
+
+void
+meant_candidate(const struct cli *c, const char *id, uint64_t at_ms, const char *topic)
+{
+	char at[WHEN_MAX];
+
+	when_put_short(at, at_ms, clock_wall_ms());
+	cli_note(c, "  %s  %s  %s", id, at, topic);
+}
+
+static enum cli_exit
+refuse_several(const struct cli *c, const char *word, const json_t *found)
+{
+	char line[256];
+	json_t *one;
+	size_t i;
+
+	(void)snprintf(line, sizeof line, _("several ids begin or end with \"%s\"; give more of it"), word);
+	cli_error(c, line);
+	json_array_foreach(look_at(found, "ids"), i, one)
+		meant_candidate(c, look_text(one, "id"), look_number(one, "at_ms"), look_text(one, "topic"));
+	if (look_flag(found, "more"))
+		cli_note(c, "  …");
+	return CLI_REFUSED;
+}
+
+const char *
+meant(char room[KURZWEG_ID_SIZE], const struct cli *c, kurzweg *k, const char *word, enum meant_of of, enum cli_exit *code)
+{
+	size_t len = strlen(word);
+	const char *id = NULL;
+	char *text = NULL;
+	enum kurzweg_result r;
+	json_t *found;
+
+	if (len >= KURZWEG_ID_SIZE - 1 || strchr(word, ',') != NULL)
+		return word;
+	if (!meant_is_piece(word)) {
+		*code = cli_usage(c, _("\"%s\" is no notification's id, nor %d characters or more of its beginning or end"), word, KW_ID_PIECE_MIN);
+		return NULL;
+	}
+	r = kurzweg_meant(k, word, of == MEANT_SENT, &text);
+	if ((found = cases_json(c, k, r, text, code)) == NULL)
+		return NULL;
+	if (json_array_size(look_at(found, "ids")) == 0)
+		*code = refuse_none(c, word, of);
+	else if (json_array_size(look_at(found, "ids")) > 1)
+		*code = refuse_several(c, word, found);
+	else
+		id = look_text(json_array_get(look_at(found, "ids"), 0), "id");
+	if (id != NULL) {
+		(void)snprintf(room, KURZWEG_ID_SIZE, "%s", id);
+		id = room;
+	}
+	json_decref(found);
+	return id;
+}

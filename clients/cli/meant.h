@@ -1,0 +1,24 @@
+/* meant: which notification is meant by what somebody typed for an id. */
+#ifndef KW_CLI_MEANT_H
+#define KW_CLI_MEANT_H
+
+#include "clients/cli/local.h"
+
+enum meant_of {
+	MEANT_SENT,       /* for what changes something: what this node sent, and nothing else */
+	MEANT_SENT_OR_CAME,
+};
+
+/*
+ * The whole id of the one that begins or ends with word, or whose last eight characters begin so; the node is asked, and this says why it is the node:
+ * clients/partner/desk_meant.h. room holds it, and word itself is the answer where it is as long as an id or longer, or a CAP name: then nobody is asked. NULL: it means
+ * none or several, or is no piece of an id; *code is how to end, and it was said why, with the several.
+ */
+const char *meant(char room[KURZWEG_ID_SIZE], const struct cli *c, kurzweg *k, const char *word, enum meant_of of, enum cli_exit *code);
+
+/* Whether word may be a piece of an id, and is not a whole one. */
+bool meant_is_piece(const char *word);
+/* One of several, each with what tells them apart, below the sentence that says so: on standard error. */
+void meant_candidate(const struct cli *c, const char *id, uint64_t at_ms, const char *topic);
+
+#endif
