@@ -39,6 +39,7 @@ struct cli { /* what a command is told of its surroundings */
 	bool german;
 	bool bell;             /* standard output is a terminal: it can be rung */
 	size_t columns;        /* of that terminal; 0: a pipe or a file, where no line is cut or wrapped */
+	size_t rows;           /* of that terminal; 0: a pipe or a file, or it does not say */
 	const char *args[CLI_ARGS_MAX]; /* the words that are no options; as many as the command's table allows */
 	size_t arg_count;
 	struct buf *aside;     /* not NULL: why something went wrong is put here, and not on standard error */
@@ -136,7 +137,11 @@ void cli_put_wrapped(struct buf *out, const char *text, size_t width, size_t ind
 /* On standard output: "label   text", the text wrapped beside the label; nothing when text is empty. */
 #define CLI_LABEL_WIDTH 15
 void cli_field(const struct cli *c, const char *label, enum cli_colour colour, const char *text);
+void cli_put_field(struct buf *out, const struct cli *c, const char *label, enum cli_colour colour, const char *text);
 void cli_paragraph(const struct cli *c, enum cli_colour colour, const char *text); /* over the whole width */
+
+/* How many lines a terminal of so many columns shows of a text with cli_colour in it; 0 columns: the text's own. */
+size_t cli_lines(const char *text, size_t columns);
 
 /* A table: a head, rows, columns as wide as their widest cell; cells are copied and made safe. */
 struct cli_table;
@@ -146,6 +151,7 @@ void cli_table_cell(struct cli_table *t, enum cli_colour colour, const char *fmt
 void cli_table_shrink(struct cli_table *t, size_t column);
 /* head: the first row is one. Frees t. Where memory ran out for a cell the tool ends here too, and no row is shown. */
 void cli_table_print(const struct cli *c, struct cli_table *t, bool head);
+void cli_put_table(struct buf *out, const struct cli *c, struct cli_table *t, bool head); /* the same, of a table that out holds whole */
 
 /* ---- questions ---- */
 

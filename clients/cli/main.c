@@ -148,6 +148,21 @@ columns_of(int fd)
 	return size.ws_col;
 }
 
+/* How many lines it has; 0: there is none, or neither it nor $LINES says, as on a serial line. */
+static size_t
+rows_of(int fd)
+{
+	struct winsize size = {0};
+	const char *lines = getenv("LINES");
+	uint64_t n;
+
+	if (!isatty(fd))
+		return 0;
+	if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_row > 0)
+		return size.ws_row;
+	return lines != NULL && text_u64(&n, lines, 1, UINT16_MAX, "$LINES", NULL) == KW_OK ? (size_t)n : 0;
+}
+
 /* Commands whose first word is name (all when NULL), a line each. */
 static void
 list(const struct cli *c, const char *name)
@@ -289,6 +304,7 @@ main(int argc, char **argv)
 	c.colour_out = shows_colours(STDOUT_FILENO);
 	c.colour_err = shows_colours(STDERR_FILENO);
 	c.columns = columns_of(STDOUT_FILENO);
+	c.rows = rows_of(STDOUT_FILENO);
 	c.bell = c.columns > 0;
 	c.terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 	c.german = strcmp(/* TRANSLATORS: the two letters of your language */ _("en"), "de") == 0;

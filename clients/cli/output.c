@@ -251,15 +251,29 @@ cli_put_wrapped(struct buf *out, const char *text, size_t width, size_t indent, 
 	buf_free(&safe);
 }
 
+/* With a line end. */
 static void
-print_wrapped(const struct cli *c, enum cli_colour colour, const char *text, size_t indent)
+put_paragraph(struct buf *out, const struct cli *c, enum cli_colour colour, const char *text, size_t indent)
 {
-	struct buf lines = BUF_INIT(32u << 20);
+	buf_put_str(out, colour != CLI_PLAIN ? cli_colour(c, colour) : "");
+	cli_put_wrapped(out, text, c->columns, indent, indent);
+	buf_put_str(out, colour != CLI_PLAIN ? cli_colour(c, CLI_PLAIN) : "");
+	buf_put_u8(out, '\n');
+}
 
-	cli_put_wrapped(&lines, text, c->columns, indent, indent);
-	(void)printf("%s%s%s\n", colour != CLI_PLAIN ? cli_colour(c, colour) : "", cli_text(&lines),
-	             colour != CLI_PLAIN ? cli_colour(c, CLI_PLAIN) : "");
-	buf_free(&lines);
+static void
+put_blanks(struct buf *out, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_put_u8(out, ' ');
+}
+
+/* On standard output; frees it. */
+static void
+print(struct buf *text)
+{
+	(void)fputs(cli_text(text), stdout);
+	buf_free(text);
 }
 
 #define BELOW_LABEL 2
@@ -278,26 +292,71 @@ longest_word(const char *text)
 }
 
 void
-cli_field(const struct cli *c, const char *label, enum cli_colour colour, const char *text)
+cli_put_field(struct buf *out, const struct cli *c, const char *label, enum cli_colour colour, const char *text)
 {
 	size_t width = cli_width(label), longest = longest_word(text);
 
 	if (text[0] == '\0')
 		return;
-	(void)printf("%s%s%s", cli_colour(c, CLI_DIM), label, cli_colour(c, CLI_PLAIN));
+	buf_put_str(out, cli_colour(c, CLI_DIM));
+	buf_put_str(out, label);
+	buf_put_str(out, cli_colour(c, CLI_PLAIN));
 	if (c->columns > 0 && longest + CLI_LABEL_WIDTH > c->columns && longest + BELOW_LABEL <= c->columns) { /* below it there is room for the whole word */
-		(void)printf("\n%*s", BELOW_LABEL, "");
-		print_wrapped(c, colour, text, BELOW_LABEL);
+		buf_put_u8(out, '\n');
+		put_blanks(out, BELOW_LABEL);
+		put_paragraph(out, c, colour, text, BELOW_LABEL);
 		return;
 	}
-	(void)printf("%*s", (int)(width < CLI_LABEL_WIDTH ? CLI_LABEL_WIDTH - width : 1), "");
-	print_wrapped(c, colour, text, CLI_LABEL_WIDTH);
+	put_blanks(out, width < CLI_LABEL_WIDTH ? CLI_LABEL_WIDTH - width : 1);
+	put_paragraph(out, c, colour, text, CLI_LABEL_WIDTH);
+}
+
+void
+cli_field(const struct cli *c, const char *label, enum cli_colour colour, const char *text)
+{
+	struct buf lines = BUF_INIT(32u << 20);
+
+	cli_put_field(&lines, c, label, colour, text);
+	print(&lines);
 }
 
 void
 cli_paragraph(const struct cli *c, enum cli_colour colour, const char *text)
 {
-	print_wrapped(c, colour, text, 0);
+	struct buf lines = BUF_INIT(32u << 20);
+
+	put_paragraph(&lines, c, colour, text, 0);
+	print(&lines);
+}
+
+/* Of one line; the sequences of cli_colour take no room. */
+static size_t
+shown_width(const char *line, size_t len)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (line[i] == '\x1b')
+			while (i < len && line[i] != 'm')
+				i++;
+		else
+			width += ((unsigned char)line[i] & 0xC0) != 0x80;
+	}
+	return width;
+}
+
+size_t
+cli_lines(const char *text, size_t columns)
+{
+	size_t lines = 0;
+
+	while (*text != '\0') {
+		size_t len = strcspn(text, "\n"), width = shown_width(text, len);
+
+		lines += columns > 0 && width > columns ? (width + columns - 1) / columns : 1;
+		text += len + (text[len] == '\n');
+	}
+	return lines;
 }
 
 /* ---- tables ---- */
@@ -376,17 +435,19 @@ cli_table_cell(struct cli_table *t, enum cli_colour colour, const char *fmt, ...
 }
 
 static void
-print_row(const struct cli *c, const struct cli_table *t, size_t row, const size_t *widths, bool head)
+put_row(struct buf *out, const struct cli *c, const struct cli_table *t, size_t row, const size_t *widths, bool head)
 {
 	for (size_t i = 0; i < t->columns && row * t->columns + i < t->count; i++) {
 		const struct cell *cell = &t->cells[row * t->columns + i];
 		enum cli_colour colour = head ? CLI_BOLD : cell->colour;
 		bool last = i + 1 == t->columns;
 
-		(void)printf("%s%s%s%*s", colour != CLI_PLAIN ? cli_colour(c, colour) : "", cell->text,
-		             colour != CLI_PLAIN ? cli_colour(c, CLI_PLAIN) : "", last ? 0 : (int)(widths[i] - cell->width + 2), "");
+		buf_put_str(out, colour != CLI_PLAIN ? cli_colour(c, colour) : "");
+		buf_put_str(out, cell->text);
+		buf_put_str(out, colour != CLI_PLAIN ? cli_colour(c, CLI_PLAIN) : "");
+		put_blanks(out, last ? 0 : widths[i] - cell->width + 2);
 	}
-	(void)putchar('\n');
+	buf_put_u8(out, '\n');
 }
 
 void
@@ -438,8 +499,8 @@ shrink(const struct cli *c, struct cli_table *t, size_t *widths)
 		cut(&t->cells[i], widths[t->shrinks]);
 }
 
-void
-cli_table_print(const struct cli *c, struct cli_table *t, bool head)
+static void
+put_rows(struct buf *out, const struct cli *c, struct cli_table *t, bool head, void (*each)(struct buf *row))
 {
 	size_t widths[COLUMNS_MAX] = {0};
 
@@ -449,10 +510,28 @@ cli_table_print(const struct cli *c, struct cli_table *t, bool head)
 		if (t->cells[i].width > widths[i % t->columns])
 			widths[i % t->columns] = t->cells[i].width;
 	shrink(c, t, widths);
-	for (size_t row = 0; row * t->columns < t->count; row++)
-		print_row(c, t, row, widths, head && row == 0);
+	for (size_t row = 0; row * t->columns < t->count; row++) {
+		put_row(out, c, t, row, widths, head && row == 0);
+		if (each != NULL)
+			each(out);
+	}
 	for (size_t i = 0; i < t->count; i++)
 		free(t->cells[i].text);
 	free(t->cells);
 	free(t);
+}
+
+void
+cli_put_table(struct buf *out, const struct cli *c, struct cli_table *t, bool head)
+{
+	put_rows(out, c, t, head, NULL);
+}
+
+/* Row by row: a table may be longer than what is held at once. */
+void
+cli_table_print(const struct cli *c, struct cli_table *t, bool head)
+{
+	struct buf row = BUF_INIT(1u << 20);
+
+	put_rows(&row, c, t, head, print);
 }

@@ -48,22 +48,22 @@ standing_worst(const struct standing *s)
 }
 
 static void
-print_faults(const struct standing *s, bool grave)
+put_faults(struct buf *out, const struct standing *s, bool grave)
 {
 	for (size_t i = 0; i < s->count; i++) {
-		struct buf lines = BUF_INIT(1u << 20);
-
 		if (s->fault[i].grave != grave)
 			continue;
-		cli_put_wrapped(&lines, s->fault[i].text, s->c->columns, 2, 2);
-		(void)printf("%s%s%s %s\n", cli_colour(s->c, grave ? CLI_RED : CLI_YELLOW), grave ? "!" : "-", cli_colour(s->c, CLI_PLAIN),
-		             cli_text(&lines));
-		buf_free(&lines);
+		buf_put_str(out, cli_colour(s->c, grave ? CLI_RED : CLI_YELLOW));
+		buf_put_str(out, grave ? "!" : "-");
+		buf_put_str(out, cli_colour(s->c, CLI_PLAIN));
+		buf_put_u8(out, ' ');
+		cli_put_wrapped(out, s->fault[i].text, s->c->columns, 2, 2);
+		buf_put_u8(out, '\n');
 	}
 }
 
 static void
-print_verdict(const struct standing *s, char out[160])
+say_verdict(const struct standing *s, char out[160])
 {
 	if (s->grave > 0)
 		(void)snprintf(out, 160, ngettext("%zu thing does not work", "%zu things do not work", s->grave), s->grave);
@@ -73,25 +73,108 @@ print_verdict(const struct standing *s, char out[160])
 		(void)snprintf(out, 160, "%s", _("all is well"));
 }
 
+static enum cli_colour
+verdict_colour(const struct standing *s)
+{
+	return s->grave > 0 ? CLI_ALARM : s->minor > 0 ? CLI_YELLOW : CLI_GREEN;
+}
+
 void
 standing_head(struct standing *s, const char *title)
 {
-	struct buf safe = BUF_INIT(4096);
+	struct buf out = BUF_INIT(8u << 20);
 	char verdict[160];
 
-	print_verdict(s, verdict);
-	cli_put_safe(&safe, title);
-	(void)printf("%s%s%s  %s%s%s\n", cli_colour(s->c, CLI_BOLD), cli_text(&safe), cli_colour(s->c, CLI_PLAIN),
-	             cli_colour(s->c, s->grave > 0 ? CLI_ALARM : s->minor > 0 ? CLI_YELLOW : CLI_GREEN), verdict, cli_colour(s->c, CLI_PLAIN));
-	print_faults(s, true);
-	print_faults(s, false);
-	if (s->grave + s->minor > s->count)
-		(void)printf("  ");
-	if (s->grave + s->minor > s->count)
-		(void)printf(_("and %zu more; --json tells all\n"), s->grave + s->minor - s->count);
-	(void)printf("\n");
+	say_verdict(s, verdict);
+	buf_put_str(&out, cli_colour(s->c, CLI_BOLD));
+	cli_put_safe(&out, title);
+	buf_put_str(&out, cli_colour(s->c, CLI_PLAIN));
+	buf_put_str(&out, "  ");
+	buf_put_str(&out, cli_colour(s->c, verdict_colour(s)));
+	buf_put_str(&out, verdict);
+	buf_put_str(&out, cli_colour(s->c, CLI_PLAIN));
+	buf_put_u8(&out, '\n');
+	put_faults(&out, s, true);
+	put_faults(&out, s, false);
+	if (s->grave + s->minor > s->count) {
+		(void)snprintf(verdict, sizeof verdict, _("and %zu more; --json tells all"), s->grave + s->minor - s->count);
+		buf_put_str(&out, "  ");
+		buf_put_str(&out, verdict);
+		buf_put_u8(&out, '\n');
+	}
+	standing_part(s, STANDING_HEAD, FIT_ALWAYS, &out);
 	standing_drop(s);
-	buf_free(&safe);
+}
+
+/* ---- parts ---- */
+
+void
+standing_part(struct standing *s, enum standing_group group, enum fit_keep keep, struct buf *text)
+{
+	MUST(s->parts < STANDING_PARTS_MAX);
+	s->part[s->parts] = (struct fit_part){.lines = cli_lines(cli_text(text), s->c->columns), .group = group, .keep = keep};
+	s->text[s->parts++] = *text;
+}
+
+void
+standing_fact(struct standing *s, enum fit_keep keep, const char *label, enum cli_colour colour, const char *text)
+{
+	struct buf out = BUF_INIT(1u << 20);
+
+	if (text[0] == '\0')
+		return;
+	if (keep != FIT_FLOW && (colour == CLI_RED || colour == CLI_YELLOW))
+		keep = FIT_WRONG;
+	cli_put_field(&out, s->c, label, colour, text);
+	standing_part(s, STANDING_FACTS, keep, &out);
+}
+
+/* The last line is the prompt's; of a terminal of one line nothing can be kept. */
+static size_t
+room_of(const struct cli *c)
+{
+	return c->rows > 1 ? c->rows - 1 : c->rows;
+}
+
+bool
+standing_head_fits(const struct standing *s)
+{
+	return s->c->rows == 0 || s->parts == 0 || s->part[0].lines <= room_of(s->c);
+}
+
+void
+standing_drop_parts(struct standing *s)
+{
+	for (size_t i = 0; i < s->parts; i++)
+		buf_free(&s->text[i]);
+	s->parts = 0;
+}
+
+void
+standing_show(struct standing *s, struct fit_table *t)
+{
+	const struct fit_part *above = NULL;
+
+	s->overflows = !fit(s->part, s->parts, t, room_of(s->c));
+	for (size_t i = 0; i < s->parts; i++) {
+		if (!s->part[i].shown)
+			continue;
+		(void)printf("%s%s", above != NULL && above->group != s->part[i].group ? "\n" : "", cli_text(&s->text[i]));
+		above = &s->part[i];
+	}
+	standing_drop_parts(s);
+}
+
+void
+standing_end(const struct standing *s)
+{
+	char verdict[160], line[320];
+
+	if (!s->overflows)
+		return;
+	say_verdict(s, verdict);
+	(void)snprintf(line, sizeof line, _("%s; it begins further up: kurzweg status | less"), verdict);
+	cli_paragraph(s->c, verdict_colour(s), line);
 }
 
 /* ---- for monitoring ---- */
@@ -109,7 +192,7 @@ put_plain(struct buf *out, const char *text)
 }
 
 static void
-put_faults(struct buf *out, const struct standing *s, bool grave, size_t *left)
+put_plain_faults(struct buf *out, const struct standing *s, bool grave, size_t *left)
 {
 	for (size_t i = 0; i < s->count && *left > 0; i++) {
 		if (s->fault[i].grave != grave)
@@ -129,13 +212,13 @@ standing_check_line(struct standing *s, const char *title, const char *figures)
 	struct buf line = BUF_INIT(1u << 18);
 	char verdict[160];
 
-	print_verdict(s, verdict);
+	say_verdict(s, verdict);
 	put_plain(&line, title);
 	buf_put_str(&line, ": ");
 	buf_put_str(&line, verdict);
 	buf_put_str(&line, s->grave + s->minor > 0 ? "." : "");
-	put_faults(&line, s, true, &left);
-	put_faults(&line, s, false, &left);
+	put_plain_faults(&line, s, true, &left);
+	put_plain_faults(&line, s, false, &left);
 	if (s->grave + s->minor > most - left) {
 		(void)snprintf(verdict, sizeof verdict, _(" And %zu more: \"kurzweg status\" tells all."), s->grave + s->minor - (most - left));
 		buf_put_str(&line, verdict);
@@ -175,7 +258,7 @@ standing_judge_backup(struct standing *s, uint64_t made_ms)
 }
 
 void
-standing_show_backup(const struct standing *s, uint64_t made_ms, uint64_t bytes)
+standing_show_backup(struct standing *s, uint64_t made_ms, uint64_t bytes)
 {
 	char line[256], when[WHEN_MAX], ago[TEXT_TIME_MAX], size[32];
 	bool old = made_ms != 0 && s->now_ms >= made_ms + BACKUP_OLD_MS;
@@ -187,7 +270,7 @@ standing_show_backup(const struct standing *s, uint64_t made_ms, uint64_t bytes)
 		(void)snprintf(line, sizeof line, _("%s, %s ago, %s"), when, ago, size);
 	else
 		(void)snprintf(line, sizeof line, "%s", _("none was made of this store yet"));
-	cli_field(s->c, _("last backup"), old ? CLI_YELLOW : CLI_PLAIN, line);
+	standing_fact(s, FIT_STATE, _("last backup"), old ? CLI_YELLOW : CLI_PLAIN, line);
 }
 
 bool
@@ -199,10 +282,10 @@ standing_clock_is_kept(void)
 }
 
 void
-standing_show_clock(const struct standing *s)
+standing_show_clock(struct standing *s)
 {
 	if (s->here && !standing_clock_is_kept())
-		cli_field(s->c, _("clock"), CLI_YELLOW, _("nobody keeps it right, says the kernel; see timedatectl"));
+		standing_fact(s, FIT_STATE, _("clock"), CLI_YELLOW, _("nobody keeps it right, says the kernel; see timedatectl"));
 }
 
 void

@@ -1,5 +1,6 @@
 /* standing_broker: an operator's one screen. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -8,8 +9,9 @@
 #include "clients/cli/when.h"
 
 #define WIDE 100 /* columns of a terminal that has room for addresses */
-#define ROWS_MAX 40           /* nodes in the table; of more, those that something is about */
+#define ROWS_MAX 40           /* nodes in a pipe's table; of more, those that something is about */
 #define NAMED_MAX 8           /* nodes with a sentence of their own */
+#define FOOT_WIDEST 72        /* columns that "and N more …" takes at most, in any language */
 #define STUCK_MS 600000u      /* connected, and nothing acknowledged for so long */
 #define HOUR_MS 3600000ull
 #define SKEW_MS 60000         /* between two machines that keep their clocks */
@@ -87,6 +89,12 @@ judge_agreement(struct standing *s, const json_t *o)
 		standing_fault(s, true, _("The agreement and its grace are over, so nobody can publish until the steering committee signs the next version."));
 }
 
+static bool
+is_disk_short(const json_t *o)
+{
+	return look_number(o, "store.disk_free_bytes") < look_number(o, "store.disk_bytes") / 10;
+}
+
 /* What is left of the disk, and until when. */
 static void
 judge_room(struct standing *s, const json_t *o)
@@ -103,7 +111,7 @@ judge_room(struct standing *s, const json_t *o)
 	if (strcmp(what, "disk") == 0 && left_ms < 24 * HOUR_MS)
 		standing_fault(s, left_ms < 2 * HOUR_MS, _("The disk under the store has %s left, which is enough for %s if it goes on as in the last hour; then nothing new is stored: "
 		                                           "make room on the broker's disk."), room, in);
-	else if (all > 0 && left < all / 10)
+	else if (is_disk_short(o))
 		standing_fault(s, left < all / 50, _("The disk under the store is %u %% full, %s are left%s: make room on the broker's disk."), (unsigned)(100 - left * 100 / all), room, rate);
 	if (strcmp(what, "quota") == 0 && left_ms < 24 * HOUR_MS)
 		standing_fault(s, left_ms < 2 * HOUR_MS, _("The store comes to 80 %% of its quota in %s if it goes on as in the last hour; then routine notifications are refused. Raise "
@@ -221,7 +229,7 @@ tell_node(struct standing *s, const json_t *node)
 static void
 judge_nodes(struct standing *s, const json_t *o)
 {
-	size_t up = 0, known = 0, told = 0, i;
+	size_t up = 0, known = 0, told = 0, most = s->named > 0 ? s->named : NAMED_MAX, i;
 	json_t *node;
 
 	json_array_foreach(look_at(o, "nodes"), i, node) {
@@ -230,15 +238,28 @@ judge_nodes(struct standing *s, const json_t *o)
 		known += member;
 		up += connected;
 		if (is_silent(node) || is_stuck(node)) {
-			if (told++ < NAMED_MAX)
+			if (told++ < most)
 				tell_node(s, node);
 		}
 	}
-	if (told > NAMED_MAX)
+	if (told > most)
 		standing_fault(s, false, ngettext("%zu more node is away, or reads nothing, and something waits for it; \"kurzweg nodes\" shows which.",
-		                                  "%zu more nodes are away, or read nothing, and something waits for them; \"kurzweg nodes\" shows which.", told - NAMED_MAX), told - NAMED_MAX);
+		                                  "%zu more nodes are away, or read nothing, and something waits for them; \"kurzweg nodes\" shows which.", told - most), told - most);
 	if (known > 0 && up == 0)
 		standing_fault(s, true, _("No node is connected. Do they reach the address, and does the clock of this machine go right?"));
+}
+
+/* Whom a later version of the agreement dropped stays out: nobody resumes it. */
+static bool
+is_left_out(const json_t *o, const char *id)
+{
+	json_t *node;
+	size_t i;
+
+	json_array_foreach(look_at(o, "nodes"), i, node)
+		if (strcmp(look_text(node, "id"), id) == 0)
+			return !look_flag(node, "in_agreement");
+	return false;
 }
 
 /* What an operator did: to be looked at as long as it lasts, and grave where somebody's matters lie with who does not hear of them. */
@@ -255,8 +276,9 @@ judge_suspended(struct standing *s, const json_t *o)
 		char until[WHEN_MAX];
 
 		when_put_until(until, look_number(one, "until_ms"), s->now_ms);
-		standing_fault(s, false, _("%s is suspended until %s by the operator %s: %s. \"kurzweg resume %s\" lets it in again; for longer than 72 hours only the steering committee "
-		                           "can keep it out."), node, until, look_text(one, "by"), look_text(one, "reason"), node);
+		if (!is_left_out(o, node))
+			standing_fault(s, false, _("%s is suspended until %s by the operator %s: %s. \"kurzweg resume %s\" lets it in again; for longer than 72 hours only the steering "
+			                           "committee can keep it out."), node, until, look_text(one, "by"), look_text(one, "reason"), node);
 		if (taken > 0)
 			standing_fault(s, true, ngettext("%s, which is suspended, has taken %llu case: call whoever should take it over, the sender can recall it.",
 			                                 "%s, which is suspended, has taken %llu cases: call whoever should take them over, the senders can recall them.", taken), node, taken);
@@ -270,8 +292,16 @@ judge_suspended(struct standing *s, const json_t *o)
 
 /* ---- the figures ---- */
 
+static enum cli_colour
+agreement_colour(const json_t *o)
+{
+	const char *age = look_text(o, "agreement.age");
+
+	return strcmp(age, "ends soon") == 0 ? CLI_YELLOW : strcmp(age, "not yet") == 0 || strcmp(age, "grace") == 0 || strcmp(age, "over") == 0 ? CLI_RED : CLI_PLAIN;
+}
+
 static void
-show_facts(const struct standing *s, const json_t *o)
+show_facts(struct standing *s, const json_t *o)
 {
 	const char *fills = look_text(o, "store.fills.what");
 	uint64_t left_ms = look_number(o, "store.fills.left_ms");
@@ -280,33 +310,33 @@ show_facts(const struct standing *s, const json_t *o)
 	when_put_until(a, when_parse_utc(look_text(o, "agreement.until")), s->now_ms);
 	if (json_is_object(look_at(o, "agreement"))) {
 		(void)snprintf(line, sizeof line, _("version %llu, until %s"), (unsigned long long)look_number(o, "agreement.version"), a);
-		cli_field(s->c, _("agreement"), CLI_PLAIN, line);
-		cli_field(s->c, _("fingerprint"), CLI_PLAIN, look_text(o, "agreement.fingerprint"));
+		standing_fact(s, FIT_STATE, _("agreement"), agreement_colour(o), line);
+		standing_fact(s, FIT_SETTING, _("fingerprint"), CLI_PLAIN, look_text(o, "agreement.fingerprint"));
 	}
 	standing_bytes(used, s->c, look_number(o, "store.used_bytes"));
 	standing_bytes(quota, s->c, look_number(o, "store.quota_bytes"));
 	standing_put_rate(rate, strcmp(fills, "quota") == 0, left_ms);
 	(void)snprintf(line, sizeof line, _("%llu entries, %s of %s (%u %%)%s"), (unsigned long long)look_number(o, "store.entries"), used, quota, percent_full(o), rate);
-	cli_field(s->c, _("store"), percent_full(o) >= 80 ? CLI_RED : CLI_PLAIN, line);
+	standing_fact(s, FIT_STATE, _("store"), percent_full(o) >= 80 ? CLI_RED : CLI_PLAIN, line);
 	standing_bytes(used, s->c, look_number(o, "store.disk_free_bytes"));
 	standing_bytes(quota, s->c, look_number(o, "store.disk_bytes"));
 	standing_put_rate(rate, strcmp(fills, "disk") == 0, left_ms);
 	(void)snprintf(line, sizeof line, _("%s of %s free%s"), used, quota, rate);
-	cli_field(s->c, _("disk"), rate[0] != '\0' ? CLI_YELLOW : CLI_PLAIN, look_number(o, "store.disk_bytes") > 0 ? line : "");
+	standing_fact(s, FIT_STATE, _("disk"), rate[0] != '\0' || is_disk_short(o) ? CLI_YELLOW : CLI_PLAIN, look_number(o, "store.disk_bytes") > 0 ? line : "");
 	standing_show_backup(s, look_number(o, "backup_ms"), look_number(o, "backup_bytes"));
 	standing_decimal(a, s->c, look_real(o, "commit.per_second"));
 	standing_ms(used, s->c, look_number(o, "commit.took_us_median"));
 	standing_ms(quota, s->c, look_number(o, "commit.took_us_max"));
 	(void)snprintf(line, sizeof line, _("%s a second, %s each, the longest %s (last minute)"), a, used, quota);
-	cli_field(s->c, _("commits"), CLI_PLAIN, line);
+	standing_fact(s, FIT_FLOW, _("commits"), CLI_PLAIN, line);
 	(void)snprintf(line, sizeof line, _("%llu open, %llu overdue"), (unsigned long long)look_number(o, "cases.open"), (unsigned long long)look_number(o, "cases.overdue"));
 	if (look_number(o, "cases.open") > 0)
-		cli_field(s->c, _("cases"), look_number(o, "cases.overdue") > 0 ? CLI_YELLOW : CLI_PLAIN, line);
+		standing_fact(s, FIT_STATE, _("cases"), look_number(o, "cases.overdue") > 0 ? CLI_YELLOW : CLI_PLAIN, line);
 }
 
 /* What never happened is left out. */
 static void
-show_run(const struct standing *s, const json_t *o)
+show_run(struct standing *s, const json_t *o)
 {
 	unsigned long long twice = look_number(o, "counters.duplicates"), unknown = look_number(o, "counters.unknown_keys");
 	char line[512], up[TEXT_TIME_MAX];
@@ -315,7 +345,7 @@ show_run(const struct standing *s, const json_t *o)
 	text_put_duration(up, look_number(o, "uptime_ms"));
 	(void)snprintf(line, sizeof line, _("%s; log epoch %llu, commit %llu"), up, (unsigned long long)look_number(o, "log_epoch"),
 	               (unsigned long long)look_number(o, "commit.number"));
-	cli_field(s->c, _("running for"), CLI_PLAIN, line);
+	standing_fact(s, FIT_FLOW, _("running for"), CLI_PLAIN, line);
 	(void)snprintf(line, sizeof line, _("%llu stored, %llu delivered"), (unsigned long long)look_number(o, "counters.stored"),
 	               (unsigned long long)look_number(o, "counters.delivered"));
 	at = strlen(line);
@@ -324,12 +354,12 @@ show_run(const struct standing *s, const json_t *o)
 	at = strlen(line);
 	if (unknown > 0)
 		(void)snprintf(line + at, sizeof line - at, ngettext(", %llu unknown key turned away", ", %llu unknown keys turned away", unknown), unknown);
-	cli_field(s->c, _("since then"), CLI_PLAIN, line);
+	standing_fact(s, FIT_FLOW, _("since then"), CLI_PLAIN, line);
 }
 
 /* "expired 3, denied 1": what was refused, and how often; nothing when nothing was. */
 static void
-show_refusals(const struct standing *s, const json_t *o)
+show_refusals(struct standing *s, const json_t *o)
 {
 	char line[512] = "";
 	const char *code;
@@ -341,18 +371,18 @@ show_refusals(const struct standing *s, const json_t *o)
 		if (json_integer_value(n) > 0)
 			(void)snprintf(line + at, sizeof line - at, "%s%s %lld", at > 0 ? ", " : "", code, (long long)json_integer_value(n));
 	}
-	cli_field(s->c, _("refused"), CLI_YELLOW, line);
+	standing_fact(s, FIT_FLOW, _("refused"), CLI_YELLOW, line);
 }
 
 static void
-show_lanes(const struct standing *s, const json_t *o)
+show_lanes(struct standing *s, const json_t *o)
 {
 	struct cli_table *t = cli_table_new(5);
+	struct buf out = BUF_INIT(1u << 20);
 	char rate[32];
 	json_t *lane;
 	size_t i;
 
-	(void)printf("\n");
 	cli_table_cell(t, CLI_PLAIN, "%s", _("lane"));
 	cli_table_cell(t, CLI_PLAIN, "%s", _("in the log"));
 	cli_table_cell(t, CLI_PLAIN, "%s", _("newest"));
@@ -366,7 +396,8 @@ show_lanes(const struct standing *s, const json_t *o)
 		standing_decimal(rate, s->c, look_real(lane, "rate") * 60);
 		cli_table_cell(t, CLI_PLAIN, "%s", rate);
 	}
-	cli_table_print(s->c, t, true);
+	cli_put_table(&out, s->c, t, true);
+	standing_part(s, STANDING_LANES, FIT_FLOW, &out);
 }
 
 /* How much waits for a node in a lane; of one that reads from the log, that it is more than is counted. */
@@ -424,37 +455,156 @@ node_row(struct cli_table *t, const struct standing *s, const json_t *node)
 	cli_table_cell(t, oldest > 0 ? CLI_YELLOW : CLI_DIM, "%s", oldest > 0 ? text : "-");
 }
 
-static void
-show_nodes(const struct standing *s, const json_t *o)
+/* Those that something is about stand first, and those of which there is nothing to say last. */
+enum rank { RANK_ABOUT, RANK_AWAY, RANK_WAITS, RANK_LEFT_OUT, RANK_WELL, RANKS };
+
+static enum rank
+rank_of(const json_t *node)
+{
+	char path[64];
+
+	if (!look_flag(node, "in_agreement"))
+		return RANK_LEFT_OUT;
+	if (is_silent(node) || is_stuck(node) || is_suspended(node))
+		return RANK_ABOUT;
+	if (!look_flag(node, "connected"))
+		return RANK_AWAY;
+	for (size_t i = 0; i < KW_LANES; i++) {
+		(void)snprintf(path, sizeof path, "lanes.%s.waiting", lanes[i]);
+		if (look_number(node, path) > 0)
+			return RANK_WAITS;
+	}
+	return is_behind(node) ? RANK_WAITS : RANK_WELL;
+}
+
+struct rows {                /* in the order in which they are shown */
+	const json_t **node; /* for free() */
+	size_t count, about, well, up;
+	uint64_t left_off;   /* known to the broker, and not among them */
+};
+
+static struct rows
+rows_by_rank(const json_t *list)
+{
+	struct rows r = {.node = cli_memory((json_array_size(list) + 1) * sizeof(const json_t *))};
+	json_t *node;
+	size_t i;
+
+	for (enum rank rank = RANK_ABOUT; rank < RANKS; rank++)
+		json_array_foreach(list, i, node) {
+			if (rank_of(node) != rank)
+				continue;
+			r.node[r.count++] = node;
+			r.about += rank <= RANK_AWAY;
+			r.well += rank == RANK_WELL;
+			r.up += look_flag(node, "connected");
+		}
+	return r;
+}
+
+/* Where nobody knows how much has room: as they come, and of very many those that something is about. */
+static struct rows
+rows_as_they_come(const json_t *list)
+{
+	struct rows r = {.node = cli_memory((json_array_size(list) + 1) * sizeof(const json_t *))};
+	size_t all = json_array_size(list), i;
+	json_t *node;
+
+	json_array_foreach(list, i, node)
+		if (r.count < ROWS_MAX && (all <= ROWS_MAX || rank_of(node) == RANK_ABOUT))
+			r.node[r.count++] = node;
+	r.left_off = all - r.count;
+	return r;
+}
+
+static struct cli_table *
+node_table(const struct standing *s, const struct rows *r, size_t count)
 {
 	bool wide = s->c->columns == 0 || s->c->columns >= WIDE;
 	struct cli_table *t = cli_table_new(wide ? 7 : 6);
-	const json_t *list = look_at(o, "nodes");
-	uint64_t left;
-	json_t *node;
-	size_t i, rows = 0;
 
-	(void)printf("\n");
 	cli_table_cell(t, CLI_PLAIN, "%s", _("node"));
 	cli_table_cell(t, CLI_PLAIN, "%s", _("connected"));
-	for (i = 0; i < KW_LANES; i++)
+	for (size_t i = 0; i < KW_LANES; i++)
 		cli_table_cell(t, CLI_PLAIN, "%s", lanes[i]);
 	cli_table_cell(t, CLI_PLAIN, "%s", _("unread for"));
 	if (wide)
 		cli_table_cell(t, CLI_PLAIN, "%s", _("from"));
-	json_array_foreach(list, i, node) {
-		if (rows == ROWS_MAX || (json_array_size(list) > ROWS_MAX && !is_silent(node) && !is_stuck(node) && !is_suspended(node)))
-			continue;
-		rows++;
-		node_row(t, s, node);
+	for (size_t i = 0; i < count; i++) {
+		node_row(t, s, r->node[i]);
 		if (wide)
-			cli_table_cell(t, CLI_DIM, "%s", look_text(node, "address"));
+			cli_table_cell(t, CLI_DIM, "%s", look_text(r->node[i], "address"));
 	}
 	cli_table_shrink(t, 0);
-	cli_table_print(s->c, t, true);
-	left = json_array_size(list) - rows + look_number(o, "nodes_left_off");
-	if (left > 0)
-		(void)printf(ngettext("and %llu more; \"kurzweg nodes\" shows it\n", "and %llu more; \"kurzweg nodes\" shows them\n", (unsigned long)left), (unsigned long long)left);
+	return t;
+}
+
+/* What is not shown, where the first so many rows are. */
+static void
+say_left(char out[256], const struct rows *r, size_t shown)
+{
+	unsigned long long n = r->count - shown + r->left_off;
+	unsigned long form = (unsigned long)n;
+	bool well = n <= r->well && r->left_off == 0;
+
+	if (shown == 0 && well)
+		(void)snprintf(out, 256, ngettext("%llu node, connected and nothing waiting: kurzweg nodes", "%llu nodes, all connected and nothing waiting: kurzweg nodes", form), n);
+	else if (shown == 0 && r->left_off == 0)
+		(void)snprintf(out, 256, ngettext("%llu node, %zu connected: kurzweg nodes", "%llu nodes, %zu of them connected: kurzweg nodes", form), n, r->up);
+	else if (well)
+		(void)snprintf(out, 256, ngettext("and %llu more, connected and nothing waiting: kurzweg nodes", "and %llu more, all connected and nothing waiting: kurzweg nodes", form), n);
+	else
+		(void)snprintf(out, 256, ngettext("and %llu more; \"kurzweg nodes\" shows it", "and %llu more; \"kurzweg nodes\" shows them", form), n);
+}
+
+/* How many lines each row takes: one, but for a terminal that is narrower than the table. */
+static size_t *
+lines_of_rows(size_t *head, size_t *foot, const struct standing *s, const struct rows *r)
+{
+	size_t most = r->count < s->c->rows ? r->count : s->c->rows, *lines = cli_memory((r->count + 1) * sizeof *lines), each;
+	struct buf out = BUF_INIT(8u << 20);
+
+	cli_put_table(&out, s->c, node_table(s, r, most), true);
+	each = (cli_lines(cli_text(&out), s->c->columns) + most) / (most + 1);
+	for (size_t i = 0; i < r->count; i++)
+		lines[i] = each;
+	*head = each;
+	*foot = s->c->columns > 0 && s->c->columns < FOOT_WIDEST ? 2 : 1;
+	buf_free(&out);
+	return lines;
+}
+
+static void
+print_nodes(const struct standing *s, const struct rows *r, const struct fit_table *fit)
+{
+	char line[256];
+
+	if (fit->shown > 0 || fit->foot_shown || s->c->rows == 0)
+		(void)printf("\n");
+	if (fit->shown > 0 || s->c->rows == 0)
+		cli_table_print(s->c, node_table(s, r, fit->shown), true);
+	say_left(line, r, fit->shown);
+	if (fit->foot_shown)
+		cli_paragraph(s->c, CLI_PLAIN, line);
+}
+
+/* All that was gathered, and the nodes. */
+static void
+show_all(struct standing *s, const json_t *o)
+{
+	struct rows r = s->c->rows > 0 ? rows_by_rank(look_at(o, "nodes")) : rows_as_they_come(look_at(o, "nodes"));
+	struct fit_table fit = {.rows = r.count, .about = r.about};
+	size_t *lines;
+
+	r.left_off += look_number(o, "nodes_left_off");
+	lines = lines_of_rows(&fit.head, &fit.foot, s, &r);
+	fit.lines = lines;
+	fit.more = r.left_off > 0;
+	standing_show(s, &fit);
+	print_nodes(s, &r, &fit);
+	standing_end(s);
+	free(lines);
+	free(r.node);
 }
 
 void
@@ -482,20 +632,34 @@ judge(struct standing *s, const json_t *status, char title[256])
 	return title;
 }
 
+/* Where the sentences themselves have no room, fewer nodes get one of their own: what is graver than a node that is away must not scroll out of sight for it. */
+static void
+judge_to_fit(struct standing *s, const struct cli *c, const json_t *status, uint64_t now_ms, bool here)
+{
+	char title[256];
+
+	for (size_t named = NAMED_MAX; named > 0; named--) {
+		*s = (struct standing){.c = c, .now_ms = now_ms, .here = here, .named = named};
+		standing_head(s, judge(s, status, title));
+		if (named == 1 || standing_head_fits(s))
+			return;
+		standing_drop_parts(s);
+	}
+}
+
 void
 standing_broker(const struct cli *c, const json_t *status, uint64_t now_ms, bool here)
 {
-	struct standing s = {.c = c, .now_ms = now_ms, .here = here};
-	char title[256];
+	struct standing s;
 
-	standing_head(&s, judge(&s, status, title));
+	judge_to_fit(&s, c, status, now_ms, here);
 	show_facts(&s, status);
 	show_run(&s, status);
 	standing_show_clock(&s);
 	show_refusals(&s, status);
 	standing_show_config(&s, status);
 	show_lanes(&s, status);
-	show_nodes(&s, status);
+	show_all(&s, status);
 }
 
 /* ---- for monitoring ---- */

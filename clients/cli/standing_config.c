@@ -23,7 +23,7 @@ standing_judge_config(struct standing *s, const json_t *o)
 }
 
 void
-standing_show_config(const struct standing *s, const json_t *o)
+standing_show_config(struct standing *s, const json_t *o)
 {
 	char line[512], when[WHEN_MAX], waits[256] = "";
 	json_t *key;
@@ -43,5 +43,5 @@ standing_show_config(const struct standing *s, const json_t *o)
 		(void)snprintf(line, sizeof line, _("%s, read %s; needs a restart: %s"), look_text(o, "config.file"), when, waits);
 	else
 		(void)snprintf(line, sizeof line, _("%s, in force since %s"), look_text(o, "config.file"), when);
-	cli_field(s->c, _("configuration"), json_is_string(look_at(o, "config.refused")) ? CLI_RED : waits[0] != '\0' ? CLI_YELLOW : CLI_PLAIN, line);
+	standing_fact(s, FIT_SETTING, _("configuration"), json_is_string(look_at(o, "config.refused")) ? CLI_RED : waits[0] != '\0' ? CLI_YELLOW : CLI_PLAIN, line);
 }

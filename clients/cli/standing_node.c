@@ -1,5 +1,6 @@
 /* standing_node: a partner's one screen. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -199,7 +200,7 @@ judge_room(struct standing *s, const json_t *o)
 /* ---- the figures ---- */
 
 static void
-show_link(const struct standing *s, const json_t *o)
+show_link(struct standing *s, const json_t *o)
 {
 	bool up = strcmp(look_text(o, "link.state"), "ready") == 0;
 	char line[384], since[WHEN_MAX];
@@ -209,19 +210,19 @@ show_link(const struct standing *s, const json_t *o)
 		(void)snprintf(line, sizeof line, _("up since %s (%s)"), since, look_text(o, "link.endpoint"));
 	else
 		(void)snprintf(line, sizeof line, _("down (%s)"), look_text(o, "link.endpoint"));
-	cli_field(s->c, _("link"), up ? CLI_GREEN : CLI_RED, line);
+	standing_fact(s, FIT_STATE, _("link"), up ? CLI_GREEN : CLI_RED, line);
 }
 
 static void
-show_facts(const struct standing *s, const json_t *o)
+show_facts(struct standing *s, const json_t *o)
 {
 	char line[512], until[WHEN_MAX], oldest[WHEN_MAX], size[32], rate[STANDING_RATE_MAX];
 	unsigned long long waiting = look_number(o, "outbox.waiting"), refused = look_number(o, "outbox.refused"), expired = look_number(o, "outbox.expired");
 
 	when_put_until(until, when_parse_utc(look_text(o, "agreement.until")), s->now_ms);
 	(void)snprintf(line, sizeof line, _("version %llu, until %s"), (unsigned long long)look_number(o, "agreement.version"), until);
-	cli_field(s->c, _("agreement"), CLI_PLAIN, line);
-	cli_field(s->c, _("fingerprint"), CLI_PLAIN, look_text(o, "agreement.fingerprint"));
+	standing_fact(s, FIT_STATE, _("agreement"), CLI_PLAIN, line);
+	standing_fact(s, FIT_SETTING, _("fingerprint"), CLI_PLAIN, look_text(o, "agreement.fingerprint"));
 	when_put_until(oldest, when_parse_utc(look_text(o, "outbox.oldest")), s->now_ms);
 	if (waiting > 0)
 		(void)snprintf(line, sizeof line, _("%llu waiting, the oldest of %s; %llu stored, %llu refused, %llu expired"), waiting, oldest,
@@ -229,28 +230,28 @@ show_facts(const struct standing *s, const json_t *o)
 	else
 		(void)snprintf(line, sizeof line, _("nothing waits; %llu stored, %llu refused, %llu expired"), (unsigned long long)look_number(o, "outbox.stored"), refused,
 		               expired);
-	cli_field(s->c, _("outbox"), waiting > 0 || refused + expired > 0 ? CLI_YELLOW : CLI_PLAIN, line);
+	standing_fact(s, FIT_STATE, _("outbox"), waiting > 0 || refused + expired > 0 ? CLI_YELLOW : CLI_PLAIN, line);
 	(void)snprintf(line, sizeof line, _("%llu kept, receipts with them; %llu rejected, %llu bare heads; %llu came twice"),
 	               (unsigned long long)look_number(o, "inbox.rows"), (unsigned long long)look_number(o, "inbox.rejected"),
 	               (unsigned long long)look_number(o, "inbox.bare"), (unsigned long long)look_number(o, "inbox.duplicates"));
-	cli_field(s->c, _("inbox"), look_number(o, "inbox.rejected") > 0 ? CLI_YELLOW : CLI_PLAIN, line);
+	standing_fact(s, FIT_STATE, _("inbox"), look_number(o, "inbox.rejected") > 0 ? CLI_YELLOW : CLI_PLAIN, line);
 	standing_bytes(size, s->c, look_number(o, "store_bytes"));
-	cli_field(s->c, _("store"), CLI_PLAIN, size);
+	standing_fact(s, FIT_FLOW, _("store"), CLI_PLAIN, size);
 	standing_bytes(size, s->c, look_number(o, "disk.free_bytes"));
 	standing_put_rate(rate, json_is_integer(look_at(o, "disk.full_in_ms")), look_number(o, "disk.full_in_ms"));
 	(void)snprintf(line, sizeof line, _("%s free%s"), size, rate);
-	cli_field(s->c, _("disk"), rate[0] != '\0' ? CLI_YELLOW : CLI_PLAIN, look_number(o, "disk.bytes") > 0 ? line : "");
+	standing_fact(s, FIT_STATE, _("disk"), rate[0] != '\0' ? CLI_YELLOW : CLI_PLAIN, look_number(o, "disk.bytes") > 0 ? line : "");
 	standing_show_backup(s, when_parse_utc(look_text(o, "backup.made")), look_number(o, "backup.bytes"));
 }
 
 static void
-show_lanes(const struct standing *s, const json_t *o)
+show_lanes(struct standing *s, const json_t *o)
 {
 	struct cli_table *t = cli_table_new(4);
+	struct buf out = BUF_INIT(1u << 20);
 	const char *name;
 	json_t *lane;
 
-	(void)printf("\n");
 	cli_table_cell(t, CLI_PLAIN, "%s", _("lane"));
 	cli_table_cell(t, CLI_PLAIN, "%s", _("read up to"));
 	cli_table_cell(t, CLI_PLAIN, "%s", _("sent, no answer yet"));
@@ -261,28 +262,81 @@ show_lanes(const struct standing *s, const json_t *o)
 		cli_table_cell(t, CLI_PLAIN, "%llu", (unsigned long long)look_number(lane, "unanswered"));
 		cli_table_cell(t, CLI_PLAIN, "%llu", (unsigned long long)look_number(lane, "held"));
 	}
-	cli_table_print(s->c, t, true);
+	cli_put_table(&out, s->c, t, true);
+	standing_part(s, STANDING_LANES, FIT_FLOW, &out);
 }
 
-/* Kept until somebody deletes the store, so it is shown apart and no fault for ever. */
 static void
-show_evidence(const struct standing *s, const json_t *o)
+put_evidence(struct buf *out, const struct standing *s, const json_t *e)
+{
+	char number[32], when[WHEN_MAX], line[1024];
+
+	when_put(when, when_parse_utc(look_text(e, "at")), s->now_ms);
+	(void)snprintf(line, sizeof line, "%s, %s: %s", look_text(e, "kind"), when, look_text(e, "text"));
+	(void)snprintf(number, sizeof number, "%llu", (unsigned long long)look_number(e, "number"));
+	cli_put_field(out, s->c, number, CLI_PLAIN, line);
+}
+
+/* The lines of each, for free(). */
+static size_t *
+evidence_lines(const struct standing *s, const json_t *list)
+{
+	size_t *lines = cli_memory((json_array_size(list) + 1) * sizeof *lines), i;
+	json_t *e;
+
+	json_array_foreach(list, i, e) {
+		struct buf row = BUF_INIT(1u << 20);
+
+		put_evidence(&row, s, e);
+		lines[i] = cli_lines(cli_text(&row), s->c->columns);
+		buf_free(&row);
+	}
+	return lines;
+}
+
+static void
+say_kept(char out[256], size_t left, bool some)
+{
+	if (some)
+		(void)snprintf(out, 256, _("and %zu more; --json tells all"), left);
+	else
+		(void)snprintf(out, 256, ngettext("%zu piece of evidence is kept; --json tells it", "%zu pieces of evidence are kept; --json tells them", left), left);
+}
+
+static void
+print_evidence(const struct standing *s, const struct fit_table *fit, const json_t *list)
+{
+	struct buf out = BUF_INIT(8u << 20);
+	char line[256];
+
+	if (fit->shown > 0)
+		(void)printf("\n%s%s%s\n", cli_colour(s->c, CLI_BOLD), _("evidence kept"), cli_colour(s->c, CLI_PLAIN));
+	for (size_t i = 0; i < fit->shown; i++)
+		put_evidence(&out, s, json_array_get(list, i));
+	(void)fputs(cli_text(&out), stdout);
+	buf_free(&out);
+	say_kept(line, fit->rows - fit->shown, fit->shown > 0);
+	if (fit->foot_shown && fit->shown == 0)
+		(void)printf("\n");
+	if (fit->foot_shown)
+		cli_paragraph(s->c, CLI_PLAIN, line);
+}
+
+/* All that was gathered. Evidence is kept until somebody deletes the store, so it is shown apart and no fault for ever; the newest comes first. */
+static void
+show_all(struct standing *s, const json_t *o)
 {
 	const json_t *list = look_at(o, "evidence");
-	json_t *e;
-	size_t i;
+	size_t count = json_array_size(list), *lines = evidence_lines(s, list);
+	struct fit_table fit = {.head = 1, .lines = lines, .rows = count, .about = look_flag(o, "stopped") ? count : 0};
+	char line[256];
 
-	if (json_array_size(list) == 0)
-		return;
-	(void)printf("\n%s%s%s\n", cli_colour(s->c, CLI_BOLD), _("evidence kept"), cli_colour(s->c, CLI_PLAIN));
-	json_array_foreach(list, i, e) {
-		char when[WHEN_MAX], line[1024];
-
-		when_put(when, when_parse_utc(look_text(e, "at")), s->now_ms);
-		(void)snprintf(line, sizeof line, "%s, %s: %s", look_text(e, "kind"), when, look_text(e, "text"));
-		(void)snprintf(when, sizeof when, "%llu", (unsigned long long)look_number(e, "number"));
-		cli_field(s->c, when, CLI_PLAIN, line);
-	}
+	say_kept(line, count, false);
+	fit.foot = s->c->columns > 0 && cli_width(line) > s->c->columns ? 2 : 1;
+	standing_show(s, &fit);
+	print_evidence(s, &fit, list);
+	standing_end(s);
+	free(lines);
 }
 
 /* Answers title. */
@@ -315,7 +369,7 @@ standing_node(const struct cli *c, const json_t *status, uint64_t now_ms)
 	standing_show_clock(&s);
 	standing_show_config(&s, status);
 	show_lanes(&s, status);
-	show_evidence(&s, status);
+	show_all(&s, status);
 }
 
 enum standing_check

@@ -134,6 +134,70 @@ class Seeing(kurzweg_test.Shared):
             self.assertLessEqual(len(lines), 22 + clock, "\n".join(lines))
             self.assertTrue(all(len(line) <= 80 for line in lines))
 
+    def seen(self, *args, columns=80, rows=24, **env):
+        """What stands on a terminal when the command has ended, and the prompt's line is still free."""
+        started = self.terminal(*args, columns=columns, rows=rows, **env)
+        self.assertEqual(started.end(), 0)
+        screen = pyte.Screen(columns, rows)
+        pyte.ByteStream(screen).feed(started.shown)
+        return [line.rstrip() for line in screen.display]
+
+    LANGUAGES = ({}, "Broker of musterstadt  ", "is away since", "more nodes are away", "connected: kurzweg nodes"), \
+                ({"LC_ALL": "de_DE.UTF-8"}, "Broker von musterstadt  ", "ist seit", "Knoten sind nicht da", "verbunden: kurzweg nodes")
+
+    def many(self, count, *up, **changes):
+        """A broker with so many further nodes, which nobody runs, and something that waits for each."""
+        names = [f"school-{i // 10:03}/room-{i:04}" for i in range(count)]
+        self.p.lines.update(crowd.key_lines(names))
+        daemons = self.begin(*up, nodes={**self.p.nodes, **{name: "school" for name in names}},
+                             topics=self.p.TOPICS.replace("receive: [police, city, civil]", 'receive: ["*"]'), **changes)
+        return names, daemons
+
+    def test_with_thirty_nodes_the_verdict_and_what_is_wrong_stay_on_a_screen_of_24_lines(self):
+        _, (_, city) = self.many(26, POLICE, CITY)
+        city.stop()
+        wait_until(lambda: not self.kurzweg_json("nodes", CITY, *self.control)["connected"], what="the broker's notice of it")
+        self.publish()
+        for env, verdict, away, more, connected in self.LANGUAGES:
+            lines = self.seen("status", *self.control, **env)
+            self.assertTrue(lines[0].startswith(verdict), "\n".join(lines))
+            self.assertEqual(lines[-1], "")  # the prompt's
+            self.assertRegex("\n".join(lines), rf"(?m)^- city/public-order {away} \d\d:\d\d ")
+            self.assertRegex("\n".join(lines), rf"(?m)^- \w* ?21 {more}")  # 29 are away, eight have a sentence of their own
+            self.assertRegex(lines[-2], rf"^30 .* {connected}$")
+            whole = self.seen("status", *self.control, rows=60, **env)
+            self.assertEqual(sum(bool(re.match(r"(school-|city/|youth-)\S+ +(away|nicht da)", line)) for line in whole), 29)
+            self.assertTrue(next(line for line in whole if line.startswith(POLICE)))
+            low = self.seen("status", *self.control, rows=10, **env)
+            self.assertTrue(low[0].startswith(verdict), "\n".join(low))
+            self.assertRegex("\n".join(low), rf"(?m)^- \w* ?2\d {more}")
+            self.assertEqual(low[-1], "")
+        for lines, at_most in ("12", 11), ("", 1000):  # a serial line, which says no size
+            started = self.terminal("status", *self.control, columns=0, rows=0, LINES=lines)
+            self.assertEqual(started.end(), 0)
+            shown = kurzweg_test.plain(started.text()).splitlines()
+            self.assertLessEqual(len(shown), at_most, started.text())
+            self.assertEqual(len(shown) > 24, at_most == 1000)
+        self.assertEqual(len(re.findall(r"(?m)^\S+/\S+ +away", self.kurzweg("status", *self.control).stdout)), 29)  # a pipe
+
+    def test_graver_things_do_not_scroll_away_for_nodes_that_are_silent(self):
+        self.many(26, POLICE, valid=f"from: 2020-01-01T00:00:00Z, until: {self.date('-1 hour')}")
+        for env, verdict, _, more, _ in self.LANGUAGES:
+            lines = self.seen("status", *self.control, **env)
+            self.assertTrue(lines[0].startswith(verdict), "\n".join(lines))
+            self.assertRegex(lines[1], "^! The agreement ended |^! Die Vereinbarung endete ")
+            self.assertRegex("\n".join(lines), more)
+        lines = self.seen("status", *self.control, rows=5)
+        self.assertRegex(lines[-2], r"^1 thing does not work; it begins further up: kurzweg status \| less$")
+
+    def test_a_node_s_status_fits_a_screen_too(self):
+        self.begin(*self.p.nodes)
+        for rows in 24, 12:
+            for env in {}, {"LC_ALL": "de_DE.UTF-8"}:
+                lines = self.seen("status", "--socket", self.p.socket(POLICE), rows=rows, **env)
+                self.assertRegex(lines[0], rf"^{POLICE} (of|von) musterstadt  (all is well|alles in Ordnung)$")
+                self.assertEqual(lines[-1], "")
+
     # status --check
 
     def test_monitoring_hears_of_the_broker_what_people_read(self):
@@ -274,9 +338,7 @@ class Seeing(kurzweg_test.Shared):
 
     def test_more_nodes_than_an_answer_holds_are_all_seen(self):
         """[O-4]"""
-        names = [f"school-{i // 10:03}/room-{i:04}" for i in range(1000)]
-        self.p.lines.update(crowd.key_lines(names))
-        self.begin(POLICE, nodes={**self.p.nodes, **{name: "school" for name in names}}, topics=self.p.TOPICS.replace("receive: [police, city, civil]", 'receive: ["*"]'))
+        names, _ = self.many(1000, POLICE)
         self.publish()
         for way in self.control, self.operator():
             rows = self.kurzweg_json("nodes", *way)["nodes"]
@@ -288,6 +350,9 @@ class Seeing(kurzweg_test.Shared):
         self.assertLess(len(shown.splitlines()), 90)
         self.assertRegex(shown, r'\n- 995 more nodes are away, or read nothing, and something waits for them; "kurzweg nodes" shows which\.\n')
         self.assertRegex(shown, r'\nand 964 more; "kurzweg nodes" shows them\n$')
+        lines = self.seen("status", *self.control)
+        self.assertRegex(lines[0], "^Broker of musterstadt  works; 9 things to look at$")
+        self.assertEqual(lines[-2:], ["1004 nodes, 1 of them connected: kurzweg nodes", ""])
         self.check(*self.control, code=WARNING, says=["works; 9 things to look at", 'And 5 more: "kurzweg status" tells all.'])
 
 

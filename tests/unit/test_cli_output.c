@@ -313,6 +313,127 @@ a_node_warns_before_its_disk_is_full(void **state)
 }
 
 static void
+show_broker(const struct cli *c, const void *of)
+{
+	standing_broker(c, of, 1800000000000ull, false);
+}
+
+/* So many nodes, of which the first are away while something waits for them. */
+static json_t *
+broker_with(size_t nodes, size_t away, const char *wrong)
+{
+	json_t *status = broker_of(wrong), *list = json_array();
+
+	for (size_t i = 0; i < nodes; i++) {
+		char id[64];
+
+		(void)snprintf(id, sizeof id, "district-%zu/control-room", i);
+		json_array_append_new(list, json_pack("{s:s, s:b, s:b, s:I, s:{s:{s:b}}}", "id", id, "in_agreement", 1, "connected", (int)(i < nodes - away), "away_ms",
+		                                      (json_int_t)60000, "lanes", "flash", "behind", (int)(i >= nodes - away)));
+	}
+	json_object_set_new(status, "nodes", list);
+	return status;
+}
+
+#define TWELVE "{\"store\":{\"disk_free_bytes\":1000000000},\"agreement\":{\"age\":\"grace\"},\"audit\":{\"trouble\":\"the disk is full\",\"failing\":true},\"backup_ms\":1000,"                  \
+               "\"queues\":{\"publish_bytes\":{\"used\":90},\"connections\":{\"used\":90},\"cases\":{\"used\":90}},\"cases\":{\"overdue\":4,\"unanswered\":2},"                      \
+               "\"counters\":{\"refused\":{\"clock\":2}},\"now_ms\":1800000090000,\"config\":{\"refused\":\"line 3: store.quota: not a size\",\"file\":\"broker.yaml\"}}"
+
+/* On every terminal: the verdict first; all of it in the height, with the prompt, unless not even the sentences have room. */
+static void
+a_broker_s_status_fits_the_terminal(void **state)
+{
+	static const struct { size_t nodes, away; const char *wrong; } brokers[] = {
+		{0, 0, "{}"}, {4, 0, "{}"}, {30, 0, "{}"}, {1000, 0, "{}"}, {30, 1, "{}"}, {30, 12, "{}"}, {1000, 40, "{}"}, {4, 0, TWELVE}, {40, 9, TWELVE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof brokers / sizeof brokers[0]; i++)
+		for (size_t rows = 2; rows <= 60; rows++)
+			for (size_t columns = 40; columns <= 120; columns += 40) {
+				struct cli c = {.columns = columns, .rows = rows, .colour_out = rows % 2 == 0};
+				json_t *status = broker_with(brokers[i].nodes, brokers[i].away, brokers[i].wrong);
+				char *text = capture(show_broker, &c, status);
+				size_t lines = cli_lines(text, columns);
+
+				assert_true(strncmp(text + (c.colour_out ? 4 : 0), "Broker of musterstadt", 21) == 0);
+				if (lines > rows - 1 && strstr(text, "| less") == NULL)
+					fail_msg("%zu lines on a terminal of %zu x %zu, %zu nodes:\n%s", lines, columns, rows, brokers[i].nodes, text);
+				if (rows > 50 && columns >= 80)
+					assert_null(strstr(text, "| less"));
+				free(text);
+				json_decref(status);
+			}
+}
+
+static void
+assert_shown(size_t nodes, size_t away, const char *wrong, size_t rows, const char *there, const char *not_there)
+{
+	struct cli c = {.columns = rows > 0 ? 80 : 0, .rows = rows};
+	json_t *status = broker_with(nodes, away, wrong);
+	char *text = capture(show_broker, &c, status);
+
+	if (strstr(text, there) == NULL || (not_there != NULL && strstr(text, not_there) != NULL))
+		fail_msg("not \"%s\", or \"%s\", in:\n%s", there, not_there != NULL ? not_there : "", text);
+	free(text);
+	json_decref(status);
+}
+
+static void
+nodes_that_something_is_about_stand_first_and_the_rest_is_told_in_one_line(void **state)
+{
+	(void)state;
+	assert_shown(1000, 0, "{}", 24, " more, all connected and nothing waiting: kurzweg nodes\n", "| less");
+	assert_shown(5, 0, "{}", 12, "5 nodes, all connected and nothing waiting: kurzweg nodes\n", "flash");
+	assert_shown(30, 2, "{}", 24, "\ndistrict-28/control-room  away, ", NULL); /* of 0..29, the last two */
+	assert_shown(30, 12, "{}", 24, "30 nodes, 18 of them connected: kurzweg nodes\n", "all connected");
+	assert_shown(30, 25, "{}", 40, " more; \"kurzweg nodes\" shows them\n", "all connected");
+	assert_shown(30, 2, "{}", 0, "\ndistrict-0/control-room", "more"); /* a pipe: all, as they come */
+	/* where the sentences have no room themselves, fewer nodes have one of their own, and nothing graver scrolls away for them */
+	assert_shown(30, 12, "{\"store\":{\"disk_free_bytes\":8000000000},\"agreement\":{\"age\":\"over\"}}", 22, "\n- 5 more nodes are away, or read nothing, and something waits for them;", "| less");
+	assert_shown(30, 12, "{\"store\":{\"disk_free_bytes\":8000000000},\"agreement\":{\"age\":\"over\"}}", 10, "\n- 11 more nodes are away, or read nothing, and something waits for them;", "| less");
+	assert_shown(30, 12, "{\"agreement\":{\"age\":\"over\"}}", 0, "\n- 4 more nodes are away", "| less");
+	assert_shown(1000, 2, "{}", 0, "\nand 998 more; \"kurzweg nodes\" shows them\n", "all connected");
+}
+
+static void
+a_node_s_status_fits_the_terminal(void **state)
+{
+	(void)state;
+	for (size_t rows = 2; rows <= 60; rows++)
+		for (size_t kept = 0; kept <= 100; kept += 25) {
+			struct cli c = {.columns = 80, .rows = rows};
+			json_t *status = status_of(rows % 3 == 0 ? "{\"stopped\":true}" : "{}"), *list = json_array();
+			char *text;
+
+			for (size_t i = 0; i < kept; i++)
+				json_array_append_new(list, json_pack("{s:I, s:s, s:s, s:s}", "number", (json_int_t)(kept - i), "kind", "equivocation", "at", "2026-11-25T10:10:29Z", "text",
+				                                      "district-7/control-room sent two different notifications with the number 4711 in its lane flash"));
+			json_object_set_new(status, "evidence", list);
+			text = capture(show_status, &c, status);
+			if (cli_lines(text, 80) > rows - 1 && strstr(text, "| less") == NULL)
+				fail_msg("%zu lines on a terminal of %zu:\n%s", cli_lines(text, 80), rows, text);
+			if (kept > 0 && rows == 24)
+				assert_non_null(strstr(text, "--json tells"));
+			free(text);
+			json_decref(status);
+		}
+}
+
+static void
+lines_are_counted_as_a_terminal_shows_them(void **state)
+{
+	(void)state;
+	assert_int_equal(cli_lines("", 80), 0);
+	assert_int_equal(cli_lines("a\n\nb\n", 80), 3);
+	assert_int_equal(cli_lines("12345678\n", 8), 1);
+	assert_int_equal(cli_lines("123456789\n", 8), 2);
+	assert_int_equal(cli_lines("\x1b[1;37;41m12345678\x1b[0m\nä ö ü ß.\n", 8), 2);
+	assert_int_equal(cli_lines("12345678901234567\n", 8), 3);
+	assert_int_equal(cli_lines("123456789\nx", 0), 2);
+}
+
+static void
 json_keeps_every_character_and_shows_none_that_a_terminal_would_obey(void **state)
 {
 	json_t *row = json_pack("{s:s}", "text", HOSTILE " Grüße"), *again;
@@ -423,6 +544,10 @@ main(void)
 		cmocka_unit_test(status_says_first_what_is_wrong_and_what_to_do),
 		cmocka_unit_test(a_broker_warns_before_something_is_lost),
 		cmocka_unit_test(a_node_warns_before_its_disk_is_full),
+		cmocka_unit_test(a_broker_s_status_fits_the_terminal),
+		cmocka_unit_test(nodes_that_something_is_about_stand_first_and_the_rest_is_told_in_one_line),
+		cmocka_unit_test(a_node_s_status_fits_the_terminal),
+		cmocka_unit_test(lines_are_counted_as_a_terminal_shows_them),
 		cmocka_unit_test(json_keeps_every_character_and_shows_none_that_a_terminal_would_obey),
 		cmocka_unit_test(a_long_text_is_broken_between_words_and_where_there_are_none_anywhere),
 		cmocka_unit_test(a_clock_time_is_the_next_of_it_also_where_the_clocks_change),
