@@ -79,10 +79,16 @@ broker_look_node(json_t **out, struct broker_ask *b, const char *id, uint64_t ti
 }
 
 enum kw_err
+broker_look_short(json_t **out, struct broker_ask *b, uint64_t timeout_ms, struct kw_why *why)
+{
+	return ask(out, b, ADMIN_STATUS, json_pack("{s:i}", "limit", 0), timeout_ms, why);
+}
+
+enum kw_err
 broker_look_status(json_t **out, struct broker_ask *b, uint64_t timeout_ms, struct kw_why *why)
 {
 	json_t *status, *nodes;
-	enum kw_err err = ask(&status, b, ADMIN_STATUS, json_pack("{s:i}", "limit", 0), timeout_ms, why);
+	enum kw_err err = broker_look_short(&status, b, timeout_ms, why);
 
 	if (err != KW_OK)
 		return err;

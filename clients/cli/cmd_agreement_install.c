@@ -5,13 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "clients/cli/agreement_file.h"
-#include "clients/cli/broker_ask.h"
+#include "clients/cli/broker_look.h"
 #include "clients/cli/commands.h"
 #include "clients/cli/handed.h"
+#include "clients/cli/look.h"
+#include "clients/cli/when.h"
 
 #define WAIT_MS 60000u /* a commit of a large agreement on a slow disk */
+#define LOOK_MS 10000u
+#define NAMED_MAX 8u   /* suspended nodes; more are counted */
 
 struct install_options {
 	const char *to, *previous, *fingerprint, *control;
@@ -92,16 +97,62 @@ verify(const struct install *i, struct kw_why *why)
 	return err;
 }
 
-/* The broker judges it by the version that is in force there, and takes it whole or not at all. */
+/* "police/control-room until 22:15, …": those suspended nodes that the new version names, or those that it does not; answers how many. */
+static size_t
+put_suspended(struct buf *out, const struct agreement *next, const json_t *list, bool named)
+{
+	uint64_t now_ms = clock_wall_ms();
+	size_t count = 0, i;
+	json_t *one;
+
+	json_array_foreach(list, i, one) {
+		char line[WHEN_MAX + 256], until[WHEN_MAX];
+		const char *node = look_text(one, "node");
+
+		if (i >= NAMED_MAX || (agreement_node(next, node) != AGREEMENT_NOBODY) != named)
+			continue;
+		when_put_short(until, look_number(one, "until_ms"), now_ms);
+		(void)snprintf(line, sizeof line, _("%s until %s"), node, until);
+		buf_put_str(out, count++ > 0 ? ", " : "");
+		buf_put_str(out, named ? line : node);
+	}
+	return count;
+}
+
+/* Who steers may believe that a new version lets a node in again, or that it must still be resumed. */
+static void
+tell_suspended(const struct install *i, const json_t *status)
+{
+	const json_t *list = look_at(status, "suspended");
+	uint64_t total = look_number(status, "suspended_total"), told = json_array_size(list) < NAMED_MAX ? json_array_size(list) : NAMED_MAX;
+	struct buf held = BUF_INIT(1u << 16), dropped = BUF_INIT(1u << 16);
+	size_t count;
+
+	if (put_suspended(&held, i->next, list, true) > 0)
+		cli_note(i->c, _("Suspended: %s. A version does not end that; \"kurzweg resume NODE\" does."), cli_text(&held));
+	if ((count = put_suspended(&dropped, i->next, list, false)) > 0)
+		cli_note(i->c, ngettext("%s was suspended and no longer belongs: it stays out when that ends.", "%s were suspended and no longer belong: they stay out when that ends.", count),
+		         cli_text(&dropped));
+	if (total > told)
+		cli_note(i->c, ngettext("%llu more node is suspended; \"kurzweg nodes\" shows which.", "%llu more nodes are suspended; \"kurzweg nodes\" shows which.", total - told),
+		         (unsigned long long)(total - told));
+	buf_free(&held);
+	buf_free(&dropped);
+}
+
+/* The broker judges it by the version that is in force there, and takes it whole or not at all. *status: what it says behind it; NULL: it does not. */
 static enum kw_err
-put_into_force(const struct install *i, struct kw_why *why)
+put_into_force(const struct install *i, json_t **status, struct kw_why *why)
 {
 	struct buf answer = BUF_INIT(KW_MESSAGE_MAX);
 	struct broker_ask *b = NULL;
+	struct kw_why unsaid;
 	enum kw_err err = broker_ask_control(&b, i->o->control != NULL ? i->o->control : BROKER_CONTROL_DEFAULT, why);
 
 	if (err == KW_OK)
 		err = broker_ask(&answer, b, ADMIN_INSTALL, agreement_text(i->next), buf_span(&i->sigs), WAIT_MS, why);
+	if (err == KW_OK && broker_look_short(status, b, LOOK_MS, &unsaid) != KW_OK)
+		*status = NULL;
 	broker_ask_free(&b);
 	buf_free(&answer);
 	return err;
@@ -125,6 +176,7 @@ static enum cli_exit
 run_install(struct cli *c, const void *options)
 {
 	struct install i = {.c = c, .o = options, .sigs = BUF_INIT(KW_SIGNATURES_TEXT_MAX)};
+	json_t *status = NULL;
 	struct kw_why why;
 	enum kw_err err;
 	bool running;
@@ -138,7 +190,7 @@ run_install(struct cli *c, const void *options)
 	if (err == KW_OK && (err = verify(&i, &why)) != KW_OK && i.sigs.len == 0)
 		agreement_file_unsigned(c->args[0], &why);
 	if (err == KW_OK)
-		err = running ? put_into_force(&i, &why) : write_both(&i, &why);
+		err = running ? put_into_force(&i, &status, &why) : write_both(&i, &why);
 	if (err == KW_OK)
 		agreement_file_warn_age(c, i.next);
 	if (err == KW_OK && running)
@@ -146,6 +198,9 @@ run_install(struct cli *c, const void *options)
 		         agreement_partnership(i.next));
 	else if (err == KW_OK)
 		cli_note(c, _("Version %u of \"%s\" is installed at %s."), agreement_version(i.next), agreement_partnership(i.next), i.o->to);
+	if (err == KW_OK && running)
+		tell_suspended(&i, status);
+	json_decref(status);
 	agreement_free(&i.next);
 	agreement_free(&i.there);
 	agreement_free(&i.old);

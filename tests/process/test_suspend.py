@@ -197,6 +197,30 @@ class Suspend(kurzweg_test.Shared):
         self.assertIn("suspended", self.kurzweg("nodes", POLICE, *self.control).stdout)
         self.assertEqual(self.broker.text().count("node.suspension_stated"), 1)
 
+    def test_who_installs_a_version_is_told_that_it_ends_no_suspension(self):
+        self.begin(CITY)
+        self.suspend(POLICE, "--for", "2h")
+        self.suspend("youth-house/office", "--for", "3h")
+        path = self.p.write("second.yaml", version=2, previous=self.p.hash_of(self.first), nodes={node: kind for node, kind in self.p.nodes.items() if node != "youth-house/office"})
+        self.p.sign(path, previous=self.first)
+        lines = self.kurzweg("agreement", "install", path, "--running", *self.control).stderr.splitlines()
+        self.assertEqual(len(lines), 3, lines)
+        self.assertIn("is in force at the broker", lines[0])
+        self.assertRegex(lines[1], rf'^Suspended: {POLICE} until (tomorrow )?\d\d:\d\d\. A version does not end that; "kurzweg resume NODE" does\.$')
+        self.assertEqual(lines[2], "youth-house/office was suspended and no longer belongs: it stays out when that ends.")
+        shown = self.kurzweg("status", *self.control).stdout
+        self.assertIn(f"- {POLICE} is suspended until ", shown)
+        self.assertNotIn("resume youth-house/office", shown)  # nobody can
+        self.kurzweg("resume", POLICE, *self.control)
+        third = self.p.write("third.yaml", version=3, previous=self.p.hash_of(path))
+        self.p.sign(third, previous=path)
+        lines = self.kurzweg("agreement", "install", third, "--running", *self.control, LC_ALL="de_DE.UTF-8").stderr.splitlines()
+        self.assertRegex(lines[1], r"^Gesperrt: youth-house/office bis (morgen )?\d\d:\d\d\. Eine neue Fassung beendet das nicht")
+        self.kurzweg("resume", "youth-house/office", *self.control)
+        fourth = self.p.write("fourth.yaml", version=4, previous=self.p.hash_of(third))
+        self.p.sign(fourth, previous=third)
+        self.assertEqual(len(self.kurzweg("agreement", "install", fourth, "--running", *self.control).stderr.splitlines()), 1)
+
     def test_a_handler_that_wants_them_gets_suspensions_and_no_other_does(self):
         """[N-20] So somebody of the committee is told, by mail or however its node tells."""
         write = ["/bin/sh", "-c", 'printf "%s %s %s %s %s\\n" "$KURZWEG_TYPE" "$KURZWEG_SUSPENSION" "$KURZWEG_SUSPENSION_NODE" "$KURZWEG_SUSPENSION_BY" "$KURZWEG_SUSPENSION_REASON" >> "$0"']
