@@ -282,7 +282,7 @@ run_one(const struct cli *c, kurzweg *k, const struct inbox_options *o)
 	if (r == KURZWEG_NOTHING) {
 		char line[256];
 
-		(void)snprintf(line, sizeof line, _("\"%.64s\" is not in the inbox of this node; \"kurzweg inbox\" lists what is, \"kurzweg trace\" tells of what it sent"), c->args[0]);
+		(void)snprintf(line, sizeof line, _("\"%.64s\" is not in the inbox of this node; \"kurzweg inbox\" lists what is, \"kurzweg sent\" what it sent"), c->args[0]);
 		cli_error(c, line);
 		return CLI_FAILED;
 	}

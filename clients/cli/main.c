@@ -19,6 +19,7 @@
 static const struct cli_command *const commands[] = {
 	&cmd_publish,
 	&cmd_inbox,
+	&cmd_sent,
 	&cmd_trace,
 	&cmd_explain,
 	&cmd_case_list,

@@ -17,9 +17,9 @@ refuse_none(const struct cli *c, const char *word, enum meant_of of)
 	char line[256];
 
 	if (of == MEANT_SENT)
-		(void)snprintf(line, sizeof line, _("nothing that this node sent has an id that begins or ends with \"%s\"; give the id that \"kurzweg publish\" printed"), word);
+		(void)snprintf(line, sizeof line, _("nothing that this node sent has an id that begins or ends with \"%s\"; \"kurzweg sent\" lists what it sent"), word);
 	else
-		(void)snprintf(line, sizeof line, _("nothing that this node sent, and nothing that came to it, has an id that begins or ends with \"%s\"; \"kurzweg inbox\" lists what came"), word);
+		(void)snprintf(line, sizeof line, _("nothing that this node sent, and nothing that came to it, has an id that begins or ends with \"%s\"; \"kurzweg sent\" and \"kurzweg inbox\" list what there is"), word);
 	cli_error(c, line);
 	return CLI_REFUSED;
 }

@@ -201,8 +201,8 @@ title_of(const json_t *row)
 }
 
 /* "Cancels: ", "Updates: ": what it does to an earlier one, or says that it does: to one that never came here. */
-static const char *
-title_prefix(const json_t *row)
+const char *
+notice_prefix(const json_t *row)
 {
 	const char *type = look_text(row, "type"), *msg_type = look_text(row, "msg_type");
 
@@ -229,8 +229,8 @@ print_cut(const struct cli *c, enum cli_colour colour, const char *text, size_t 
 #define NOTICE_CASE_MAX 512
 
 /* Beside times and words there is no room for a sentence: it goes below, and whole. */
-static bool
-is_narrow(const struct cli *c)
+bool
+notice_is_narrow(const struct cli *c)
 {
 	return c->columns < 60;
 }
@@ -246,15 +246,20 @@ print_beside(const struct cli *c, enum cli_colour colour, const char *text, size
 	buf_free(&lines);
 }
 
-/* On a narrow terminal all of it stands there, in as many lines as it needs; else it is cut to one. */
+void
+notice_rest(const struct cli *c, enum cli_colour colour, const char *text, size_t indent, size_t at)
+{
+	if (notice_is_narrow(c))
+		print_beside(c, colour, text, indent, at);
+	else
+		print_cut(c, colour, text, c->columns > at + 4 ? c->columns - at : 4);
+}
+
 static void
 print_second(const struct cli *c, enum cli_colour colour, const char *text)
 {
 	(void)printf("%*s", NUMBER_WIDTH, "");
-	if (is_narrow(c))
-		print_beside(c, colour, text, NUMBER_WIDTH, NUMBER_WIDTH);
-	else
-		print_cut(c, colour, text, c->columns - NUMBER_WIDTH);
+	notice_rest(c, colour, text, NUMBER_WIDTH, NUMBER_WIDTH);
 }
 
 /* ---- what the broker states of a case ---- */
@@ -349,7 +354,7 @@ statement_line(const struct cli *c, const json_t *row, uint64_t now_ms)
 	(void)statement_words(words, row, now_ms);
 	when_put_short(when, look_number(row, "received_ms"), now_ms);
 	(void)printf("%*llu  %s  ", NUMBER_WIDTH - 2, (unsigned long long)look_number(row, "seq"), when);
-	used = is_narrow(c) ? NUMBER_WIDTH : NUMBER_WIDTH + cli_width(when) + 2;
+	used = notice_is_narrow(c) ? NUMBER_WIDTH : NUMBER_WIDTH + cli_width(when) + 2;
 	print_beside(c, statement_colour(row), words, used, NUMBER_WIDTH + cli_width(when) + 2);
 }
 
@@ -372,13 +377,13 @@ list_row(const struct cli *c, const json_t *row, uint64_t now_ms)
 		(void)printf("  %s%s%s", cli_colour(c, past ? CLI_DIM : severity_colour(row)), severity, cli_colour(c, CLI_PLAIN));
 		used += cli_width(severity) + 2;
 	}
-	(void)snprintf(title, sizeof title, "%s%s", title_prefix(row), title_of(row));
-	if (is_narrow(c)) {
+	(void)snprintf(title, sizeof title, "%s%s", notice_prefix(row), title_of(row));
+	if (notice_is_narrow(c)) {
 		(void)printf("\n");
 		print_second(c, past ? CLI_DIM : CLI_BOLD, title);
 	} else {
 		(void)printf("  ");
-		print_cut(c, past ? CLI_DIM : CLI_BOLD, title, c->columns > used + 4 ? c->columns - used : 4);
+		notice_rest(c, past ? CLI_DIM : CLI_BOLD, title, used, used);
 	}
 	when_put_short(until, until_ms(row), now_ms);
 	if (mark[0] != '\0') {
@@ -417,7 +422,7 @@ list_table(const struct cli *c, json_t *const *rows, size_t count, uint64_t now_
 		if (statement_words(words, rows[i], now_ms))
 			cli_table_cell(t, CLI_PLAIN, "%s", words);
 		else
-			cli_table_cell(t, CLI_PLAIN, "%s%s", title_prefix(rows[i]), title_of(rows[i]));
+			cli_table_cell(t, CLI_PLAIN, "%s%s", notice_prefix(rows[i]), title_of(rows[i]));
 	}
 	cli_table_print(c, t, true);
 }
@@ -550,7 +555,7 @@ notice_news(const struct cli *c, const json_t *raw, const json_t *earlier, uint6
 		return;
 	}
 	print_marks(c, row, now_ms);
-	(void)snprintf(title, sizeof title, "%s%s", title_prefix(row), title_of(row));
+	(void)snprintf(title, sizeof title, "%s%s", notice_prefix(row), title_of(row));
 	cli_paragraph(c, CLI_BOLD, title);
 	print_earlier(c, earlier);
 	cli_field(c, label_of("area", c->german), CLI_PLAIN, look_text(row, "area"));
@@ -591,7 +596,7 @@ label_bytes(const char *line)
 static void
 print_labelled(const struct cli *c, const char *line, size_t label)
 {
-	bool below = c->columns > 0 && is_narrow(c);
+	bool below = c->columns > 0 && notice_is_narrow(c);
 	size_t indent = below ? NARROW_INDENT : TEXT_INDENT, words = label;
 	struct buf wrapped = BUF_INIT(64u << 20), safe = BUF_INIT(256);
 

@@ -4,10 +4,9 @@
 #include "base/text.h"
 #include "clients/partner/desk_arrival.h"
 #include "clients/partner/desk_cases.h"
+#include "clients/partner/desk_parts.h"
 #include "clients/partner/desk_release.h"
 #include "clients/partner/node_late.h"
-#include "clients/partner/node_parts.h"
-#include "proto/payload.h"
 
 #define SHOWN_MOST 100u
 
@@ -238,9 +237,8 @@ stored_json(const struct out_row *row)
 	                 (json_int_t)row->at.number, "commit", (json_int_t)row->commit, "time", time_json(row->stored_ms));
 }
 
-/* What it says, from the content that is kept for a second sealing; nothing where that is gone. */
-static void
-take_brief(struct payload_brief *out, const struct node *n, const struct out_row *row, const struct header *h, const char *language)
+void
+desk_brief(struct payload_brief *out, const struct node *n, const struct out_row *row, const struct header *h, const char *language)
 {
 	struct buf payload = BUF_INIT(KW_OPENED_MAX + 64);
 
@@ -275,7 +273,7 @@ desk_trace(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], const char
 	if (frame_parse(&f, row.frame, FRAME_EITHER, why) != KW_OK || header_decode(&h, f.header, why) != KW_OK)
 		return kw_refuse(why, KW_ECORRUPT, "%s cannot be read in the outbox; restore the node's store from a copy", text);
 	seq = row.seq; /* the row's bytes go when the store is asked for others */
-	take_brief(&brief, n, &row, &h, language);
+	desk_brief(&brief, n, &row, &h, language);
 	t = (struct trace){json_array(), json_array(), json_array(), json_array()};
 	whole = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", text, "direction", "sent",
 	                  "agreement_version", (json_int_t)h.agreement_version, "headline", brief.headline, "cap", brief.cap_id, "topic", h.topic, "type", notice_type_name(h.type), "lane",

@@ -11,7 +11,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const verbs[] = {"publish", "inbox", "state", "status", "trace", "agreement", "cases", "case", "move", "fate", "recalls", "opened", "receipts", "approve",
-                                   "refuse", "releases", "audit", "subject", "seen", "backup", "meant"};
+                                   "refuse", "releases", "audit", "subject", "seen", "backup", "meant", "sent"};
 
 /* ---- values ---- */
 
@@ -162,6 +162,12 @@ static enum kw_err
 take_after(struct ask *a, const json_t *v, const char *key, struct kw_why *why)
 {
 	return want_number(&a->query.after_seq, v, key, 0, INT64_MAX, why);
+}
+
+static enum kw_err
+take_before(struct ask *a, const json_t *v, const char *key, struct kw_why *why)
+{
+	return want_number(&a->before_seq, v, key, 1, INT64_MAX, why);
 }
 
 static enum kw_err
@@ -369,7 +375,7 @@ static const struct key {
 	unsigned wanted;    /* where it must */
 	enum kw_err (*take)(struct ask *a, const json_t *v, const char *key, struct kw_why *why);
 } keys[] = {
-	{"topic", BIT(ASK_PUBLISH) | BIT(ASK_INBOX), BIT(ASK_PUBLISH), take_topic},
+	{"topic", BIT(ASK_PUBLISH) | BIT(ASK_INBOX) | BIT(ASK_SENT), BIT(ASK_PUBLISH), take_topic},
 	{"form", BIT(ASK_PUBLISH), BIT(ASK_PUBLISH), take_form},
 	{"type", BIT(ASK_PUBLISH), 0, take_type},
 	{"about", BIT(ASK_PUBLISH), 0, take_about},
@@ -384,16 +390,17 @@ static const struct key {
 	{"move", BIT(ASK_MOVE), BIT(ASK_MOVE), take_move},
 	{"whom", BIT(ASK_MOVE), 0, take_whom},
 	{"text", BIT(ASK_MOVE) | BIT(ASK_REFUSE), BIT(ASK_REFUSE), take_text},
-	{"as", BIT(ASK_MOVE) | BIT(ASK_OPENED) | BIT(ASK_APPROVE) | BIT(ASK_REFUSE) | BIT(ASK_PUBLISH) | BIT(ASK_INBOX) | BIT(ASK_AUDIT) | BIT(ASK_SUBJECT) | BIT(ASK_BACKUP), 0, take_as},
-	{"reason", BIT(ASK_PUBLISH) | BIT(ASK_INBOX) | BIT(ASK_AUDIT) | BIT(ASK_SUBJECT) | BIT(ASK_BACKUP), 0, take_reason},
+	{"as", BIT(ASK_MOVE) | BIT(ASK_OPENED) | BIT(ASK_APPROVE) | BIT(ASK_REFUSE) | BIT(ASK_PUBLISH) | BIT(ASK_INBOX) | BIT(ASK_AUDIT) | BIT(ASK_SUBJECT) | BIT(ASK_BACKUP) | BIT(ASK_SENT), 0, take_as},
+	{"reason", BIT(ASK_PUBLISH) | BIT(ASK_INBOX) | BIT(ASK_AUDIT) | BIT(ASK_SUBJECT) | BIT(ASK_BACKUP) | BIT(ASK_SENT), 0, take_reason},
 	{"term", BIT(ASK_SUBJECT), BIT(ASK_SUBJECT), take_term},
 	{"piece", BIT(ASK_MEANT), BIT(ASK_MEANT), take_piece},
 	{"sent", BIT(ASK_MEANT), 0, take_sent},
 	{"audit", BIT(ASK_AUDIT), BIT(ASK_AUDIT), take_audit},
 	{"backup", BIT(ASK_BACKUP), BIT(ASK_BACKUP), take_backup},
 	{"after_seq", BIT(ASK_INBOX) | BIT(ASK_SUBJECT), 0, take_after},
-	{"since_ms", BIT(ASK_INBOX), 0, take_since},
-	{"limit", BIT(ASK_INBOX) | BIT(ASK_CASES) | BIT(ASK_RELEASES), 0, take_limit},
+	{"before_seq", BIT(ASK_SENT), 0, take_before},
+	{"since_ms", BIT(ASK_INBOX) | BIT(ASK_SENT), 0, take_since},
+	{"limit", BIT(ASK_INBOX) | BIT(ASK_SENT) | BIT(ASK_CASES) | BIT(ASK_RELEASES), 0, take_limit},
 	{"rejected", BIT(ASK_INBOX), 0, take_rejected},
 	{"receipts", BIT(ASK_INBOX), 0, take_receipts},
 	{"content", BIT(ASK_INBOX), 0, take_content},

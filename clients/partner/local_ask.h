@@ -19,7 +19,7 @@
 #define ASK_TERM_MAX 256u
 #define ASK_ROWS_MAX 1000u
 
-enum ask_verb { ASK_PUBLISH, ASK_INBOX, ASK_STATE, ASK_STATUS, ASK_TRACE, ASK_AGREEMENT, ASK_CASES, ASK_CASE, ASK_MOVE, ASK_FATE, ASK_RECALLS, ASK_OPENED, ASK_RECEIPTS, ASK_APPROVE, ASK_REFUSE, ASK_RELEASES, ASK_AUDIT, ASK_SUBJECT, ASK_SEEN, ASK_BACKUP, ASK_MEANT };
+enum ask_verb { ASK_PUBLISH, ASK_INBOX, ASK_STATE, ASK_STATUS, ASK_TRACE, ASK_AGREEMENT, ASK_CASES, ASK_CASE, ASK_MOVE, ASK_FATE, ASK_RECALLS, ASK_OPENED, ASK_RECEIPTS, ASK_APPROVE, ASK_REFUSE, ASK_RELEASES, ASK_AUDIT, ASK_SUBJECT, ASK_SEEN, ASK_BACKUP, ASK_MEANT, ASK_SENT };
 enum ask_stage { STAGE_STORED, STAGE_DELIVERED };
 
 struct ask {
@@ -41,6 +41,7 @@ struct ask {
 	struct page_ask audit;      /* audit */
 	struct backup_ask backup;   /* backup */
 	const char *term;           /* subject */
+	uint64_t before_seq;        /* sent */
 	struct desk_meant meant;    /* meant; how far the look has come is kept here too */
 };
 

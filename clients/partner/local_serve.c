@@ -8,6 +8,7 @@
 #include "base/json_memory.h"
 #include "base/text.h"
 #include "clients/partner/desk_receipts.h"
+#include "clients/partner/desk_sent.h"
 #include "clients/partner/desk_subject.h"
 #include "clients/partner/local_rows.h"
 #include "clients/partner/node.h"
@@ -245,6 +246,17 @@ serve_meant(struct buf *out, struct node *n, struct ask *a, bool *again, struct 
 }
 
 static enum kw_err
+serve_sent(struct buf *out, struct node *n, const struct ask *a, struct kw_why *why)
+{
+	const struct sent_query q = {.before_seq = a->before_seq, .since_ms = a->query.since_ms, .filter = a->query.filter, .limit = a->query.limit, .language = a->language, .as = a->as,
+	                             .reason = a->reason};
+	json_t *list = NULL;
+	enum kw_err err = desk_sent(&list, n, &q, why);
+
+	return err == KW_OK ? put_whole(out, list, why) : err;
+}
+
+static enum kw_err
 serve_agreement(struct buf *out, struct node *n, const struct ask *a, struct kw_why *why)
 {
 	json_t *agreement = NULL;
@@ -411,6 +423,8 @@ serve(struct buf *out, struct node *n, struct ask *a, bool over, bool *again, st
 		return serve_trace(out, n, a, why);
 	case ASK_MEANT:
 		return serve_meant(out, n, a, again, why);
+	case ASK_SENT:
+		return serve_sent(out, n, a, why);
 	case ASK_AGREEMENT:
 		return serve_agreement(out, n, a, why);
 	case ASK_CASES:

@@ -170,6 +170,7 @@ enum out_late { /* what was looked at when its time was over; each once */
 	LATE_ANSWER = 2,  /* who has not answered */
 	LATE_SETTLED = 4, /* all have answered since */
 	LATE_RECALLED = 8, /* a forward: taken back */
+	LATE_ERASED = 16,  /* recalled or withdrawn, and what it said is gone; pstore_out_erase says so */
 };
 /* The first that waits in lane behind after_seq; KW_ENOTFOUND. */
 KW_MUST_USE enum kw_err pstore_out_next(struct out_row *out, struct pstore *s, enum lane lane, uint64_t after_seq, struct kw_why *why);
@@ -178,6 +179,13 @@ KW_MUST_USE enum kw_err pstore_out_find(struct out_row *out, struct pstore *s, c
 /* The ids behind after in their order, at most limit of them; each returns false to stop. The one of zeros is before all. */
 KW_MUST_USE enum kw_err pstore_out_ids(struct pstore *s, const uint8_t after[KW_ID_LEN], uint32_t limit, bool (*each)(void *self, const uint8_t id[KW_ID_LEN]), void *self,
                                        struct kw_why *why);
+/* The newest that people and programs here sent (desk_is_sent) with before_seq > seq >= from_seq, made at or after since_ms, and not sealed anew; KW_ENOTFOUND. */
+KW_MUST_USE enum kw_err pstore_out_before(struct out_row *out, struct pstore *s, uint64_t before_seq, uint64_t from_seq, uint64_t since_ms, struct kw_why *why);
+KW_MUST_USE enum kw_err pstore_out_newest(uint64_t *seq, struct pstore *s, struct kw_why *why); /* of all rows; 0: none */
+KW_MUST_USE enum kw_err pstore_out_oldest(uint64_t *seq, struct pstore *s, struct kw_why *why);
+/* Of its readers how many there are, have confirmed, have rejected it, and have opened it. */
+struct out_tally { uint32_t readers, delivered, rejected, opened; };
+KW_MUST_USE enum kw_err pstore_out_tally(struct out_tally *out, struct pstore *s, uint64_t seq, struct kw_why *why);
 /* The first that waits in lane and is past its time, behind after_seq; KW_ENOTFOUND. */
 KW_MUST_USE enum kw_err pstore_out_expired(struct out_row *out, struct pstore *s, enum lane lane, uint64_t after_seq, uint64_t now_ms, struct kw_why *why);
 /* Its first time and what first proved it stay. */

@@ -21,6 +21,21 @@ pstore_out_newest(uint64_t *seq, struct pstore *s, struct kw_why *why)
 	return KW_OK;
 }
 
+enum kw_err
+pstore_out_oldest(uint64_t *seq, struct pstore *s, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT ifnull(min(seq), 0) FROM outbox", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	if ((err = pstore_row(s, q, why)) != KW_OK)
+		return err;
+	*seq = pstore_col_u64(q, 0);
+	(void)sqlite3_reset(q);
+	return KW_OK;
+}
+
 static enum kw_err
 add_reader(struct pstore *s, uint64_t seq, const struct out_reader *r, struct kw_why *why)
 {
@@ -147,6 +162,38 @@ pstore_out_find(struct out_row *out, struct pstore *s, const uint8_t id[KW_ID_LE
 		return KW_EIO;
 	pstore_blob(q, 1, span_of(id, KW_ID_LEN));
 	return one_row(out, s, q, why);
+}
+
+enum kw_err
+pstore_out_before(struct out_row *out, struct pstore *s, uint64_t before_seq, uint64_t from_seq, uint64_t since_ms, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT " OUT_COLUMNS " FROM outbox WHERE seq < ?1 AND seq >= ?2 AND created_ms >= ?3 AND type IN (1, 2, 3, 5, 20, 21, 22)"
+	                                " AND replacement IS NULL ORDER BY seq DESC LIMIT 1", why);
+
+	_Static_assert(TYPE_NOTICE == 1 && TYPE_UPDATE == 2 && TYPE_CANCEL == 3 && TYPE_REQUEST == 5 && TYPE_FORWARDED == 20 && TYPE_DRAFT == 21 && TYPE_RELEASED == 22,
+	               "the numbers in the statement");
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, before_seq > INT64_MAX ? INT64_MAX : before_seq);
+	pstore_u64(q, 2, from_seq > INT64_MAX ? INT64_MAX : from_seq);
+	pstore_u64(q, 3, since_ms > INT64_MAX ? INT64_MAX : since_ms);
+	return one_row(out, s, q, why);
+}
+
+enum kw_err
+pstore_out_tally(struct out_tally *out, struct pstore *s, uint64_t seq, struct kw_why *why)
+{
+	sqlite3_stmt *q = pstore_sql(s, "SELECT count(*), count(at_ms), sum(at_ms IS NULL AND rejected_ms IS NOT NULL), count(opened_ms) FROM out_reader WHERE seq = ?", why);
+	enum kw_err err;
+
+	if (q == NULL)
+		return KW_EIO;
+	pstore_u64(q, 1, seq);
+	if ((err = pstore_row(s, q, why)) != KW_OK)
+		return err;
+	*out = (struct out_tally){(uint32_t)pstore_col_u64(q, 0), (uint32_t)pstore_col_u64(q, 1), (uint32_t)pstore_col_u64(q, 2), (uint32_t)pstore_col_u64(q, 3)};
+	(void)sqlite3_reset(q);
+	return KW_OK;
 }
 
 enum kw_err
@@ -516,8 +563,9 @@ pstore_out_waiting(uint64_t *count, struct pstore *s, struct kw_why *why)
 enum kw_err
 pstore_out_erase(struct pstore *s, uint64_t seq, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "UPDATE outbox SET payload = NULL, wraps = NULL, cap_hash = NULL, frame = substr(frame, 1, head_len) WHERE seq = ? AND state <> 0", why);
+	sqlite3_stmt *q = pstore_sql(s, "UPDATE outbox SET payload = NULL, wraps = NULL, cap_hash = NULL, frame = substr(frame, 1, head_len), late = late | 16 WHERE seq = ? AND state <> 0", why);
 
+	_Static_assert(LATE_ERASED == 16, "the number in the statement");
 	MUST(s->open_transaction);
 	if (q == NULL)
 		return KW_EIO;

@@ -35,7 +35,6 @@ KW_MUST_USE enum kw_err pstore_row(struct pstore *s, sqlite3_stmt *q, struct kw_
 KW_MUST_USE enum kw_err pstore_failed(struct pstore *s, int rc, struct kw_why *why);
 
 KW_MUST_USE enum kw_err pstore_highest_load(struct pstore *s, struct kw_why *why);
-KW_MUST_USE enum kw_err pstore_out_newest(uint64_t *seq, struct pstore *s, struct kw_why *why); /* 0: none */
 /* Binds the number of a new row: SQLite's next, or the one behind highest where that is higher. */
 KW_MUST_USE enum kw_err pstore_bind_seq(struct pstore *s, sqlite3_stmt *q, int i, uint64_t highest, enum kw_err (*newest)(uint64_t *, struct pstore *, struct kw_why *),
                                         struct kw_why *why);

@@ -30,7 +30,7 @@ TOPICS = """\
 """
 BLOCK = re.compile(r"^<!-- run(?: at (?P<where>the broker|[\w/-]+))?(?:; ID is (?P<id>[\w ]+))?(?:; ends with (?P<code>\d))? -->\n```sh\n(?P<script>.*?)^```\n(?:\n?<!-- shows -->\n```\n(?P<shows>.*?)^```\n)?",
                    re.M | re.S)
-LOOKS = re.compile(r"(?:kurzweg (?:inbox|case list|release list)\n)+")  # commands that change nothing
+LOOKS = re.compile(r"(?:kurzweg (?:inbox|sent|case list|release list)\n)+")  # commands that change nothing
 PATIENCE = 60.0
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
 MASKS = ((UUID, "ID"), (r"tcp://\S+", "ADDRESS"), (r"\b[0-9a-f]{8}\b", "ID"), (r"\b(?:[0-9A-F]{4} ){3,}[0-9A-F]{4}\b", "FINGERPRINT"), (r"\bkw(?:node|steer|broker)1:\S+", "LINE"), (r"\bb2:[0-9a-f]{64}", "HASH"),
@@ -108,6 +108,8 @@ class Follower(kurzweg_test.TestCase):
                     self.assertEqual(masked(shown), masked(block["shows"]))
             if found := re.findall(UUID, shown):
                 ids["what was printed"] = found[-1]
+            if found := re.findall(r"(?m)^[0-9a-f]{8}(?=  )", shown):
+                ids["what the list shows"] = found[-1]
 
 
 class Guide(Follower):

@@ -455,6 +455,66 @@ what_a_piece_means_is_asked_of_the_node(void **state)
 	json_decref(want);
 }
 
+static char *
+gives_pages(struct fake *f, const json_t *ask)
+{
+	json_int_t before = json_integer_value(json_object_get(ask, "before_seq"));
+
+	f->text = before == 0 ? "{\"rows\":[{\"seq\":9}],\"before\":9,\"more\":true}" : before == 9 ? "{\"rows\":[],\"before\":5,\"more\":true}" : "{\"rows\":[{\"seq\":2}],\"before\":2,\"more\":false}";
+	return gives_result(f, ask);
+}
+
+static void
+what_was_sent_comes_page_by_page_until_there_is_nothing_further_back(void **state)
+{
+	static const char *const pages[] = {"{\"rows\":[{\"seq\":9}]}", "{\"rows\":[]}", "{\"rows\":[{\"seq\":2}]}"};
+	struct fake *f = *state;
+	struct kurzweg_sent_query q = KURZWEG_SENT_QUERY_INIT;
+	json_t *ask, *want;
+	char *json;
+
+	start(f, gives_pages, NULL);
+	q.topic = "alert/#";
+	q.since_ms = 7;
+	q.reason = "handover";
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(kurzweg_sent(f->k, &q, &json), KURZWEG_OK);
+		assert_string_equal(json, pages[i]);
+		free(json);
+	}
+	assert_int_equal(kurzweg_sent(f->k, &q, &json), KURZWEG_NOTHING);
+	assert_null(json);
+	assert_int_equal(atomic_load(&f->asked), 3);
+	stop(f);
+	ask = json_loads(f->last, 0, NULL);
+	want = json_loads("{\"request\":3,\"verb\":\"sent\",\"language\":\"en\",\"before_seq\":5,\"since_ms\":7,\"limit\":256,\"topic\":\"alert/#\",\"reason\":\"handover\"}", 0, NULL);
+	assert_true(json_equal(ask, want));
+	json_decref(ask);
+	json_decref(want);
+}
+
+/* It would be asked for ever. */
+static void
+pages_that_do_not_go_back_are_not_believed(void **state)
+{
+	struct fake *f = *state;
+	struct kurzweg_sent_query q = KURZWEG_SENT_QUERY_INIT;
+	char *json;
+
+	q.size = 1;
+	assert_int_equal(kurzweg_sent(f->k, &q, &json), KURZWEG_USAGE);
+	q.size = sizeof q;
+	q.limit = 257;
+	assert_int_equal(kurzweg_sent(f->k, &q, &json), KURZWEG_USAGE);
+	q.limit = 1;
+	q.before_seq = 9;
+	start(f, gives_result, "{\"rows\":[],\"before\":9,\"more\":true}");
+	assert_int_equal(kurzweg_sent(f->k, &q, &json), KURZWEG_FAILED);
+	assert_string_equal(kurzweg_error(f->k), "the node's answer has no rows, or does not go back");
+	assert_null(json);
+	assert_int_equal(q.before_seq, 9);
+}
+
 /* ---- the inbox ---- */
 
 static void
@@ -646,6 +706,8 @@ main(void)
 		T(what_is_published_is_asked_as_the_protocol_says),
 		T(waiting_goes_on_until_it_is_so_or_the_time_is_over),
 		T(what_a_piece_means_is_asked_of_the_node),
+		T(what_was_sent_comes_page_by_page_until_there_is_nothing_further_back),
+		T(pages_that_do_not_go_back_are_not_believed),
 		T(the_inbox_comes_row_by_row_and_the_node_is_asked_seldom),
 		T(rows_that_go_backwards_are_not_believed),
 		T(who_follows_is_answered_by_the_node_that_was_started_anew),

@@ -676,6 +676,140 @@ that_it_never_will_be_is_told_with_the_reason(void **state)
 	assert_refused(answer(d, d->dealer), "ENOTFOUND", "was not sent by this node");
 }
 
+/* ---- what was sent ---- */
+
+/* A page of it. */
+static json_t *
+sent(struct desk *d, const char *more)
+{
+	char request[256];
+
+	(void)snprintf(request, sizeof request, "{\"request\":1,\"verb\":\"sent\"%s}", more);
+	return result_of(ask(d, request));
+}
+
+static const json_t *
+sent_row(const json_t *page, size_t i)
+{
+	return json_array_get(json_object_get(page, "rows"), i);
+}
+
+static json_int_t
+number_of(const json_t *v, const char *key)
+{
+	return json_integer_value(json_object_get(v, key));
+}
+
+/* [N-22] */
+static void
+what_was_sent_is_listed_newest_first_with_how_far_it_has_come(void **state)
+{
+	struct desk *d = *state;
+	char ids[2][37];
+	const json_t *row;
+	json_t *page;
+
+	page = sent(d, "");
+	assert_int_equal(json_array_size(json_object_get(page, "rows")), 0);
+	assert_true(json_is_false(json_object_get(page, "more")));
+	json_decref(page);
+
+	d->dealer = dial(d);
+	publish(d, ",\"to\":[\"city/public-order\"]", ids[0]);
+	(void)world_expect(d->w, WIRE_PUBLISH);
+	world_store(d->w, NULL);
+	receipt(d, ids[0], TYPE_DELIVERED, "");
+	receipt(d, ids[0], TYPE_OPENED, "");
+	deliver(d, 3); /* whose receipts are not in the list */
+	publish(d, "", ids[1]);
+	page = sent(d, "");
+	assert_int_equal(json_array_size(json_object_get(page, "rows")), 2);
+	row = sent_row(page, 0);
+	assert_string_equal(text_of(row, "id"), ids[1]);
+	assert_string_equal(text_of(row, "state"), "waiting");
+	assert_int_equal(number_of(row, "delivered"), 0);
+	assert_true(number_of(row, "readers") > 1);
+	row = sent_row(page, 1);
+	assert_string_equal(text_of(row, "id"), ids[0]);
+	assert_string_equal(text_of(row, "topic"), "alert/flood");
+	assert_string_equal(text_of(row, "lane"), "flash");
+	assert_string_equal(text_of(row, "type"), "notice");
+	assert_string_equal(text_of(row, "state"), "stored");
+	assert_non_null(strstr(text_of(row, "headline"), "Neckar"));
+	assert_int_equal(number_of(row, "readers"), 1);
+	assert_int_equal(number_of(row, "delivered"), 1);
+	assert_int_equal(number_of(row, "opened"), 1);
+	assert_int_equal(number_of(row, "rejected"), 0);
+	assert_true(json_is_false(json_object_get(row, "recalled")));
+	assert_true(json_is_false(json_object_get(row, "bare")));
+	json_decref(page);
+}
+
+static void
+a_page_of_what_was_sent_goes_on_where_the_one_before_ended(void **state)
+{
+	struct desk *d = *state;
+	char ids[3][37], more[64];
+	json_t *page;
+	json_int_t before = 0;
+
+	for (int i = 0; i < 3; i++)
+		publish(d, "", ids[i]);
+	for (int i = 2; i >= 0; i--) {
+		(void)snprintf(more, sizeof more, before > 0 ? ",\"limit\":1,\"before_seq\":%lld" : ",\"limit\":1", (long long)before);
+		page = sent(d, more);
+		assert_int_equal(json_array_size(json_object_get(page, "rows")), 1);
+		assert_string_equal(text_of(sent_row(page, 0), "id"), ids[i]);
+		assert_int_equal(json_is_true(json_object_get(page, "more")), i > 0);
+		before = number_of(page, "before");
+		json_decref(page);
+	}
+	page = sent(d, ",\"topic\":\"alert/storm\"");
+	assert_int_equal(json_array_size(json_object_get(page, "rows")), 0);
+	json_decref(page);
+	page = sent(d, ",\"topic\":\"+/flood\"");
+	assert_int_equal(json_array_size(json_object_get(page, "rows")), 3);
+	json_decref(page);
+	(void)snprintf(more, sizeof more, ",\"since_ms\":%llu", (unsigned long long)clock_wall_ms() + 60000);
+	page = sent(d, more);
+	assert_int_equal(json_array_size(json_object_get(page, "rows")), 0);
+	assert_true(json_is_false(json_object_get(page, "more")));
+	json_decref(page);
+	assert_refused(ask(d, "{\"request\":1,\"verb\":\"sent\",\"topic\":\"a//b\"}"), "EINVAL", "a//b");
+	assert_refused(ask(d, "{\"request\":1,\"verb\":\"sent\",\"before_seq\":0}"), "EUSAGE", "before_seq is 0");
+	assert_refused(ask(d, "{\"request\":1,\"verb\":\"sent\",\"after_seq\":1}"), "EUSAGE", "the key \"after_seq\" is not known for the verb sent");
+}
+
+/* The headline goes with the content, and the head stays as proof. */
+static void
+what_was_recalled_is_listed_as_that_and_says_nothing_any_more(void **state)
+{
+	struct desk *d = *state;
+	char id[37], request[256];
+	const json_t *row;
+	json_t *page;
+
+	publish(d, ",\"to\":[\"city/public-order\"]", id);
+	(void)world_expect(d->w, WIRE_PUBLISH);
+	world_store(d->w, NULL);
+	(void)snprintf(request, sizeof request, "{\"request\":1,\"verb\":\"move\",\"move\":\"recall\",\"id\":\"%s\",\"text\":\"wrong\"}", id);
+	json_decref(result_of(ask(d, request)));
+	(void)world_expect(d->w, WIRE_PUBLISH);
+	page = sent(d, "");
+	assert_true(json_is_false(json_object_get(sent_row(page, 0), "recalled"))); /* the log has not got it yet */
+	json_decref(page);
+	world_store(d->w, NULL);
+	page = sent(d, "");
+	assert_int_equal(json_array_size(json_object_get(page, "rows")), 1); /* and the recall is no row of its own */
+	row = sent_row(page, 0);
+	assert_string_equal(text_of(row, "id"), id);
+	assert_true(json_is_true(json_object_get(row, "recalled")));
+	assert_true(json_is_true(json_object_get(row, "bare")));
+	assert_string_equal(text_of(row, "headline"), "");
+	assert_string_equal(text_of(row, "topic"), "alert/flood");
+	json_decref(page);
+}
+
 /* ---- the socket's file ---- */
 
 static const char *
@@ -822,6 +956,7 @@ an_answer_is_whole_or_says_that_memory_is_short(void **state)
 		"{\"request\":1,\"verb\":\"status\"}", "{\"request\":1,\"verb\":\"inbox\",\"limit\":1,\"receipts\":true,\"content\":\"json\"}",
 		"{\"request\":1,\"verb\":\"inbox\",\"limit\":1,\"content\":\"text\"}", "{\"request\":1,\"verb\":\"inbox\",\"limit\":1,\"content\":\"cap\"}",
 		"{\"request\":1,\"verb\":\"agreement\"}", "{\"request\":1,\"verb\":\"cases\",\"all\":true}", "{\"request\":1,\"verb\":\"releases\",\"all\":true}",
+		"{\"request\":1,\"verb\":\"sent\",\"limit\":1}",
 	};
 	struct desk *d = *state;
 	char id[37], request[128];
@@ -831,6 +966,8 @@ an_answer_is_whole_or_says_that_memory_is_short(void **state)
 		for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++)
 			whole_or_refused(d, requests[i], for_good != 0);
 		(void)snprintf(request, sizeof request, "{\"request\":1,\"verb\":\"trace\",\"id\":\"%s\"}", id);
+		whole_or_refused(d, request, for_good != 0);
+		(void)snprintf(request, sizeof request, "{\"request\":1,\"verb\":\"meant\",\"piece\":\"%s\",\"sent\":true}", id + 28);
 		whole_or_refused(d, request, for_good != 0);
 		(void)snprintf(request, sizeof request, "{\"request\":1,\"verb\":\"receipts\",\"id\":\"%s\"}", id);
 		whole_or_refused(d, request, for_good != 0);
@@ -873,6 +1010,9 @@ main(void)
 		T(a_filter_an_id_or_rejected_rows_narrow_it),
 		T(a_piece_of_an_id_means_what_was_sent_or_came),
 		T(what_is_meant_is_told_with_topic_and_time),
+		T(what_was_sent_is_listed_newest_first_with_how_far_it_has_come),
+		T(a_page_of_what_was_sent_goes_on_where_the_one_before_ended),
+		T(what_was_recalled_is_listed_as_that_and_says_nothing_any_more),
 		T(who_waits_is_answered_when_something_comes_or_the_time_is_over),
 		T(a_connection_waits_once_and_a_node_for_so_many),
 		T(who_goes_away_or_does_not_read_is_no_harm),

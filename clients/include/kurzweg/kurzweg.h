@@ -43,7 +43,7 @@ enum kurzweg_result {
 	KURZWEG_USAGE = 2,   /* the call itself is wrong: a missing topic, an unknown word */
 	KURZWEG_SILENT = 3,  /* nobody answered, or not in time; whether the node did it is unknown */
 	KURZWEG_REFUSED = 4, /* by a rule, a right or a limit; nothing was changed */
-	KURZWEG_NOTHING = 5, /* kurzweg_next: nothing (more) there within the time */
+	KURZWEG_NOTHING = 5, /* kurzweg_next: nothing (more) there within the time; kurzweg_sent: nothing further back */
 };
 
 #define KURZWEG_ID_SIZE 37 /* "0193a1b2-…" of 36 characters, and the zero */
@@ -167,6 +167,24 @@ KURZWEG_API KURZWEG_MUST_USE enum kurzweg_result kurzweg_next(kurzweg *k, struct
 KURZWEG_API KURZWEG_MUST_USE enum kurzweg_result kurzweg_status(kurzweg *k, char **json);
 /* The way of one notification that this node sent, by the broker's commits and the readers' signed receipts. */
 KURZWEG_API KURZWEG_MUST_USE enum kurzweg_result kurzweg_trace(kurzweg *k, const char *id, char **json);
+struct kurzweg_sent_query {
+	size_t size;              /* set by KURZWEG_SENT_QUERY_INIT */
+	uint64_t before_seq;      /* of the node's own counting of what it sends; 0: from the newest on. kurzweg_sent lowers it, so that the next call goes on */
+	uint64_t since_ms;        /* published at or after, Unix milliseconds; 0: all */
+	const char *topic;        /* a filter, "alert/#"; NULL: every topic */
+	uint32_t limit;           /* rows of one call, at most 256; 0: as many as the node gives at once */
+	const char *as;           /* who reads, for the node's own audit trail; or NULL */
+	const char *reason;       /* why; without it no headline is shown where the agreement demands a reason (mark "reason needed"). Or NULL */
+};
+#define KURZWEG_SENT_QUERY_INIT {sizeof(struct kurzweg_sent_query), 0, 0, NULL, 0, NULL, NULL}
+
+/*
+ * What this node sent, the newest first: {"rows": [{"seq", "id", "topic", "lane", "type", "schema", "created_ms", "expires_ms", "headline" (as long as its content is kept), "state":
+ * "waiting", "stored", "refused" (and "reason") or "expired", "readers" and of them "delivered", "rejected", "opened", "recalled", "bare", "mark", "about"…}…]}. A bounded part a
+ * call, which may be empty though there is more: to be called until it answers KURZWEG_NOTHING, and *json is NULL. Receipts, moves, notes and recalls are not in it.
+ */
+KURZWEG_API KURZWEG_MUST_USE enum kurzweg_result kurzweg_sent(kurzweg *k, struct kurzweg_sent_query *q, char **json);
+
 /*
  * Which notifications somebody means by a piece of an id: at least 4 characters of its beginning, its end, or the beginning of its last 8. sent: among what this node
  * sent alone; else what came to it too. {"ids": [{"id", "sent", "type", "topic", "lane", "at_ms"}…], "more": B}, 5 at most, none where nothing is meant. The functions that
