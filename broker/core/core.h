@@ -104,7 +104,7 @@ enum core_stage {
 	STAGE_NO_HELLO,   /* [C-5] only hello is heard */
 	STAGE_OPEN,
 	STAGE_REPLACED,   /* [C-5] ignored from now on */
-	STAGE_REVOKED,    /* to be answered denied and closed */
+	STAGE_REVOKED,    /* its session ended with the version that dropped it; who has its key under the newest one, if anybody, begins anew */
 };
 /* A message came on the connection; before any other event about it. */
 enum core_stage core_heard(struct core *c, uint32_t conn, struct core_time now);

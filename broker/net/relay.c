@@ -193,11 +193,10 @@ from_node(struct relay *r, const struct gate_message *m, const struct wire_msg *
 
 	if (stage == STAGE_REPLACED)
 		return;
-	if (stage == STAGE_REVOKED && w->kind != WIRE_HELLO) {
-		refuse(r, m->conn, CODE_DENIED, NULL, "the agreement in force has another key for this node");
+	if (stage == STAGE_REVOKED) { /* out by one version and a node again by a later one, on the same connection: it begins anew */
 		core_closed(c, m->conn);
 		gate_in_use(r->parts.gate, m->conn, false);
-		return;
+		stage = STAGE_NO_HELLO;
 	}
 	if (m->frame != NULL && w->kind != WIRE_PUBLISH) {
 		malformed(r, m->conn, "a sealed frame beside a control that takes none");
