@@ -262,3 +262,10 @@ cases_entry(char out[CASES_WORDS_MAX], const json_t *entry)
 	else
 		cause_words(out, entry);
 }
+
+void
+cases_reason(const struct cli *c, const json_t *one)
+{
+	if (strcmp(look_text(one, "mark"), "reason needed") == 0)
+		cli_field(c, _("headline"), CLI_YELLOW, _("reason needed: kurzweg inbox ID --reason TEXT"));
+}

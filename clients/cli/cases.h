@@ -20,6 +20,8 @@ enum cli_colour cases_stands(char out[CASES_WORDS_MAX], const json_t *one, uint6
 #define CASES_LEFT_MAX 32
 void cases_left(char out[CASES_LEFT_MAX], uint64_t until_ms, uint64_t now_ms);
 const char *cases_short(const char *id); /* its last 8 characters */
+/* Where its headline is withheld for want of a reason: that, and what to type. Of a draft as well. */
+void cases_reason(const struct cli *c, const json_t *one);
 /* What happened, of an entry of its log; "": nothing for people. */
 void cases_entry(char out[CASES_WORDS_MAX], const json_t *entry);
 

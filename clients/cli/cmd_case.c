@@ -160,6 +160,7 @@ show_case(const struct cli *c, const json_t *one, uint64_t now_ms)
 	cli_field(c, _("id"), CLI_PLAIN, look_text(one, "id"));
 	cli_field(c, _("topic"), CLI_PLAIN, look_text(one, "topic"));
 	cli_field(c, _("from"), CLI_PLAIN, look_text(one, "sender"));
+	cases_reason(c, one);
 	cli_field(c, _("area"), CLI_PLAIN, look_text(one, "area"));
 	cli_field(c, _("what to do"), CLI_PLAIN, look_text(one, "what_to_do"));
 	when_put_until(at, look_number(one, "expires_ms"), now_ms);

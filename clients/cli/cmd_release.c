@@ -90,6 +90,7 @@ show_draft(const struct cli *c, const json_t *d, uint64_t now_ms)
 	char line[512], at[WHEN_MAX];
 
 	cli_paragraph(c, CLI_BOLD, headline[0] != '\0' ? headline : look_text(d, "topic"));
+	cases_reason(c, d);
 	(void)snprintf(line, sizeof line, "%s%s", state_word(d), look_flag(d, "your_turn") ? _(": YOURS TO APPROVE OR REFUSE") : "");
 	cli_field(c, _("state"), state_colour(d), line);
 	missing_text(&missing, d);

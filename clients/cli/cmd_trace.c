@@ -53,6 +53,8 @@ show_times(const struct cli *c, const json_t *t, uint64_t now_ms)
 	char line[256], at[WHEN_MAX];
 
 	cli_field(c, _("headline"), CLI_BOLD, look_text(t, "headline"));
+	if (strcmp(look_text(t, "mark"), "reason needed") == 0)
+		cli_field(c, _("headline"), CLI_YELLOW, _("reason needed: kurzweg sent --reason TEXT"));
 	when_put(at, when_parse_utc(look_text(t, "created")), now_ms);
 	(void)snprintf(line, sizeof line, _("%s on %s in lane %s (%s)"), at, look_text(t, "topic"), look_text(t, "lane"), notice_kind(look_text(t, "type")));
 	cli_field(c, _("published"), CLI_PLAIN, line);

@@ -72,6 +72,10 @@ meant(char room[KURZWEG_ID_SIZE], const struct cli *c, kurzweg *k, const char *w
 		*code = cli_usage(c, _("\"%s\" is no notification's id, nor %d characters or more of its beginning or end"), word, KW_ID_PIECE_MIN);
 		return NULL;
 	}
+	if (of == MEANT_SENT && len < MEANT_TO_ACT) {
+		*code = cli_usage(c, _("\"%s\" is too little of an id to change something by it; give at least the %d characters that lists show"), word, MEANT_TO_ACT);
+		return NULL;
+	}
 	r = kurzweg_meant(k, word, of == MEANT_SENT, &text);
 	if ((found = cases_json(c, k, r, text, code)) == NULL)
 		return NULL;

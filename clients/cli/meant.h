@@ -5,9 +5,12 @@
 #include "clients/cli/local.h"
 
 enum meant_of {
-	MEANT_SENT,       /* for what changes something: what this node sent, and nothing else */
+	MEANT_SENT,       /* for what changes something: what this node sent, and nothing else; never by less than MEANT_TO_ACT characters */
 	MEANT_SENT_OR_CAME,
 };
+
+/* What lists show of an id. One character mistyped in four of them would often mean another one, and what is recalled is deleted everywhere. */
+#define MEANT_TO_ACT 8
 
 /*
  * The whole id of the one that begins or ends with word, or whose last eight characters begin so; the node is asked, and this says why it is the node:

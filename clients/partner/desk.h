@@ -41,6 +41,8 @@ struct desk_publish {
  */
 KW_MUST_USE enum kw_err desk_publish(struct node *n, const struct desk_publish *p, uint8_t id[KW_ID_LEN], struct kw_why *why);
 
+/* The mark of what stands in an answer with its head alone, since the agreement demands a reason and none was given. */
+#define DESK_REASON_NEEDED "reason needed"
 /*
  * Whether content of this topic may be shown or published for this reason ("" or NULL: none): KW_EDENIED where the agreement demands one. The
  * same question for all ways in and out.

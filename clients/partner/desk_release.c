@@ -475,7 +475,7 @@ desk_release(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], const ch
 	struct pstore_draft d;
 	json_t *whole, *approved = json_array(), *refused = json_array(), *missing;
 	char hash[HASH_TEXT], topic[KW_TOPIC_MAX + 1], author[KW_NODE_MAX + 1];
-	bool open, me = false;
+	bool open, hidden, me = false;
 	enum kw_err err = pstore_draft_get(&d, n->store, id, why);
 
 	if (err != KW_OK || (brief = calloc(1, sizeof *brief)) == NULL) {
@@ -490,14 +490,16 @@ desk_release(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], const ch
 	err = pstore_answers(n->store, id, take_listed, &l, why);
 	for (uint32_t i = 0; i < l.count; i++)
 		(void)json_array_append_new(l.list[i].approved ? approved : refused, answer_json(n, &l.list[i]));
-	headline_of(brief, n, &d, language);
+	hidden = desk_reason(n, d.topic, NULL, NULL) != KW_OK;
+	if (!hidden)
+		headline_of(brief, n, &d, language);
 	missing = missing_json(&me, n, &d, &l);
 	free(l.list);
 	if (d.state == DRAFT_OPEN && d.expires_ms <= n->wall_ms)
 		d.state = DRAFT_EXPIRED;
 	open = d.state == DRAFT_OPEN;
 	hash_text(hash, d.text_hash);
-	whole = json_pack("{s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:b}", "topic", d.topic, "author", d.author, "headline", brief->headline, "mine", d.mine,
+	whole = json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:b}", "topic", d.topic, "author", d.author, "mark", hidden ? DESK_REASON_NEEDED : "", "headline", brief->headline, "mine", d.mine,
 	                  "state", (unsigned)d.state < 7 ? states[d.state] : "?", "text_hash", hash, "created_ms", (json_int_t)d.created_ms, "expires_ms", (json_int_t)d.expires_ms,
 	                  "not_before_ms", (json_int_t)d.not_before_ms, "approved", approved, "refused", refused, "missing", open ? missing : json_array(), "your_turn",
 	                  open && me && !d.mine);

@@ -21,7 +21,7 @@ open_brief(struct looking *l, const struct out_row *row, const struct header *h)
 {
 	memset(l->brief, 0, sizeof *l->brief);
 	if (row->payload.len > 0 && desk_reason(l->n, h->topic, l->q->reason, NULL) != KW_OK)
-		return "reason needed";
+		return DESK_REASON_NEEDED;
 	desk_brief(l->brief, l->n, row, h, l->q->language != NULL ? l->q->language : "");
 	return "";
 }

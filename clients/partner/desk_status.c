@@ -253,8 +253,9 @@ enum kw_err
 desk_trace(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], const char *language, struct kw_why *why)
 {
 	static const char *const states[] = {"waiting", "stored", "refused", "expired"};
-	struct payload_brief brief;
+	struct payload_brief brief = {0};
 	struct trace t = {0};
+	bool hidden;
 	struct out_row row;
 	struct header h;
 	struct frame f;
@@ -273,10 +274,12 @@ desk_trace(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], const char
 	if (frame_parse(&f, row.frame, FRAME_EITHER, why) != KW_OK || header_decode(&h, f.header, why) != KW_OK)
 		return kw_refuse(why, KW_ECORRUPT, "%s cannot be read in the outbox; restore the node's store from a copy", text);
 	seq = row.seq; /* the row's bytes go when the store is asked for others */
-	desk_brief(&brief, n, &row, &h, language);
+	hidden = desk_reason(n, h.topic, NULL, NULL) != KW_OK;
+	if (!hidden)
+		desk_brief(&brief, n, &row, &h, language);
 	t = (struct trace){json_array(), json_array(), json_array(), json_array()};
-	whole = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", text, "direction", "sent",
-	                  "agreement_version", (json_int_t)h.agreement_version, "headline", brief.headline, "cap", brief.cap_id, "topic", h.topic, "type", notice_type_name(h.type), "lane",
+	whole = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", text, "direction", "sent",
+	                  "agreement_version", (json_int_t)h.agreement_version, "mark", hidden ? DESK_REASON_NEEDED : "", "headline", brief.headline, "cap", brief.cap_id, "topic", h.topic, "type", notice_type_name(h.type), "lane",
 	                  lane_name(h.lane), "created", time_json(h.created_ms), "expires", time_json(h.expires_ms), "state",
 	                  (unsigned)row.state < 4 ? states[row.state] : "?", "reason", row.reason, "stored", stored_json(&row), "delivered", t.delivered, "missing",
 	                  t.missing, "rejected", t.rejected, "opened", t.opened);

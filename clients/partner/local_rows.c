@@ -60,7 +60,7 @@ each_row(void *self, const struct inbox_row *row)
 		struct inbox_row bare = *row;
 
 		bare.whole = bare.payload = span_of(NULL, 0);
-		bare.mark = "reason needed";
+		bare.mark = DESK_REASON_NEEDED;
 		row_json_put(&one, &bare, p->ask->content, p->ask->language);
 	} else {
 		row_json_put(&one, row, p->ask->content, p->ask->language);

@@ -13,6 +13,8 @@ ADMIN_STOP = 5
 YEAR = datetime.datetime.now(datetime.timezone.utc).year
 TOPICS = Partnership.TOPICS + """\
   - {filter: "youth/#", schema: note, purpose: danger-prevention, publish: [police, city], receive: [police, city], lane: urgent, reason: required}
+  - {filter: "duty/#", schema: request, purpose: danger-prevention, publish: [police, city], receive: [police, city], lane: urgent, reason: required,
+     responsible: [{who: city/public-order, take_within: 10m}]}
   - {filter: "note/#", schema: note, purpose: danger-prevention, publish: [police, city], receive: [police, city], lane: urgent}
 """
 
@@ -92,6 +94,21 @@ class Audit(kurzweg_test.Shared):
         self.assertEqual([r["event"] for r in self.rows("--id", identity, *self.at(CITY)) if r["event"] == "read"], ["read"])
         for node, what in (POLICE, "publish: EDENIED"), (CITY, "read: EDENIED"):
             self.assertEqual([r["detail"] for r in self.rows("--event", "refused", *self.at(node))], [what])
+
+    def test_nothing_shows_a_headline_without_the_reason_that_is_demanded(self):  # [U-12]
+        ask = ("--kind", "presence", "--subject", "Canary4711 waits", "--area", "Canary4711 street", "--purpose", "danger-prevention", "--reason", "case 7")
+        identity = self.kurzweg("publish", "duty/x", *ask, "--wait", "stored", *self.at(POLICE)).stdout.strip()
+        wait_until(lambda: self.kurzweg_json("case", "list", *self.at(CITY)), what="the case")
+        for node, command, says in ((POLICE, ("trace", identity), "kurzweg sent --reason TEXT"), (POLICE, ("case", "list"), ""), (CITY, ("case", "list"), ""),
+                                    (CITY, ("case", "show", identity), "kurzweg inbox ID --reason TEXT")):
+            for form in (), ("--json",):
+                shown = self.kurzweg(*command, *form, *self.at(node))
+                self.assertIn("duty/x", shown.stdout, command)
+                self.assertNotIn("Canary", shown.stdout + shown.stderr, command)
+            self.assertIn("reason needed", shown.stdout)
+            self.assertIn(says, self.kurzweg(*command, *self.at(node)).stdout)
+        self.assertIn("Canary", self.kurzweg("inbox", identity, "--reason", "case 7", *self.at(CITY)).stdout)
+        self.kurzweg("take", identity, *self.at(CITY))
 
     def test_moves_and_their_refusals_are_recorded(self):
         self.kurzweg("publish", "request/noise/x", "--kind", "presence", "--subject", "Loud", "--purpose", "danger-prevention", *self.at(POLICE))
