@@ -137,10 +137,9 @@ show_row(const struct cli *c, const json_t *row, uint64_t now_ms)
 	}
 	notice_rest(c, over ? CLI_DIM : CLI_BOLD, cli_text(&title), INDENT, used);
 	put_mark(&rest, row);
-	if (look_text(row, "headline")[0] != '\0')
-		buf_printf(&rest, _("%s  %s  until %s"), state, look_text(row, "topic"), until);
-	else /* which is its title */
-		buf_printf(&rest, _("%s  until %s"), state, until);
+	buf_printf(&rest, _("%s  until %s"), state, until);
+	if (look_text(row, "headline")[0] != '\0') /* else it is the title; last, since what is too long is cut there */
+		buf_printf(&rest, "  %s", look_text(row, "topic"));
 	(void)printf("%*s", (int)INDENT, "");
 	notice_rest(c, colour, cli_text(&rest), INDENT, INDENT);
 	buf_free(&title);
