@@ -13,7 +13,7 @@
 #define LOOK_ROWS 4096u /* of the outbox at a time, most of which may be receipts */
 #define LOOK_MS 50u
 
-struct looking { struct node *n; const struct sent_query *q; json_t *rows; struct payload_brief *brief; };
+struct looking { struct node *n; const struct sent_query *q; json_t *rows; struct payload_brief *brief; bool demanded; /* a reason, for one of those that are shown */ };
 
 /* What was sealed stays so where the agreement demands a reason and there is none. */
 static const char *
@@ -22,6 +22,7 @@ open_brief(struct looking *l, const struct out_row *row, const struct header *h)
 	memset(l->brief, 0, sizeof *l->brief);
 	if (row->payload.len > 0 && desk_reason(l->n, h->topic, l->q->reason, NULL) != KW_OK)
 		return DESK_REASON_NEEDED;
+	l->demanded = l->demanded || (row->payload.len > 0 && desk_reason(l->n, h->topic, NULL, NULL) != KW_OK);
 	desk_brief(l->brief, l->n, row, h, l->q->language != NULL ? l->q->language : "");
 	return "";
 }
@@ -96,11 +97,13 @@ look(struct looking *l, uint64_t *before, uint64_t from, struct kw_why *why)
 
 /* As of the inbox: that headlines were shown, once with how many. */
 static enum kw_err
-record(struct node *n, const struct sent_query *q, size_t count, struct kw_why *why)
+record(const struct looking *l, struct kw_why *why)
 {
+	const struct sent_query *q = l->q;
+	size_t count = json_array_size(l->rows);
 	struct audit_record r = {.event = "listed", .actor = "local", .topic = q->filter, .count = (uint32_t)count, .detail = "sent", .as = q->as, .reason = q->reason};
 
-	return count == 0 ? KW_OK : node_audit(n, &r, false, why);
+	return count == 0 ? KW_OK : node_audit(l->n, &r, l->demanded, why);
 }
 
 enum kw_err
@@ -122,7 +125,7 @@ desk_sent(json_t **out, struct node *n, const struct sent_query *q, struct kw_wh
 	before = q->before_seq == 0 || q->before_seq > newest ? newest + 1 : q->before_seq;
 	err = look(&l, &before, before > LOOK_ROWS ? before - LOOK_ROWS : 1, why);
 	if (err == KW_OK)
-		err = record(n, q, json_array_size(l.rows), why);
+		err = record(&l, why);
 	if (err == KW_OK && (*out = json_pack("{s:O, s:I, s:b}", "rows", l.rows, "before", (json_int_t)before, "more", oldest != 0 && before > oldest)) == NULL)
 		err = kw_refuse(why, KW_ENOMEM, "out of memory for a list of what was sent");
 	json_decref(l.rows);

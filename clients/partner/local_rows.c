@@ -18,6 +18,7 @@ struct putting {
 	enum kw_err err;       /* of a row that may not be shown */
 	uint64_t end_mono_ms;
 	bool cut, failed;
+	bool demanded;         /* a reason, for one of those that are shown */
 };
 
 /* Content that goes out is in the trail before: who took it, and why. */
@@ -63,6 +64,7 @@ each_row(void *self, const struct inbox_row *row)
 		bare.mark = DESK_REASON_NEEDED;
 		row_json_put(&one, &bare, p->ask->content, p->ask->language);
 	} else {
+		p->demanded = p->demanded || (row->payload.len > 0 && desk_reason(p->node, row->header.topic, NULL, NULL) != KW_OK);
 		row_json_put(&one, row, p->ask->content, p->ask->language);
 	}
 	p->failed = !buf_ok(&one);
@@ -80,11 +82,12 @@ each_row(void *self, const struct inbox_row *row)
 
 /* A list shows headlines: that it was shown is told once, with how many. */
 static enum kw_err
-record_list(struct node *n, const struct ask *a, uint32_t count, struct kw_why *why)
+record_list(const struct putting *p)
 {
-	struct audit_record r = {.event = "listed", .actor = "local", .topic = a->query.filter, .count = count, .as = a->as, .reason = a->reason};
+	const struct ask *a = p->ask;
+	struct audit_record r = {.event = "listed", .actor = "local", .topic = a->query.filter, .count = p->rows->count, .as = a->as, .reason = a->reason};
 
-	return node_audit(n, &r, false, why);
+	return node_audit(p->node, &r, p->demanded, p->why);
 }
 
 enum kw_err
@@ -115,7 +118,7 @@ rows_put(struct buf *out, struct rows *r, struct node *n, const struct ask *a, s
 		return p.err;
 	if (p.failed)
 		return kw_refuse(why, KW_ENOMEM, "out of memory for the inbox");
-	if (r->count > 0 && a->content == CONTENT_NONE && (err = record_list(n, a, r->count, why)) != KW_OK)
+	if (r->count > 0 && a->content == CONTENT_NONE && (err = record_list(&p)) != KW_OK)
 		return err;
 	if (!p.cut)
 		r->after = q.until_seq != 0 ? q.until_seq : newest;

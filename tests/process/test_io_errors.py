@@ -3,6 +3,7 @@
 The failing calls come from tests/crash/inject.c, which is loaded in front of the program.
 """
 
+import datetime
 import errno
 import os
 
@@ -15,7 +16,8 @@ INJECT = kurzweg_test.pathlib.Path(os.environ.get("KW_BUILD_DIR", kurzweg_test.S
 
 
 class IoErrors(kurzweg_test.Shared):
-    PARTNERSHIP = {"nodes": {POLICE: "police", CITY: "city"}, "topics": '  - {filter: "note/#", schema: note, purpose: danger-prevention, publish: ["*"], receive: ["*"]}\n'}
+    PARTNERSHIP = {"nodes": {POLICE: "police", CITY: "city"}, "topics": '  - {filter: "note/#", schema: note, purpose: danger-prevention, publish: ["*"], receive: ["*"]}\n'
+                   '  - {filter: "youth/#", schema: note, purpose: danger-prevention, publish: ["*"], receive: ["*"], reason: required}\n'}
 
     def setUp(self):
         super().setUp()
@@ -138,6 +140,20 @@ class IoErrors(kurzweg_test.Shared):
         arrived = self.arrived()
         self.assertEqual([i for i in arrived if i in self.ids], self.ids)
         self.assertLessEqual(len(arrived), 5)  # what was under way is whole and came once, or never was
+
+    def no_list_without_a_record_on_disk(self, sender, *command):
+        """Headlines on a topic that demands a reason: what is given out is on disk in the trail before, and not a second later."""
+        self.start(police=self.failing(f"/police-control-room/audit/{datetime.datetime.now(datetime.timezone.utc).year}.audit", "fdatasync", errno.EIO))
+        self.kurzweg("publish", "youth/x", "--text", "Canary4711 was seen", "--reason", "case 7", "--wait", "delivered", *self.at(sender))
+        self.assertIn("Canary4711", self.kurzweg(*command, "--reason", "shift change", *self.at(POLICE)).stdout)
+        self.trigger.write_text("always")
+        self.refuses(*command, "--reason", "shift change", *self.at(POLICE), says="it cannot be recorded, so it was not done")
+
+    def test_u12_what_was_sent_is_not_listed_before_that_is_on_disk_in_the_trail(self):
+        self.no_list_without_a_record_on_disk(POLICE, "sent")
+
+    def test_u12_what_came_is_not_listed_before_that_is_on_disk_in_the_trail(self):
+        self.no_list_without_a_record_on_disk(CITY, "inbox")
 
 
 if __name__ == "__main__":
