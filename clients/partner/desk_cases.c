@@ -115,11 +115,11 @@ entries_json(struct node *n, const struct case_fold *f)
 static void
 add_brief(json_t *out, struct node *n, const struct case_fold *f, const char *language)
 {
-	bool hidden = desk_reason(n, f->header.topic, NULL, NULL) != KW_OK;
 	struct buf payload = BUF_INIT(KW_OPENED_MAX + 64);
 	struct payload_brief *b = calloc(1, sizeof *b);
+	bool there = b != NULL && open_payload(&payload, n, f->id), hidden = there && desk_reason(n, f->header.topic, NULL, NULL) != KW_OK;
 
-	if (b != NULL && (hidden || !open_payload(&payload, n, f->id) || payload_brief(b, f->header.payload_type, buf_span(&payload), language, NULL) != KW_OK))
+	if (b != NULL && (hidden || !there || payload_brief(b, f->header.payload_type, buf_span(&payload), language, NULL) != KW_OK))
 		memset(b, 0, sizeof *b);
 	(void)json_object_set_new(out, "mark", json_string(hidden ? DESK_REASON_NEEDED : ""));
 	(void)json_object_set_new(out, "headline", json_string(b != NULL ? b->headline : ""));

@@ -490,9 +490,10 @@ desk_release(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], const ch
 	err = pstore_answers(n->store, id, take_listed, &l, why);
 	for (uint32_t i = 0; i < l.count; i++)
 		(void)json_array_append_new(l.list[i].approved ? approved : refused, answer_json(n, &l.list[i]));
-	hidden = desk_reason(n, d.topic, NULL, NULL) != KW_OK;
-	if (!hidden)
-		headline_of(brief, n, &d, language);
+	headline_of(brief, n, &d, language);
+	hidden = brief->headline[0] != '\0' && desk_reason(n, d.topic, NULL, NULL) != KW_OK;
+	if (hidden)
+		memset(brief, 0, sizeof *brief);
 	missing = missing_json(&me, n, &d, &l);
 	free(l.list);
 	if (d.state == DRAFT_OPEN && d.expires_ms <= n->wall_ms)

@@ -274,7 +274,7 @@ desk_trace(json_t **out, struct node *n, const uint8_t id[KW_ID_LEN], const char
 	if (frame_parse(&f, row.frame, FRAME_EITHER, why) != KW_OK || header_decode(&h, f.header, why) != KW_OK)
 		return kw_refuse(why, KW_ECORRUPT, "%s cannot be read in the outbox; restore the node's store from a copy", text);
 	seq = row.seq; /* the row's bytes go when the store is asked for others */
-	hidden = desk_reason(n, h.topic, NULL, NULL) != KW_OK;
+	hidden = row.payload.len > 0 && desk_reason(n, h.topic, NULL, NULL) != KW_OK;
 	if (!hidden)
 		desk_brief(&brief, n, &row, &h, language);
 	t = (struct trace){json_array(), json_array(), json_array(), json_array()};

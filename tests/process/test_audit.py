@@ -109,6 +109,9 @@ class Audit(kurzweg_test.Shared):
             self.assertIn(says, self.kurzweg(*command, *self.at(node)).stdout)
         self.assertIn("Canary", self.kurzweg("inbox", identity, "--reason", "case 7", *self.at(CITY)).stdout)
         self.kurzweg("take", identity, *self.at(CITY))
+        self.kurzweg("recall", identity, "--reason", "wrong street", *self.at(POLICE))  # then nothing is withheld any more, and no reason would show it
+        for command in ("trace", identity), ("case", "show", identity):
+            wait_until(lambda: self.kurzweg_json(*command, *self.at(POLICE))["mark"] == "", what=f"that {command} asks for no reason")
 
     def test_moves_and_their_refusals_are_recorded(self):
         self.kurzweg("publish", "request/noise/x", "--kind", "presence", "--subject", "Loud", "--purpose", "danger-prevention", *self.at(POLICE))
