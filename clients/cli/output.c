@@ -473,11 +473,11 @@ cut(struct cell *cell, size_t width)
 			end++;
 		while (((unsigned char)*end & 0xC0) == 0x80);
 	*end = '\0';
+	cell->width = width;
 	if (asprintf(&text, "%s%s", cell->text, more) < 0)
 		return; /* shorter by one character */
 	free(cell->text);
 	cell->text = text;
-	cell->width = width;
 }
 
 /* The other columns keep their widths; of this one at least NARROWEST characters stay. */
