@@ -195,8 +195,8 @@ const struct cli_command cmd_reopen = {"reopen", NULL, N_("ID"), 1, 1, N_("open 
 const struct cli_command cmd_note = {"note", NULL, N_("ID TEXT"), 2, 2, N_("say or ask something to all who take part in a case"), MORE_ID, note_table, run_note};
 const struct cli_command cmd_recall = {
 	"recall", NULL, N_("ID"), 1, 1, N_("take a notification back: its content is deleted at every reader"),
-	N_("ID is the id that \"kurzweg publish\" printed, or 8 characters or more of its beginning or end. What people have read\n"
-	   "they have read; \"kurzweg recall-status ID\" tells whose node has confirmed that the content is deleted."),
+	N_("ID is the id that \"kurzweg publish\" printed, or 8 characters or more of its end. What people have read they have\n"
+	   "read; \"kurzweg recall-status ID\" tells whose node has confirmed that the content is deleted."),
 	reason_table, run_recall,
 };
 

@@ -343,7 +343,7 @@ static const struct cli_option publish_table[] = {
 	{"expires", 0, CLI_TEXT, offsetof(struct publish_options, expires), N_("TIME"), N_("until when it holds: 22:15 or 2026-12-01T22:15:00+01:00"), 0, 0},
 	{"lifetime", 0, CLI_DURATION, offsetof(struct publish_options, lifetime_ms), N_("DURATION"), N_("the same as a duration: 90m, 2h"), 1000, 3650ull * 86400000},
 	{"not-before", 0, CLI_TEXT, offsetof(struct publish_options, not_before), N_("TIME"), N_("what must be released first: not before then, as the content says if not given"), 0, 0},
-	{"update", 0, CLI_TEXT, offsetof(struct publish_options, update), N_("ID"), N_("it takes the place of this one, which must be of this partner; its id, 8 characters of it, or CAP's sender,identifier,sent"), 0, 0},
+	{"update", 0, CLI_TEXT, offsetof(struct publish_options, update), N_("ID"), N_("it takes the place of this one, which must be of this partner; its id, the last 8 characters of it, or CAP's sender,identifier,sent"), 0, 0},
 	{"cancel", 0, CLI_TEXT, offsetof(struct publish_options, cancel), N_("ID"), N_("it takes this one back, as an all-clear does"), 0, 0},
 	{"type", 0, CLI_TEXT, offsetof(struct publish_options, type), N_("TYPE"), N_("notice, update, cancel or request; as the content says if not given"), 0, 0},
 	{"about", 0, CLI_TEXT, offsetof(struct publish_options, about), N_("ID"), N_("update, cancel: which one, in the same way"), 0, 0},

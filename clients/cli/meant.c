@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "clients/cli/cases.h"
@@ -57,6 +58,27 @@ refuse_several(const struct cli *c, const char *word, const json_t *found)
 	return CLI_REFUSED;
 }
 
+/* It is in doubt then: what was published elsewhere in the same minute begins so too, and that may be the one whose id was copied. */
+static enum cli_exit
+refuse_beginning(const struct cli *c, const char *word, const json_t *one)
+{
+	char line[256];
+
+	(void)snprintf(line, sizeof line, _("\"%s\" is the beginning of an id, and all that is published within a minute begins alike; to change something give its end, at least %d characters of it"), word,
+	               MEANT_TO_ACT);
+	cli_error(c, line);
+	meant_candidate(c, look_text(one, "id"), look_number(one, "at_ms"), look_text(one, "topic"));
+	return CLI_REFUSED;
+}
+
+static bool
+ends_with(const char *id, const char *word)
+{
+	size_t len = strlen(id), of_word = strlen(word);
+
+	return of_word <= len && strcasecmp(id + len - of_word, word) == 0;
+}
+
 const char *
 meant(char room[KURZWEG_ID_SIZE], const struct cli *c, kurzweg *k, const char *word, enum meant_of of, enum cli_exit *code)
 {
@@ -65,6 +87,7 @@ meant(char room[KURZWEG_ID_SIZE], const struct cli *c, kurzweg *k, const char *w
 	char *text = NULL;
 	enum kurzweg_result r;
 	json_t *found;
+	const json_t *one;
 
 	if (len >= KURZWEG_ID_SIZE - 1 || strchr(word, ',') != NULL)
 		return word;
@@ -79,12 +102,15 @@ meant(char room[KURZWEG_ID_SIZE], const struct cli *c, kurzweg *k, const char *w
 	r = kurzweg_meant(k, word, of == MEANT_SENT, &text);
 	if ((found = cases_json(c, k, r, text, code)) == NULL)
 		return NULL;
-	if (json_array_size(look_at(found, "ids")) == 0)
+	one = json_array_get(look_at(found, "ids"), 0);
+	if (one == NULL)
 		*code = refuse_none(c, word, of);
 	else if (json_array_size(look_at(found, "ids")) > 1)
 		*code = refuse_several(c, word, found);
+	else if (of == MEANT_SENT && !ends_with(look_text(one, "id"), word))
+		*code = refuse_beginning(c, word, one);
 	else
-		id = look_text(json_array_get(look_at(found, "ids"), 0), "id");
+		id = look_text(one, "id");
 	if (id != NULL) {
 		(void)snprintf(room, KURZWEG_ID_SIZE, "%s", id);
 		id = room;

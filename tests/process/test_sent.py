@@ -199,6 +199,20 @@ class Pieces(Sent):
         self.assertEqual(self.outbox(POLICE), before)
         self.at(POLICE, "recall", id[-8:], "--reason", "wrong school")
 
+    def test_the_beginning_of_an_id_says_only_when_and_changes_nothing(self):
+        """Its first eight characters are those of everything that was published within a minute, here and elsewhere: who copied them from another one must not hit this."""
+        id = self.alert()
+        before = self.outbox(POLICE)
+        for piece in id[:8], id[:13], id[:-1]:
+            self.assertIn(CITY, self.at(POLICE, "trace", piece).stdout)
+            for command in (["recall", piece, "--reason", "x"], ["publish", "alert/fire/west", "--headline", "x", "--severity", "minor", "--cancel", piece],
+                            ["publish", "alert/fire/west", "--headline", "x", "--severity", "minor", "--update", piece]):
+                said = self.at(POLICE, *command, code=REFUSED).stderr
+                self.assertIn(f'"{piece}" is the beginning of an id, and all that is published within a minute begins alike; to change something give its end', said)
+                self.assertRegex(said, rf"(?m)^  {id}  \d\d:\d\d  alert/fire/west$")
+        self.assertEqual(self.outbox(POLICE), before)
+        self.at(POLICE, "recall", id[-12:], "--reason", "wrong school")
+
     def test_what_only_came_is_looked_at_and_not_acted_on(self):
         id = self.alert()
         before = self.outbox(CITY)
