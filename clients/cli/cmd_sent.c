@@ -19,7 +19,7 @@
 #define STATE_MAX 768
 
 struct sent_options {
-	const char *socket, *topic, *since, *reason;
+	const char *socket, *topic, *since, *as, *reason;
 	uint64_t limit;
 	bool json;
 };
@@ -224,6 +224,7 @@ run_sent(struct cli *c, const void *options)
 	if (o->since != NULL && when_parse_before(&q.since_ms, o->since, clock_wall_ms(), "--since", &why) != KW_OK)
 		return cli_usage(c, "%s", why.text);
 	q.topic = o->topic;
+	q.as = o->as;
 	q.reason = o->reason;
 	if ((k = local_open(c, o->socket, &code)) == NULL)
 		return code;
@@ -241,6 +242,7 @@ static const struct cli_option sent_table[] = {
 	{"since", 's', CLI_TEXT, offsetof(struct sent_options, since), N_("TIME"), N_("those published since: 2h, 22:15 or 2026-12-01T22:15:00+01:00"), 0, 0},
 	{"limit", 'n', CLI_NUMBER, offsetof(struct sent_options, limit), N_("N"), N_("the newest N; 25 if not given, all with --since or --json"), 1, LIST_MOST},
 	{"json", 0, CLI_FLAG, offsetof(struct sent_options, json), NULL, N_("a JSON object a line, with whole ids"), 0, 0},
+	{"as", 0, CLI_TEXT, offsetof(struct sent_options, as), N_("NAME"), N_("who reads it"), 0, 0},
 	{"reason", 0, CLI_TEXT, offsetof(struct sent_options, reason), N_("TEXT"), N_("why it is read, where the agreement demands it; kept sealed in this node's audit trail"), 0, 0},
 	CLI_SOCKET(struct sent_options, socket),
 	CLI_NO_MORE,

@@ -120,10 +120,10 @@ class Listed(Sent):
         self.assertEqual([(row["headline"], row["mark"]) for row in self.sent()], [("", "reason needed")])
         self.assertRegex(self.on_screen(), r"youth/case\n          reason needed  delivered to \d of 2  until ")
         self.assertIn("  reason needed  delivered to ", self.at(POLICE, "sent").stdout)
-        self.assertIn("Canary4711", self.at(POLICE, "sent", "--reason", "shift change").stdout)
+        self.assertIn("Canary4711", self.at(POLICE, "sent", "--as", "Duty officer 7", "--reason", "shift change").stdout)
         told = [json.loads(line) for line in self.at(POLICE, "audit", "--event", "listed", "--persons", "--json").stdout.splitlines()]
         self.assertEqual({(row["detail"], row["count"]) for row in told}, {("sent", 1)})
-        self.assertEqual(told[-1]["reason"], "shift change")
+        self.assertEqual((told[-1]["as"], told[-1]["reason"]), ("Duty officer 7", "shift change"))
 
     def test_a_draft_is_in_the_list_and_what_was_released_too(self):
         statement = self.fresh("press-statement.json")[0]
