@@ -184,6 +184,7 @@ house_free(struct house **h)
 }
 
 bool house_is_up(const struct house *h) { return h->up; }
+bool house_hears_of_commit(const struct house *h) { return h->commits != NULL && (h->commits->stage == STAGE_SYNCED || h->commits->stage == STAGE_ANSWERED); }
 struct vault *house_vault(struct house *h) { return h->disk; }
 void house_is_slow(struct house *h, uint64_t until) { h->slow_until = until; }
 bool house_is_lost(const struct house *h) { return h->relay == NULL || relay_lost(h->relay); }

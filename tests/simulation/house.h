@@ -8,6 +8,7 @@
 struct house *house_new(struct sim *s);
 void house_free(struct house **h);
 bool house_is_up(const struct house *h);
+bool house_hears_of_commit(const struct house *h); /* the disk has the newest one, and the broker does not know yet */
 struct vault *house_vault(struct house *h);
 void house_start(struct house *h);
 void house_turn(struct house *h);

@@ -33,6 +33,7 @@ struct suspensions {
 	struct sim *sim;
 	struct kept of[WHO_NODES + 1];
 	struct wish wish;             /* one at a time */
+	uint64_t again_in;            /* which commit, of all, stated one again last; 0: none yet */
 	bool restored;                /* how long somebody was kept out is not all in the log any more */
 };
 
@@ -127,10 +128,15 @@ judge(struct kept *next, const struct suspensions *x, const struct suspensions_w
 	return next->before_ms + (next->until_ms - next->from_ms) <= MOST_MS ? KW_OK : KW_ELIMIT;
 }
 
-/* One that holds was stated under an older version than the one in force, so it may be on its way again. */
+/*
+ * One that holds was stated under an older version than the one in force, so it may be on its way again; or it has just come to the disk, and
+ * the broker does not know yet.
+ */
 static bool
 is_stating(const struct suspensions *x)
 {
+	if (x->again_in != 0 && x->again_in == x->sim->counts.commits && house_hears_of_commit(x->sim->house))
+		return true;
 	for (int who = 0; who <= WHO_NODES; who++)
 		if (x->of[who].known && x->of[who].holds && x->of[who].told < house_version(x->sim->house))
 			return true;
@@ -212,6 +218,7 @@ suspensions_logged(struct suspensions *x, const struct store_op *op)
 		if (is_again(k, e, b.version)) {
 			trace("what holds of %s is stated again under version %u", papers_name(who), b.version);
 			k->told = b.version;
+			x->again_in = x->sim->counts.commits + 1;
 		} else {
 			sim_broken(x->sim, "the log says of %s what no operator wished", papers_name(who));
 		}
