@@ -221,6 +221,7 @@ class Backup(kurzweg_test.Shared):
 
     def test_o8_pieces_are_handed_out_in_their_order_and_once(self):
         self.start()
+        self.assertEqual(self.nodes[CITY].stop(), 0)  # what every reader has, the store need not keep
         self.publish("--wait", "stored", size=200_000)
         ask = self.raw()
         granted, begun = ask(step="begin")
@@ -262,6 +263,22 @@ class Backup(kurzweg_test.Shared):
         self.assertTrue(ask(step="begin")[0])  # and the next
         self.broker.stop()  # in the middle of that one
         self.again(self.broker)
+
+    def test_o8_who_asks_as_fast_as_it_can_is_answered_each_time(self):
+        """On one busy core an answer is read, and the next question there, before the broker looks whether there is any: it never finds its socket empty."""
+        self.start()
+        ask = self.raw()
+        cores = os.sched_getaffinity(0)
+        one = {min(cores)}
+        for thread in os.listdir(f"/proc/{self.broker.pid}/task"):
+            os.sched_setaffinity(int(thread), one)
+        self.addCleanup(os.sched_setaffinity, 0, cores)
+        os.sched_setaffinity(0, one)
+        for _ in range(3):
+            busy = subprocess.Popen(["/usr/bin/python3", "-c", "while True: pass"])
+            self.addCleanup(lambda p=busy: (p.kill(), p.wait()))
+        for _ in range(5000):
+            self.assertFalse(ask(text=b"[1")[0])
 
     def test_o8_an_operator_over_the_network_is_refused(self):
         self.start()
