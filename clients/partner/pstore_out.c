@@ -6,10 +6,10 @@
 #define OUT_COLUMNS "seq, id, frame_hash, lane, state, type, created_ms, expires_ms, confirm_by_ms, frame, wraps, payload, reason, at_epoch, at_number," \
 	" commit_no, stored_ms, replacement, own, proof, answer_by_ms, late"
 
-enum kw_err
-pstore_out_newest(uint64_t *seq, struct pstore *s, struct kw_why *why)
+static enum kw_err
+seq_of(uint64_t *seq, struct pstore *s, const char *sql, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "SELECT ifnull(max(seq), 0) FROM outbox", why);
+	sqlite3_stmt *q = pstore_sql(s, sql, why);
 	enum kw_err err;
 
 	if (q == NULL)
@@ -22,18 +22,15 @@ pstore_out_newest(uint64_t *seq, struct pstore *s, struct kw_why *why)
 }
 
 enum kw_err
+pstore_out_newest(uint64_t *seq, struct pstore *s, struct kw_why *why)
+{
+	return seq_of(seq, s, "SELECT ifnull(max(seq), 0) FROM outbox", why);
+}
+
+enum kw_err
 pstore_out_oldest(uint64_t *seq, struct pstore *s, struct kw_why *why)
 {
-	sqlite3_stmt *q = pstore_sql(s, "SELECT ifnull(min(seq), 0) FROM outbox", why);
-	enum kw_err err;
-
-	if (q == NULL)
-		return KW_EIO;
-	if ((err = pstore_row(s, q, why)) != KW_OK)
-		return err;
-	*seq = pstore_col_u64(q, 0);
-	(void)sqlite3_reset(q);
-	return KW_OK;
+	return seq_of(seq, s, "SELECT ifnull(min(seq), 0) FROM outbox", why);
 }
 
 static enum kw_err
